@@ -1,0 +1,74 @@
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const ms = z.coerce.number().int().positive();
+const count = z.coerce.number().int().positive();
+
+/** Environment → config: the one place that reads the environment. Each name is documented in .env.example. */
+export const environment = z.object({
+  DATABASE_URL: z.string().min(1).describe('Postgres connection string'),
+  TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233').describe('Temporal frontend, host:port'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default').describe('Temporal namespace'),
+  TEMPORAL_TASK_QUEUE: z
+    .string()
+    .min(1)
+    .default('turngate')
+    .describe('task queue of workflows and steps; tools use the same name with "-tools"'),
+  TEMPORAL_UI: z.string().optional().describe('base URL of the Temporal UI, for links'),
+  GATEWAY_HOST: z.string().default('127.0.0.1').describe('address the gateway listens on'),
+  GATEWAY_PORT: port.default(8080).describe('port the gateway listens on; 0 takes a free one'),
+  ALLOWED_ORIGINS: z
+    .string()
+    .default('')
+    .describe(
+      'comma list of exact origins that browsers may connect from; empty: only requests without an Origin or from the gateway itself',
+    ),
+  JWT_SECRET: z.string().min(32).optional().describe('HS256 secret of at least 32 characters'),
+  JWT_SECRET_FILE: z.string().optional().describe('file that holds the HS256 secret'),
+  JWT_ISSUER: z.string().optional().describe('required `iss` of tokens'),
+  JWT_AUDIENCE: z.string().optional().describe('required `aud` of tokens'),
+  OPENAI_API_KEY: z.string().default('').describe('key of the model server'),
+  OPENAI_BASE_URL: z.string().optional().describe('base URL of any OpenAI-compatible model server'),
+  TURNGATE_MODEL: z.string().optional().describe("model name; wins over the agent's"),
+  TURNGATE_AGENTS_DIR: z.string().default('agents').describe('folder of agent definitions'),
+  TURNGATE_MCP_CONFIG: z.string().default('mcp.json').describe('MCP servers, in the usual mcpServers form'),
+  MODEL_SILENCE_MS: ms.default(60_000).describe('a model that says nothing for this long counts as failed'),
+  MODEL_MAX_ATTEMPTS: count.default(6).describe('attempts of one step before the turn fails'),
+  TOOL_TIMEOUT_MS: ms.default(300_000).describe('a tool call that takes longer is given up'),
+  APPROVAL_TIMEOUT_MS: ms
+    .default(7 * 24 * 3_600_000)
+    .describe('an approval that nobody gives for this long is rejected as expired'),
+  OPERATOR_SIGNALS: z
+    .enum(['accept', 'refuse'])
+    .default('accept')
+    .describe(
+      'whether an approval signal without a decision row (Temporal UI, CLI) counts as an operator’s decision',
+    ),
+  MAX_STEPS: count.default(25).describe('steps of one turn before it fails'),
+  HISTORY_MESSAGES: count.default(50).describe('messages of history that the model sees'),
+  STEP_SLOTS: count.default(100).describe('steps that one worker runs at once'),
+  TOOL_SLOTS: count.default(50).describe('tool calls that one worker runs at once'),
+  PG_POOL_MAX: count
+    .default(10)
+    .describe('Postgres connections of one process, besides those of the live plane'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('pino log level'),
+});
+export type Config = z.infer<typeof environment>;
+
+/**
+ * Reads the configuration.
+ * @param env the environment; an empty value counts as not set
+ * @throws Error with every wrong setting, one a line
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  throw new Error(
+    `The configuration is not usable:\n${lines.join('\n')}\nSee .env.example for every setting.`,
+  );
+}

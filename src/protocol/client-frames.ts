@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { PublicError } from './errors.ts';
+import { limits } from './limits.ts';
+import { isCleanJson, isCleanText } from './text.ts';
+
+const cleanString = z
+  .string()
+  .refine(isCleanText, 'contains NUL or a lone surrogate, which no store can keep');
+const clientId = cleanString.min(1).max(limits.clientIdChars);
+const envelope = { id: clientId.optional() };
+
+/** A field that the protocol names and this server does not have yet: refused, never ignored. */
+const notYet = (field: string) =>
+  z.undefined({ error: `${field} is not supported by this server yet; leave it out` }).optional();
+
+export const messageFrame = z.object({
+  type: z.literal('message'),
+  ...envelope,
+  content: cleanString.min(1, 'must not be empty').max(limits.messageChars),
+  attachments: notYet('attachments'),
+  on_busy: z.literal('enqueue', { error: 'only "enqueue" is supported by this server yet' }).optional(),
+});
+
+export const toolApprovalFrame = z.object({
+  type: z.literal('tool_approval'),
+  ...envelope,
+  tool_call_id: cleanString.min(1),
+  approved: z.boolean(),
+  arguments_hash: cleanString.optional(),
+  reason: cleanString.max(limits.reasonChars).optional(),
+  arguments: notYet('arguments'),
+  remember: notYet('remember'),
+});
+
+export const resumeFrame = z.object({
+  type: z.literal('resume'),
+  ...envelope,
+  last_seq: z.int().nonnegative(),
+});
+
+export const cancelFrame = z.object({
+  type: z.literal('cancel'),
+  ...envelope,
+  turn_id: cleanString.optional(),
+});
+
+export const pongFrame = z.object({ type: z.literal('pong'), ...envelope });
+/** A client may measure the way to the gateway: answered with `pong`. */
+export const pingFrame = z.object({ type: z.literal('ping'), ...envelope });
+
+export const clientFrame = z.discriminatedUnion('type', [
+  messageFrame,
+  toolApprovalFrame,
+  resumeFrame,
+  cancelFrame,
+  pongFrame,
+  pingFrame,
+]);
+export type ClientFrame = z.infer<typeof clientFrame>;
+export type MessageFrame = z.infer<typeof messageFrame>;
+export type ToolApprovalFrame = z.infer<typeof toolApprovalFrame>;
+
+/** The `id` to echo in an error, where the broken frame had a usable one. */
+export function frameId(raw: unknown): string | undefined {
+  if (raw === null || typeof raw !== 'object') return undefined;
+  const { id, message_id } = raw as Record<string, unknown>;
+  const parsed = clientId.safeParse(id ?? message_id);
+  return parsed.success ? parsed.data : undefined;
+}
+
+/**
+ * Parses a client frame; `message_id` is taken as `id`.
+ * @throws PublicError `validation_error`, in words that say which field and why
+ */
+export function parseClientFrame(raw: unknown): ClientFrame {
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) {
+    throw new PublicError('validation_error', 'A frame must be a JSON object with a "type".');
+  }
+  const { message_id, ...rest } = raw as Record<string, unknown>;
+  const aliased = message_id !== undefined && rest.id === undefined ? { ...rest, id: message_id } : rest;
+  if (!isCleanJson(aliased)) {
+    throw new PublicError(
+      'validation_error',
+      'The frame contains NUL or a lone surrogate, which no store can keep; remove it and send again.',
+    );
+  }
+  const parsed = clientFrame.safeParse(aliased);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.length ? `Field "${issue.path.join('.')}": ` : '';
+  throw new PublicError('validation_error', `${where}${issue?.message ?? 'invalid frame'}.`);
+}

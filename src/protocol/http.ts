@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { limits } from './limits.ts';
+import { isCleanText } from './text.ts';
+
+const notYet = (field: string) =>
+  z.undefined({ error: `${field} is not supported by this server yet; leave it out` }).optional();
+
+export const createSessionBody = z.object({
+  title: z.string().max(limits.titleChars).refine(isCleanText, 'contains NUL or a lone surrogate').optional(),
+  agent: z.literal('default', { error: 'the only agent is "default"' }).optional(),
+  config: z
+    .object({
+      model: z.string().min(1).max(200).refine(isCleanText).optional(),
+      on_busy: z.literal('enqueue', { error: 'only "enqueue" is supported yet' }).optional(),
+      approval_timeout_ms: z
+        .int()
+        .min(1_000)
+        .max(365 * 24 * 3_600_000)
+        .optional(),
+    })
+    .optional(),
+  participants: notYet('participants'),
+});
+export type CreateSessionBody = z.infer<typeof createSessionBody>;
+
+export const sessionView = z.object({
+  id: z.string(),
+  title: z.string(),
+  agent: z.string(),
+  state: z.enum(['active', 'suspended', 'closed']),
+  last_seq: z.int().nonnegative(),
+  created_at: z.int(),
+  updated_at: z.int(),
+});
+export type SessionView = z.infer<typeof sessionView>;
+
+export const toolCallView = z.object({
+  tool_call_id: z.string(),
+  tool: z.string(),
+  arguments: z.json(),
+  gate: z.enum(['allow', 'ask', 'deny']),
+  reason: z.string(),
+  status: z.string(),
+});
+
+export const messageView = z.object({
+  id: z.string(),
+  turn_id: z.string(),
+  role: z.enum(['user', 'assistant', 'tool']),
+  content: z.string(),
+  thought: z.string().optional(),
+  tool_call_id: z.string().optional(),
+  tool_calls: z.array(toolCallView).optional(),
+  client_message_id: z.string().optional(),
+  ts: z.int(),
+});
+export type MessageView = z.infer<typeof messageView>;
+
+export const messagesPage = z.object({
+  messages: z.array(messageView),
+  last_seq: z.int().nonnegative(),
+  next: z.string().nullable().describe('pass as `before` to read older messages'),
+});
+export type MessagesPage = z.infer<typeof messagesPage>;
+
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string(),
+});

@@ -1,0 +1,20 @@
+/** Bounds of what crosses the wire. Sizes in bytes or UTF-16 code units (`chars`), times in milliseconds. */
+export const limits = {
+  /** A client frame above this closes the connection with 4013. */
+  frameBytes: 256 * 1024,
+  /** Above this the transport itself closes (1006): nothing larger is ever buffered. */
+  frameHardCapBytes: 1024 * 1024,
+  messageChars: 100_000,
+  clientIdChars: 64,
+  reasonChars: 2_000,
+  titleChars: 200,
+  /** Turns of one session that have not ended; one more is refused with `busy`. */
+  openTurnsPerSession: 100,
+  /** No frame for this long closes the connection with 4008. */
+  idleMs: 45_000,
+  pingMs: 30_000,
+  /** Activities beat at least this often while they run. */
+  heartbeatMs: 2_000,
+  /** A running activity that is silent for this long is shown as `stalled`. */
+  stalledMs: 5_000,
+} as const;

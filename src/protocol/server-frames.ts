@@ -1,0 +1,233 @@
+import { z } from 'zod';
+import { errorBody, errorCode } from './errors.ts';
+
+const timestamp = z.int().describe('milliseconds since 1970');
+const json = z.json();
+
+export const usage = z.object({
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+});
+export type Usage = z.infer<typeof usage>;
+
+export const gateDecision = z.enum(['allow', 'ask', 'deny']);
+export type GateDecision = z.infer<typeof gateDecision>;
+export const approvalOutcome = z.enum(['approved', 'rejected', 'expired', 'withdrawn']);
+export type ApprovalOutcome = z.infer<typeof approvalOutcome>;
+export const toolResultStatus = z.enum(['completed', 'failed', 'rejected', 'denied', 'cancelled', 'unknown']);
+export type ToolResultStatus = z.infer<typeof toolResultStatus>;
+export const turnEndStatus = z.enum(['completed', 'failed', 'cancelled']);
+export type TurnEndStatus = z.infer<typeof turnEndStatus>;
+
+/** What happened, without what the store adds (`seq`, `session_id`, `ts`, `turn_id`). */
+export const eventBodies = {
+  message_saved: z.object({
+    message_id: z.string(),
+    role: z.enum(['user', 'assistant', 'tool']),
+    content: z.string(),
+    attachments: z.array(z.never()),
+    client_message_id: z.string().optional(),
+    user_id: z.string().optional(),
+  }),
+  turn_started: z.object({ workflow_id: z.string(), run_id: z.string() }),
+  stream_start: z.object({ message_id: z.string(), attempt: z.int() }),
+  stream_reset: z.object({ message_id: z.string(), attempt: z.int().optional() }),
+  stream_end: z.object({
+    message_id: z.string(),
+    content: z.string(),
+    thought: z.string().optional(),
+    finish_reason: z.string(),
+    usage: usage.nullable(),
+  }),
+  tool_call: z.object({
+    tool_call_id: z.string(),
+    message_id: z.string(),
+    tool: z.string(),
+    arguments: json,
+    gate: gateDecision,
+    rule: z.string(),
+    reason: z.string(),
+  }),
+  tool_approval_request: z.object({
+    tool_call_id: z.string(),
+    tool: z.string(),
+    arguments: json,
+    arguments_hash: z.string(),
+    reason: z.string(),
+    expires_at: timestamp,
+    approvers: z.array(z.string()),
+    needed: z.int(),
+  }),
+  tool_approval_resolved: z.object({
+    tool_call_id: z.string(),
+    decision: approvalOutcome,
+    by: z.string(),
+    at: timestamp,
+    reason: z.string().optional(),
+  }),
+  tool_started: z.object({ tool_call_id: z.string(), attempt: z.int() }),
+  tool_result: z.object({
+    tool_call_id: z.string(),
+    status: toolResultStatus,
+    result: json,
+    error: errorBody.nullable(),
+  }),
+  turn_end: z.object({
+    status: turnEndStatus,
+    error: errorBody.optional(),
+    usage: usage.nullable(),
+  }),
+} as const;
+export type EventType = keyof typeof eventBodies;
+export type EventBody<T extends EventType = EventType> = z.infer<(typeof eventBodies)[T]>;
+
+const durable = {
+  seq: z.int().positive(),
+  session_id: z.string(),
+  ts: timestamp,
+  turn_id: z.string().optional(),
+};
+const durableFrame = <T extends EventType>(type: T) =>
+  z.object({ type: z.literal(type), ...durable, ...eventBodies[type].shape });
+
+/** Durable frames: every event of a session, in the order of `seq`, without a gap. */
+export const eventFrame = z.discriminatedUnion('type', [
+  durableFrame('message_saved'),
+  durableFrame('turn_started'),
+  durableFrame('stream_start'),
+  durableFrame('stream_reset'),
+  durableFrame('stream_end'),
+  durableFrame('tool_call'),
+  durableFrame('tool_approval_request'),
+  durableFrame('tool_approval_resolved'),
+  durableFrame('tool_started'),
+  durableFrame('tool_result'),
+  durableFrame('turn_end'),
+]);
+export type EventFrame = z.infer<typeof eventFrame>;
+
+export const agentState = z.enum([
+  'thinking',
+  'streaming',
+  'running_tool',
+  'waiting_approval',
+  'retrying',
+  'stalled',
+  'idle',
+]);
+export type AgentState = z.infer<typeof agentState>;
+
+export const welcomeFrame = z.object({
+  type: z.literal('welcome'),
+  session_id: z.string(),
+  connection_id: z.string(),
+  user: z.object({ id: z.string(), email: z.string().nullable(), name: z.string().nullable() }),
+  last_seq: z.int().nonnegative(),
+  heartbeat_ms: z.int(),
+  protocol: z.literal('turngate.v1'),
+});
+
+const deltaFields = {
+  message_id: z.string(),
+  attempt: z.int(),
+  offset: z.int().nonnegative().describe('length of the text before this delta, UTF-16 code units'),
+  delta: z.string(),
+};
+export const streamDeltaFrame = z.object({ type: z.literal('stream_delta'), ...deltaFields });
+export const thoughtDeltaFrame = z.object({ type: z.literal('thought_delta'), ...deltaFields });
+export type DeltaFrame = z.infer<typeof streamDeltaFrame> | z.infer<typeof thoughtDeltaFrame>;
+
+export const streamSnapshotFrame = z.object({
+  type: z.literal('stream_snapshot'),
+  message_id: z.string(),
+  attempt: z.int(),
+  content: z.string(),
+  thought: z.string().optional(),
+});
+
+export const agentThoughtFrame = z.object({
+  type: z.literal('agent_thought'),
+  turn_id: z.string(),
+  kind: z.literal('tool_choice'),
+  content: z.string(),
+});
+
+export const toolProgressFrame = z.object({
+  type: z.literal('tool_progress'),
+  tool_call_id: z.string(),
+  progress: z.number(),
+  total: z.number().optional(),
+  message: z.string().optional(),
+});
+
+export const agentStatusFrame = z.object({
+  type: z.literal('agent_status'),
+  status: agentState,
+  turn_id: z.string().optional(),
+  details: z.object({
+    heartbeat_at: timestamp.optional(),
+    attempt: z.int().optional(),
+    elapsed_ms: z.int().optional(),
+    tool_call_id: z.string().optional(),
+  }),
+});
+export type AgentStatusFrame = z.infer<typeof agentStatusFrame>;
+
+export const workflowProgressFrame = z.object({
+  type: z.literal('workflow_progress'),
+  workflow_id: z.string(),
+  progress: z.number().min(0).max(1).nullable(),
+  step: z.int(),
+});
+
+/** The decision that stands on a tool call. */
+export const standingDecision = z.object({
+  tool_call_id: z.string(),
+  decision: approvalOutcome,
+  by: z.string(),
+  at: timestamp,
+  reason: z.string().optional(),
+});
+export type StandingDecision = z.infer<typeof standingDecision>;
+
+export const ackFrame = z.object({
+  type: z.literal('ack'),
+  id: z.string().optional(),
+  turn_id: z.string().optional(),
+  message_id: z.string().optional(),
+  disposition: z.enum(['started', 'queued', 'recorded', 'conflict']).optional(),
+  decision: standingDecision.optional(),
+});
+export type AckFrame = z.infer<typeof ackFrame>;
+
+export const errorFrame = z.object({
+  type: z.literal('error'),
+  error: z.string(),
+  code: errorCode,
+  id: z.string().optional(),
+  tool_call_id: z.string().optional(),
+});
+export type ErrorFrame = z.infer<typeof errorFrame>;
+
+export const serverPingFrame = z.object({ type: z.literal('ping') });
+export const serverPongFrame = z.object({ type: z.literal('pong'), id: z.string().optional() });
+
+/** Live frames: no `seq`; losing one loses nothing. */
+export const liveFrame = z.discriminatedUnion('type', [
+  welcomeFrame,
+  streamDeltaFrame,
+  thoughtDeltaFrame,
+  streamSnapshotFrame,
+  agentThoughtFrame,
+  toolProgressFrame,
+  agentStatusFrame,
+  workflowProgressFrame,
+  ackFrame,
+  errorFrame,
+  serverPingFrame,
+  serverPongFrame,
+]);
+export type LiveFrame = z.infer<typeof liveFrame>;
+
+export const serverFrame = z.union([eventFrame, liveFrame]);
+export type ServerFrame = z.infer<typeof serverFrame>;

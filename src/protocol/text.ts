@@ -1,0 +1,40 @@
+/**
+ * Text that Postgres and JSON can carry. Postgres refuses NUL in text and jsonb, jsonb refuses lone
+ * surrogates, so both are replaced (U+FFFD) in what models and tools say; what a client sends is
+ * refused instead, because there somebody can mend it.
+ */
+export function cleanText(text: string): string {
+  const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
+  return wellFormed.includes('\u0000') ? wellFormed.replaceAll('\u0000', '\uFFFD') : wellFormed;
+}
+
+export function isCleanText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\u0000');
+}
+
+/** A copy of a JSON value with every string in it, keys included, cleaned by {@link cleanText}. */
+export function cleanJson(value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value);
+  if (Array.isArray(value)) return value.map(cleanJson);
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanText(key), cleanJson(item)]));
+  }
+  return value;
+}
+
+/** Whether every string in a JSON value, keys included, is one that Postgres and JSON can carry. */
+export function isCleanJson(value: unknown): boolean {
+  if (typeof value === 'string') return isCleanText(value);
+  if (Array.isArray(value)) return value.every(isCleanJson);
+  if (value !== null && typeof value === 'object') {
+    return Object.entries(value).every(([key, item]) => isCleanText(key) && isCleanJson(item));
+  }
+  return true;
+}
+
+/** The largest length ≤ `end` at which `text` can be cut without splitting a surrogate pair. */
+export function cutAt(text: string, end: number): number {
+  if (end <= 0 || end >= text.length) return Math.max(0, Math.min(end, text.length));
+  const before = text.charCodeAt(end - 1);
+  return before >= 0xd800 && before <= 0xdbff ? end - 1 : end;
+}
