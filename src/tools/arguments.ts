@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { cleanJson } from '../protocol/text.ts';
+import { errorText } from './error-text.ts';
+
+const argumentsChars = 256 * 1024;
+const argumentsDepth = 64;
+
+/**
+ * Identifies arguments by what they say, not by how they are written.
+ * @returns SHA-256 (hex) of their RFC 8785 canonical JSON
+ */
+export function argumentsHash(args: Record<string, unknown>): string {
+  return createHash('sha256')
+    .update(canonicalize(args) ?? '')
+    .digest('hex');
+}
+
+export type ParsedArguments =
+  | { ok: true; arguments: Record<string, unknown> }
+  /** `error` is a sentence for the model, which can write the call again. */
+  | { ok: false; error: string };
+
+/** The JSON that a model wrote as a call's arguments, cleaned for Postgres. Nothing at all means no arguments. */
+export function parseArguments(text: string): ParsedArguments {
+  if (text.trim() === '') return { ok: true, arguments: {} };
+  if (text.length > argumentsChars) {
+    return fault(`are longer than ${argumentsChars} characters; make them shorter`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return fault(`are not valid JSON (${errorText(error)})`);
+  }
+  const misfit = findMisfit(value);
+  if (misfit !== undefined) return fault(misfit);
+  const cleaned = cleanJson(value);
+  return isObject(cleaned) ? { ok: true, arguments: cleaned } : fault('must be a JSON object');
+}
+
+function fault(what: string): ParsedArguments {
+  return { ok: false, error: `The arguments of this tool call ${what}.` };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** What no canonical form exists for (1e999 is Infinity to JavaScript), or what would exhaust the stack. */
+function findMisfit(value: unknown): string | undefined {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > argumentsDepth) return `are nested more than ${argumentsDepth} levels deep`;
+    if (level.some((item) => typeof item === 'number' && !Number.isFinite(item))) {
+      return 'hold a number that is too large';
+    }
+    level = level.flatMap((item) => (item !== null && typeof item === 'object' ? Object.values(item) : []));
+  }
+  return undefined;
+}
