@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { signalGroup } from './process-identity.ts';
+import { StartFailure } from './start-failure.ts';
+
+const packagePath = 'github.com/temporalio/cli/cmd/temporal';
+const buildTimeoutMs = 20 * 60_000;
+const progressEveryMs = 15_000;
+const keptOutputChars = 2_000;
+
+export interface GoInstall {
+  go: string;
+  version: string;
+  folder: string;
+  env: NodeJS.ProcessEnv;
+  say(line: string): void;
+}
+
+/**
+ * Builds Temporal's CLI, with its UI, from source.
+ * @throws StartFailure with the end of Go's output
+ */
+export async function goInstallTemporal({ go, version, folder, env, say }: GoInstall): Promise<void> {
+  const half = mkdtempSync(join(folder, 'build-'));
+  const since = Date.now();
+  const elapsed = () => `${Math.round((Date.now() - since) / 1_000)} s`;
+  say(`Building Temporal ${version} with Go, once: some 3 minutes on two cores ...`);
+  const progress = setInterval(() => say(`Building Temporal ... ${elapsed()}`), progressEveryMs);
+  try {
+    const result = await build(go, `${packagePath}@v${version}`, { ...env, GOBIN: half });
+    if (result.code !== 0) {
+      throw new StartFailure(
+        `Temporal cannot be built with ${go} (${result.why}); install the Temporal CLI by hand, ` +
+          `or set TEMPORAL_ADDRESS to a Temporal that runs. The end of Go's words:\n${result.output.trim()}`,
+      );
+    }
+    renameSync(join(half, 'temporal'), join(folder, 'temporal'));
+    say(`Built Temporal in ${elapsed()}.`);
+  } finally {
+    clearInterval(progress);
+    rmSync(half, { recursive: true, force: true });
+  }
+}
+
+function build(
+  go: string,
+  target: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number | null; why: string; output: string }> {
+  return new Promise((resolve, reject) => {
+    // GOFLAGS=-mod=... of the environment makes no sense outside a module; GOTOOLCHAIN may fetch what it needs.
+    const child = spawn(go, ['install', target], {
+      env,
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const end = (signal: NodeJS.Signals) => () => child.pid === undefined || signalGroup(child.pid, signal);
+    const timer = setTimeout(end('SIGKILL'), buildTimeoutMs);
+    // Whoever stops us while it builds wants the build to stop too: it is a group of its own.
+    const onExit = end('SIGKILL');
+    process.once('exit', onExit);
+    let output = '';
+    const keep = (chunk: Buffer) => {
+      output = (output + chunk.toString('utf8')).slice(-keptOutputChars);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      process.off('exit', onExit);
+      resolve({ code, why: signal === null ? `exit code ${code}` : `signal ${signal}`, output });
+    });
+  });
+}

@@ -1,0 +1,81 @@
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import type { ChildSpec } from './child.ts';
+import { pollUntil } from './poll.ts';
+import { loopback } from './ports.ts';
+
+export interface TemporalServerOptions {
+  binary: string;
+  port: number;
+  uiPort: number;
+  /** SQLite file; without one the server forgets everything when it ends. */
+  dbFile?: string;
+  logFile: string;
+  /** Name → type, registered before any worker starts: an unknown one fails the workflow task. */
+  searchAttributes: Record<string, string>;
+}
+
+export const namespace = 'default';
+const retentionDays = 30;
+const dayMs = 86_400_000;
+const probeEveryMs = 50;
+const rpcTimeoutMs = 5_000;
+
+/** How to start Temporal's development server. Why each setting is there: docs/architecture.md. */
+export function temporalSpec(options: TemporalServerOptions): ChildSpec {
+  const dynamicConfig = [
+    'system.enableActivityEagerExecution=true',
+    'history.continueAsNewMinInterval="0s"',
+    // Its HTTP API would take an approval signal from any web page that the developer visits.
+    'frontend.httpAllowedHosts=["none.invalid"]',
+  ];
+  const pragmas = ['journal_mode=WAL', 'synchronous=FULL'];
+  const database =
+    options.dbFile === undefined
+      ? []
+      : ['--db-filename', options.dbFile, ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma])];
+  const attributes = Object.entries(options.searchAttributes);
+  return {
+    role: 'temporal',
+    command: options.binary,
+    args: [
+      ...['server', 'start-dev', '--ip', loopback, '--ui-ip', loopback, '--log-level', 'warn'],
+      ...['--port', String(options.port), '--ui-port', String(options.uiPort)],
+      ...database,
+      ...dynamicConfig.flatMap((setting) => ['--dynamic-config-value', setting]),
+      ...attributes.flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
+    ],
+    // Only what a program needs: settings of a Temporal client (TEMPORAL_*) would change what the CLI does.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR },
+    cwd: '/',
+    logFile: options.logFile,
+    ipc: false,
+    stopSignals: ['SIGTERM'],
+  };
+}
+
+/** Resolves once the server answers, knows every search attribute, and keeps closed runs for 30 days. */
+export async function temporalReady(
+  address: string,
+  searchAttributes: Record<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const connection = Connection.lazy({ address });
+  try {
+    await pollUntil(() => prepare(connection, Object.keys(searchAttributes)), probeEveryMs, signal);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function prepare(connection: Connection, attributes: string[]): Promise<void> {
+  await connection.withDeadline(Date.now() + rpcTimeoutMs, async () => {
+    const known = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = attributes.filter((name) => known.customAttributes?.[name] === undefined);
+    if (missing.length > 0) throw new Error(`search attributes not registered yet: ${missing.join(', ')}`);
+    await connection.workflowService.updateNamespace({
+      namespace,
+      config: { workflowExecutionRetentionTtl: msToTs(retentionDays * dayMs) },
+    });
+  });
+}
