@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { type ChatRequest, parseChatRequest } from '../../src/cli/demo/chat-request.ts';
 import {
   type ChatStream,
@@ -138,11 +138,14 @@ async function play(
     else if ('toolCall' in piece) {
       streamToolCall(stream, piece.toolCall, tools, call.n);
       tools += 1;
-    } else if ('delayMs' in piece) await delay(piece.delayMs);
+    } else if ('delayMs' in piece) await delay(piece.delayMs, undefined, { signal: call.gone });
     else if ('until' in piece) await piece.until;
     else if ('finish' in piece) reason = piece.finish;
-    else if ('drop' in piece) return void response.destroy();
-    else if ('end' in piece) return void response.end();
+    else if ('drop' in piece) {
+      // What was written is still corked; without this turn of the loop it would be lost as well.
+      await nextTurn();
+      return void response.destroy();
+    } else if ('end' in piece) return void response.end();
     else return;
   }
   const usage = {
