@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { types } from 'node:util';
 import { type ChatRequest, parseChatRequest } from '../../src/cli/demo/chat-request.ts';
 import {
   type ChatStream,
@@ -88,7 +89,7 @@ export async function startScriptedModel(handler: ModelScript = () => 'Hello.'):
       const parsed = parseChatRequest(await json(request));
       return { ...parsed, n: 0, authorization, receivedAt: Date.now(), gone: gone.signal };
     } catch (error) {
-      const message = String(error);
+      const message = types.isNativeError(error) ? error.message : String(error);
       refused.push(message);
       sendChatError(response, 400, message);
       return undefined;

@@ -1,0 +1,49 @@
+import type { OpenAI } from 'openai';
+import type { ModelMessage, ModelRequest, ModelToolCall } from './port.ts';
+
+type Params = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
+type Message = OpenAI.Chat.ChatCompletionMessageParam;
+
+/** One request in the words of the chat-completions API. */
+export function toChatParams(request: ModelRequest): Params {
+  const tools = request.tools.map((tool) => ({ type: 'function' as const, function: tool }));
+  return {
+    model: request.model,
+    messages: request.messages.map(toMessage),
+    stream: true,
+    stream_options: { include_usage: true },
+    // An empty list is refused by several servers.
+    ...(tools.length > 0 ? { tools } : {}),
+  };
+}
+
+function toMessage(message: ModelMessage): Message {
+  if (message.role === 'tool') {
+    return { role: 'tool', tool_call_id: message.toolCallId, content: message.content };
+  }
+  if (message.role !== 'assistant') return { role: message.role, content: message.content };
+  if (message.toolCalls.length === 0) return { role: 'assistant', content: message.content };
+  return {
+    role: 'assistant',
+    content: message.content === '' ? null : message.content,
+    tool_calls: message.toolCalls.map(toToolCall),
+  };
+}
+
+function toToolCall(call: ModelToolCall): OpenAI.Chat.ChatCompletionMessageToolCall {
+  return {
+    id: call.id,
+    type: 'function',
+    function: { name: call.name, arguments: validJson(call.arguments) },
+  };
+}
+
+/** Many servers parse the arguments of past calls and refuse the conversation for ever if one is broken. */
+function validJson(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? text : '{}';
+  } catch {
+    return '{}';
+  }
+}
