@@ -1,0 +1,87 @@
+import type { Logger } from 'pino';
+import type { CloseReason } from '../protocol/close-codes.ts';
+import { PublicError } from '../protocol/errors.ts';
+import type { Db } from '../store/db.ts';
+import { sessionAccess } from '../store/sessions.ts';
+import type { Identity, VerifyToken } from './auth.ts';
+import { type Credentials, readCredentials } from './credentials.ts';
+import type { SessionHub } from './session-hub.ts';
+import type { SessionHubs } from './session-hubs.ts';
+import { sessionIdPattern } from './session-id.ts';
+
+/** What a WebSocket request says; copied out of it, because it is gone after the handler returns. */
+export interface SocketRequest {
+  sessionId: string;
+  query: URLSearchParams;
+  authorization: string;
+  protocols: string;
+}
+
+export interface Granted {
+  identity: Identity;
+  /** Acquired; whoever takes the grant releases it. */
+  hub: SessionHub;
+  /** The client has seen the events up to here. */
+  lastSeq: number;
+}
+
+/**
+ * Why a socket is let in or not. A refusal is told by a close code after the upgrade, because a browser
+ * cannot read a refused upgrade; `invalid` is told by an `error` frame before it.
+ */
+export type Admission =
+  | { granted: Granted }
+  | { refused: CloseReason; detail?: string }
+  | { invalid: string };
+
+export interface AdmissionDeps {
+  db: Db;
+  hubs: SessionHubs;
+  verifyToken: VerifyToken;
+  logger: Logger;
+  isDraining(): boolean;
+}
+
+/** Decides who comes in. Never rejects: what fails becomes a refusal. */
+export async function admit(deps: AdmissionDeps, request: SocketRequest): Promise<Admission> {
+  try {
+    return await check(deps, request);
+  } catch (error) {
+    if (error instanceof PublicError && error.code === 'unauthorized') return { refused: 'unauthorized' };
+    deps.logger.error({ err: error, session_id: request.sessionId }, 'a connection could not be checked');
+    return { refused: 'restarting', detail: 'the store is away; retry_after_ms=1000' };
+  }
+}
+
+async function check(deps: AdmissionDeps, request: SocketRequest): Promise<Admission> {
+  if (deps.isDraining()) return { refused: 'restarting', detail: 'retry_after_ms=1000' };
+  const { sessionId, query } = request;
+  const { token } = socketCredentials(request);
+  if (token === null) return { refused: 'unauthorized' };
+  const identity = await deps.verifyToken(token);
+  if (!sessionIdPattern.test(sessionId)) return { refused: 'sessionNotFound' };
+  const { userId, tenant } = identity;
+  const access = await sessionAccess(deps.db, { sessionId, tenant, userId });
+  if (access === 'missing') return { refused: 'sessionNotFound' };
+  if (access === 'denied') return { refused: 'accessDenied' };
+  const start = startingPoint(query);
+  if (typeof start === 'string') return { invalid: start };
+  const hub = await deps.hubs.acquire(sessionId);
+  return hub ? { granted: { identity, hub, lastSeq: start } } : { refused: 'sessionNotFound' };
+}
+
+export function socketCredentials(request: SocketRequest): Credentials {
+  const token = request.query.get('token') ?? undefined;
+  return readCredentials({ ...request, token });
+}
+
+/** Where delivery begins, or what is wrong with the query. Without `last_seq` it begins with the first event. */
+function startingPoint(query: URLSearchParams): number | string {
+  if (query.has('events')) {
+    return 'The query "events" (a filter) is not supported by this server yet; leave it out to get all events.';
+  }
+  const text = query.get('last_seq') ?? '0';
+  const seq = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(seq)) return seq;
+  return 'The query "last_seq" must be a whole number, the seq of the last event that the client has.';
+}

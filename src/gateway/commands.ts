@@ -1,0 +1,135 @@
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { LivePlane } from '../live/port.ts';
+import type { ClientFrame, MessageFrame, ToolApprovalFrame } from '../protocol/client-frames.ts';
+import type { AckFrame, EventFrame } from '../protocol/server-frames.ts';
+import type { Db } from '../store/db.ts';
+import { decide } from '../store/decisions.ts';
+import { acceptMessage } from '../store/messages.ts';
+import { requestCancel } from '../store/turns.ts';
+import type { TurnClient } from '../temporal/turn-client.ts';
+import type { InFlight } from './in-flight.ts';
+
+type CancelFrame = Extract<ClientFrame, { type: 'cancel' }>;
+
+/** Who asks, and in which session they take part. */
+export interface Caller {
+  sessionId: string;
+  userId: string;
+  /** The way they came, for the record of a decision. */
+  via: 'websocket' | 'http';
+}
+
+/** A change that is committed: `ack` goes out first, then `spread` tells everybody else. */
+export interface Done {
+  ack: AckFrame;
+  /** Publishes and signals. Never throws, not awaited: what fails here the reconciler makes good. */
+  spread(): void;
+}
+
+/** What clients may ask for, the same over WebSocket and HTTP: commit, then ack, then spread. */
+export class Commands {
+  readonly #db: Db;
+  readonly #live: LivePlane;
+  readonly #turns: TurnClient;
+  readonly #inFlight: InFlight;
+  readonly #logger: Logger;
+
+  constructor(deps: { db: Db; live: LivePlane; turns: TurnClient; inFlight: InFlight; logger: Logger }) {
+    this.#db = deps.db;
+    this.#live = deps.live;
+    this.#turns = deps.turns;
+    this.#inFlight = deps.inFlight;
+    this.#logger = deps.logger;
+  }
+
+  /** @throws PublicError `conflict`, `busy`, `not_found` */
+  async message(caller: Caller, frame: MessageFrame): Promise<Done> {
+    const { sessionId, userId } = caller;
+    const id = frame.id ?? uuidv7();
+    const accepted = await acceptMessage(this.#db, {
+      sessionId,
+      userId,
+      clientMessageId: id,
+      content: frame.content,
+    });
+    const { turnId, messageId, disposition, events } = accepted;
+    this.#logger.info({ session_id: sessionId, turn_id: turnId, disposition }, 'message accepted');
+    return {
+      ack: { type: 'ack', id, turn_id: turnId, message_id: messageId, disposition },
+      spread: () => {
+        this.#publish(sessionId, events);
+        // A message sent again has woken its session before.
+        if (events.length > 0) this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId }));
+      },
+    };
+  }
+
+  /** @throws PublicError `not_found` (unknown call), `conflict` (other arguments wait than were shown) */
+  async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
+    const { sessionId } = caller;
+    const { tool_call_id: toolCallId, approved, reason, arguments_hash: argumentsHash } = frame;
+    const outcome = await decide(this.#db, {
+      sessionId,
+      toolCallId,
+      approved,
+      decidedBy: caller.userId,
+      via: caller.via,
+      ...(reason === undefined ? {} : { reason }),
+      ...(argumentsHash === undefined ? {} : { argumentsHash }),
+    });
+    const id = frame.id === undefined ? {} : { id: frame.id };
+    const { kind, decision } = outcome;
+    this.#logger.info({ session_id: sessionId, tool_call_id: toolCallId, kind }, 'decision taken in');
+    if (kind === 'conflict') {
+      return { ack: { type: 'ack', ...id, disposition: 'conflict', decision }, spread: () => undefined };
+    }
+    const { turnId, decisionId, events } = outcome;
+    return {
+      ack: { type: 'ack', ...id, turn_id: turnId, disposition: 'recorded', decision },
+      spread: () => {
+        this.#publish(sessionId, events);
+        const payload = {
+          tool_call_id: toolCallId,
+          approved,
+          decision_id: decisionId,
+          ...(reason === undefined ? {} : { reason }),
+        };
+        this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, payload));
+      },
+    };
+  }
+
+  /** @throws PublicError `not_found` when nothing runs or that turn is unknown */
+  async cancel(caller: Caller, frame: CancelFrame): Promise<Done> {
+    const { sessionId, userId } = caller;
+    const { turnId, running, events } = await requestCancel(this.#db, {
+      sessionId,
+      userId,
+      ...(frame.turn_id === undefined ? {} : { turnId: frame.turn_id }),
+    });
+    this.#logger.info({ session_id: sessionId, turn_id: turnId, running }, 'cancel requested');
+    return {
+      ack: { type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }), turn_id: turnId },
+      spread: () => {
+        this.#publish(sessionId, events);
+        if (!running) return;
+        this.#live.nudge({ kind: 'cancel', turnId });
+        this.#signal({ sessionId, turnId }, this.#turns.cancel(sessionId, turnId));
+      },
+    };
+  }
+
+  #publish(sessionId: string, events: EventFrame[]): void {
+    if (events.length > 0) this.#live.publish({ kind: 'events', sessionId, events });
+  }
+
+  #signal(ids: { sessionId: string; turnId: string; toolCallId?: string }, signal: Promise<void>): void {
+    const { sessionId, turnId, toolCallId } = ids;
+    const signalled = signal.catch((error: unknown) => {
+      const fields = { err: error, session_id: sessionId, turn_id: turnId, tool_call_id: toolCallId };
+      this.#logger.warn(fields, 'Temporal was not told; the reconciler tells it');
+    });
+    void this.#inFlight.track(signalled);
+  }
+}

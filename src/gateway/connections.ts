@@ -1,0 +1,112 @@
+import type { WebSocket } from 'uWebSockets.js';
+import type { Logger } from 'pino';
+import type { EventFrame } from '../protocol/server-frames.ts';
+import type { Granted } from './admission.ts';
+import type { Commands } from './commands.ts';
+import { Connection } from './connection.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { InFlight } from './in-flight.ts';
+import { Outlet } from './outlet.ts';
+import type { SessionHubs } from './session-hubs.ts';
+
+/** What happens to one open socket. */
+export interface SocketHandler {
+  text(frame: string): void;
+  binary(): void;
+  tooLarge(): void;
+  drained(): void;
+  closed(code: number): void;
+}
+
+export interface ConnectionsDeps {
+  hubs: SessionHubs;
+  commands: Commands;
+  inFlight: InFlight;
+  readEvents(range: { sessionId: string; after: number; limit: number }): Promise<EventFrame[]>;
+  timings: { idleMs: number; pingMs: number; sweepMs: number };
+  logger: Logger;
+}
+
+interface Open {
+  connection: Connection;
+  lastFrameAt: number;
+  lastPingAt: number;
+}
+
+/** A herd that is sent away comes back spread over this time. */
+const restartLeastMs = 200;
+const restartSpreadMs = 1_500;
+
+/** All open connections of this process: opens them, pings them, closes the silent ones. */
+export class Connections {
+  readonly #deps: ConnectionsDeps;
+  readonly #open = new Set<Open>();
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(deps: ConnectionsDeps) {
+    this.#deps = deps;
+    this.#sweeper = setInterval(() => this.#sweep(performance.now()), deps.timings.sweepMs);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  open<Data>(ws: WebSocket<Data>, granted: Granted): SocketHandler {
+    const { hubs, commands, inFlight, readEvents, logger } = this.#deps;
+    const { identity, hub, lastSeq } = granted;
+    const { sessionId } = hub;
+    const outlet = new Outlet(ws);
+    const connection = new Connection({ identity, sessionId, lastSeq, outlet, readEvents, logger });
+    const track = <T>(work: Promise<T>) => inFlight.track(work);
+    const reader = new FrameReader({ connection, commands, logger, track });
+    const now = performance.now();
+    const entry: Open = { connection, lastFrameAt: now, lastPingAt: now };
+    this.#open.add(entry);
+    const ids = { session_id: sessionId, connection_id: connection.id };
+    logger.info(ids, 'connected');
+    connection.join(hub);
+    const seen = () => {
+      entry.lastFrameAt = performance.now();
+    };
+    return {
+      text: (frame) => {
+        seen();
+        reader.read(frame);
+      },
+      binary: () => {
+        seen();
+        reader.refuse('Binary frames are not understood. Send JSON as text.');
+      },
+      tooLarge: () => connection.close('frameTooLarge'),
+      drained: () => outlet.onDrain(),
+      closed: (code) => {
+        outlet.onClose();
+        connection.leave();
+        hubs.release(hub);
+        this.#open.delete(entry);
+        logger.info({ ...ids, code }, 'disconnected');
+      },
+    };
+  }
+
+  /** Sends everybody away with the time after which to come back. */
+  closeAll(): void {
+    clearInterval(this.#sweeper);
+    for (const { connection } of [...this.#open]) {
+      const retryAfterMs = Math.round(restartLeastMs + Math.random() * restartSpreadMs);
+      connection.close('restarting', `retry_after_ms=${retryAfterMs}`);
+    }
+  }
+
+  #sweep(now: number): void {
+    const { idleMs, pingMs } = this.#deps.timings;
+    for (const entry of [...this.#open]) {
+      if (now - entry.lastFrameAt >= idleMs) entry.connection.close('idle');
+      else if (now - entry.lastPingAt >= pingMs) {
+        entry.lastPingAt = now;
+        entry.connection.send({ type: 'ping' });
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { LivePlane } from '../live/port.ts';
+import { limits } from '../protocol/limits.ts';
+import type { Db } from '../store/db.ts';
+import type { TurnClient } from '../temporal/turn-client.ts';
+import type { VerifyToken } from './auth.ts';
+import { type HubTimings, hubTimings } from './hub-ports.ts';
+
+/** What the gateway is made of; the composition root gives it and keeps what it does not close. */
+export interface GatewayDeps {
+  config: Pick<Config, 'GATEWAY_HOST' | 'GATEWAY_PORT' | 'ALLOWED_ORIGINS'>;
+  db: Db;
+  live: LivePlane;
+  turns: TurnClient;
+  verifyToken: VerifyToken;
+  /** Rejects when Temporal cannot be reached; asked by `/readyz`. */
+  checkTemporal(): Promise<void>;
+  logger: Logger;
+  /** Shorter ones make tests quick. */
+  timings?: Partial<GatewayTimings>;
+}
+
+export interface GatewayTimings {
+  idleMs: number;
+  pingMs: number;
+  /** How often connections are looked at for the two above. */
+  sweepMs: number;
+  /** How often all served sessions are compared with the store. */
+  pollMs: number;
+  hub: HubTimings;
+}
+
+export const gatewayTimings: GatewayTimings = {
+  idleMs: limits.idleMs,
+  pingMs: limits.pingMs,
+  sweepMs: 1_000,
+  pollMs: 1_000,
+  hub: hubTimings,
+};

@@ -1,0 +1,107 @@
+import type { Logger } from 'pino';
+import { type ClientFrame, frameId, parseClientFrame } from '../protocol/client-frames.ts';
+import { PublicError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
+import type { ErrorFrame } from '../protocol/server-frames.ts';
+import type { Caller, Commands, Done } from './commands.ts';
+import type { Connection } from './connection.ts';
+import { FrameQueue } from './frame-queue.ts';
+import { publicError } from './public-errors.ts';
+
+/** Frames of one connection that may wait for their answer, and their text together. */
+const maxWaitingFrames = 64;
+const maxWaitingChars = 4 * limits.frameBytes;
+
+/** Reads the frames of one connection and answers each, in their order. Nothing it is given makes it throw. */
+export class FrameReader {
+  readonly #connection: Connection;
+  readonly #commands: Commands;
+  readonly #logger: Logger;
+  readonly #queue = new FrameQueue({ maxFrames: maxWaitingFrames, maxChars: maxWaitingChars });
+  readonly #track: <T>(work: Promise<T>) => Promise<T>;
+
+  constructor(options: {
+    connection: Connection;
+    commands: Commands;
+    logger: Logger;
+    /** Keeps an eye on what is under way, for the drain. */
+    track<T>(work: Promise<T>): Promise<T>;
+  }) {
+    this.#connection = options.connection;
+    this.#commands = options.commands;
+    this.#logger = options.logger;
+    this.#track = options.track;
+  }
+
+  read(text: string): void {
+    let raw: unknown;
+    try {
+      raw = JSON.parse(text);
+    } catch (error) {
+      this.#logger.debug({ err: error, connection_id: this.#connection.id }, 'a frame was not JSON');
+      this.refuse('The frame is not valid JSON. Send one JSON object with a "type" in each frame.');
+      return;
+    }
+    try {
+      this.#accept(parseClientFrame(raw), text.length);
+    } catch (error) {
+      // Whatever breaks the parser (nesting without end, say) is the frame's fault.
+      const known = error instanceof PublicError ? error : tooDeep();
+      this.#fail(known, { id: frameId(raw) });
+    }
+  }
+
+  refuse(error: string): void {
+    this.#connection.send({ type: 'error', code: 'validation_error', error });
+  }
+
+  #accept(frame: ClientFrame, chars: number): void {
+    if (frame.type === 'pong') return;
+    if (frame.type === 'ping') {
+      this.#connection.send({ type: 'pong', ...(frame.id === undefined ? {} : { id: frame.id }) });
+      return;
+    }
+    const isTaken = this.#queue.add(chars, () => this.#track(this.#handle(frame)));
+    if (isTaken) return;
+    const error = `More than ${maxWaitingFrames} frames wait for their answer. Wait for some, then send this again.`;
+    this.#fail(new PublicError('rate_limit', error), frame);
+  }
+
+  async #handle(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' }>): Promise<void> {
+    try {
+      if (frame.type === 'resume') {
+        this.#connection.resume(frame.last_seq);
+        return;
+      }
+      const done = await this.#perform(frame);
+      this.#connection.send(done.ack);
+      done.spread();
+    } catch (error) {
+      this.#fail(error, frame);
+    }
+  }
+
+  #perform(frame: Extract<ClientFrame, { type: 'message' | 'tool_approval' | 'cancel' }>): Promise<Done> {
+    const { sessionId, identity } = this.#connection;
+    const caller: Caller = { sessionId, userId: identity.userId, via: 'websocket' };
+    if (frame.type === 'message') return this.#commands.message(caller, frame);
+    if (frame.type === 'tool_approval') return this.#commands.decision(caller, frame);
+    return this.#commands.cancel(caller, frame);
+  }
+
+  #fail(error: unknown, frame: { id?: string | undefined; tool_call_id?: string | undefined }): void {
+    const known = publicError(error);
+    if (known !== error) {
+      const ids = { session_id: this.#connection.sessionId, connection_id: this.#connection.id };
+      this.#logger.error({ err: error, ...ids }, 'a frame could not be handled');
+    }
+    const answer: ErrorFrame = { type: 'error', code: known.code, error: known.message };
+    if (frame.id !== undefined) answer.id = frame.id;
+    if (frame.tool_call_id !== undefined) answer.tool_call_id = frame.tool_call_id;
+    this.#connection.send(answer);
+  }
+}
+
+function tooDeep(): PublicError {
+  return new PublicError('validation_error', 'The frame cannot be read; it is nested too deeply.');
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
+import { readDraft } from '../store/drafts.ts';
+import { lastSeqs, readEvents } from '../store/events.ts';
+import { readLiveState } from '../store/live-state.ts';
+import { Commands } from './commands.ts';
+import { Connections } from './connections.ts';
+import { type GatewayDeps, gatewayTimings } from './deps.ts';
+import { serveSessions } from './http-api.ts';
+import { serveHealth } from './http-health.ts';
+import { HttpRouter } from './http-router.ts';
+import { InFlight } from './in-flight.ts';
+import { type OriginCheck, originCheck } from './origins.ts';
+import { SessionHubs } from './session-hubs.ts';
+import { serveWebSocket } from './websocket.ts';
+
+export interface Gateway {
+  port: number;
+  /**
+   * Drains: `/readyz` fails, nothing new is let in, connections are sent away with 1012, what is under way is
+   * awaited (at most `boundMs`), the subscription ends. The pool and the live plane stay their maker's to close.
+   */
+  close(options?: { boundMs?: number }): Promise<void>;
+}
+
+const drainMs = 1_500;
+const answerMs = 300;
+/** Close frames get this long to leave before the sockets are gone. */
+const lingerMs = 100;
+
+/**
+ * Opens the gateway: WebSocket and HTTP on one port.
+ * @throws Error when the address cannot be listened on
+ */
+export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
+  const { db, live, turns, verifyToken, logger } = deps;
+  const timings = { ...gatewayTimings, ...deps.timings };
+  let isDraining = false;
+  const inFlight = new InFlight();
+  const store = {
+    readLiveState: (sessionId: string) => readLiveState(db, sessionId),
+    readEvents: (range: { sessionId: string; after: number; limit: number }) => readEvents(db, range),
+    readDraft: (messageId: string) => readDraft(db, messageId),
+    lastSeqs: (sessionIds: string[]) => lastSeqs(db, sessionIds),
+  };
+  const hubs = new SessionHubs({ store, live, logger, timings: timings.hub });
+  const commands = new Commands({ db, live, turns, inFlight, logger });
+  const connections = new Connections({
+    hubs,
+    commands,
+    inFlight,
+    readEvents: store.readEvents,
+    timings,
+    logger,
+  });
+  // Which origins are our own is known only when the port is.
+  let isAllowedOrigin: OriginCheck = (origin) => origin === '';
+  const allowed: OriginCheck = (origin) => isAllowedOrigin(origin);
+  const common = { db, hubs, verifyToken, logger, isAllowedOrigin: allowed, isDraining: () => isDraining };
+
+  const app = App();
+  serveWebSocket(app, { ...common, connections });
+  const router = new HttpRouter(app, { ...common, inFlight });
+  serveSessions(router, { db, commands });
+  serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
+  router.rest();
+
+  const { GATEWAY_HOST: host, GATEWAY_PORT, ALLOWED_ORIGINS } = deps.config;
+  const listener = await listen(app, host, GATEWAY_PORT).catch((error: unknown) => {
+    connections.closeAll();
+    throw error;
+  });
+  isAllowedOrigin = originCheck({ allowed: ALLOWED_ORIGINS, host, port: listener.port });
+  hubs.start(timings.pollMs).catch((error: unknown) => {
+    logger.error({ err: error }, 'the live plane could not be subscribed to; the slow poll delivers alone');
+  });
+  logger.info({ port: listener.port }, 'gateway listens');
+
+  return {
+    port: listener.port,
+    close: async ({ boundMs = drainMs } = {}) => {
+      isDraining = true;
+      listener.close();
+      // Who just asked for something gets the answer, if it comes soon.
+      await inFlight.settle(Math.min(answerMs, boundMs));
+      connections.closeAll();
+      const left = await inFlight.settle(boundMs);
+      if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
+      await hubs.close();
+      await delay(lingerMs);
+      app.close();
+    },
+  };
+}
+
+function listen(app: TemplatedApp, host: string, port: number): Promise<{ port: number; close(): void }> {
+  return new Promise((resolve, reject) => {
+    app.listen(host, port, (socket) => {
+      if (!socket) {
+        reject(
+          new Error(
+            `The gateway cannot listen on ${host}:${port}. Is another process there? Set GATEWAY_PORT.`,
+          ),
+        );
+        return;
+      }
+      resolve({ port: us_socket_local_port(socket), close: () => us_listen_socket_close(socket) });
+    });
+  });
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { parseClientFrame } from '../protocol/client-frames.ts';
+import { PublicError } from '../protocol/errors.ts';
+import { createSessionBody } from '../protocol/http.ts';
+import type { Db } from '../store/db.ts';
+import { lastSeqs, readEvents } from '../store/events.ts';
+import { readMessages } from '../store/messages.ts';
+import { createSession, getSession, listSessions, sessionAccess } from '../store/sessions.ts';
+import type { Identity } from './auth.ts';
+import type { Caller, Commands, Done } from './commands.ts';
+import type { HttpAnswer, HttpCall } from './http-exchange.ts';
+import type { HttpRouter } from './http-router.ts';
+import { sessionIdPattern } from './session-id.ts';
+
+const pageLimit = z.coerce.number().int().min(1).max(200).default(50);
+const cursor = z
+  .string()
+  .max(64)
+  .regex(/^[0-9a-z-]+$/i, 'is not an id')
+  .optional();
+const pageQuery = z.object({ limit: pageLimit, before: cursor });
+const eventsQuery = z.object({ limit: pageLimit, after: z.coerce.number().int().min(0).default(0) });
+
+/** `/v1/sessions…`: sessions, their history and events, and the commands that also come as frames. */
+export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Commands }): void {
+  const { db, commands } = deps;
+
+  router.post('/v1/sessions', async (call, identity) => {
+    const { title, agent, config } = valid(createSessionBody, await call.body());
+    const owner = { tenant: identity.tenant, userId: identity.userId };
+    return { status: 201, body: await createSession(db, { ...owner, title, agent, config }) };
+  });
+
+  router.get('/v1/sessions', async (call, identity) => {
+    const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
+    const sessions = await listSessions(db, { ...identity, limit, before });
+    const next = sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null;
+    return { status: 200, body: { sessions, next } };
+  });
+
+  router.get('/v1/sessions/:id', async (call, identity) => {
+    const session = await getSession(db, await allowed(db, call, identity));
+    if (!session) throw noSession();
+    return { status: 200, body: session };
+  });
+
+  router.get('/v1/sessions/:id/messages', async (call, identity) => {
+    const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
+    const sessionId = await allowed(db, call, identity);
+    return { status: 200, body: await readMessages(db, { sessionId, limit, before }) };
+  });
+
+  router.get('/v1/sessions/:id/events', async (call, identity) => {
+    const { limit, after } = valid(eventsQuery, Object.fromEntries(call.query));
+    const sessionId = await allowed(db, call, identity);
+    const events = await readEvents(db, { sessionId, after, limit });
+    const lastSeq = (await lastSeqs(db, [sessionId])).get(sessionId) ?? 0;
+    return { status: 200, body: { events, last_seq: lastSeq } };
+  });
+
+  router.post('/v1/sessions/:id/messages', async (call, identity) => {
+    const caller = await callerOf(db, call, identity);
+    const frame = parseClientFrame({ ...(await call.body()), type: 'message' });
+    if (frame.type !== 'message') throw new PublicError('processing_error', 'The body became another frame.');
+    return accepted(await commands.message(caller, frame));
+  });
+
+  router.post('/v1/sessions/:id/cancel', async (call, identity) => {
+    const caller = await callerOf(db, call, identity);
+    const frame = parseClientFrame({ ...(await call.body()), type: 'cancel' });
+    if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');
+    return accepted(await commands.cancel(caller, frame));
+  });
+}
+
+function accepted(done: Done): HttpAnswer {
+  done.spread();
+  return { status: 202, body: done.ack };
+}
+
+async function callerOf(db: Db, call: HttpCall, identity: Identity): Promise<Caller> {
+  return { sessionId: await allowed(db, call, identity), userId: identity.userId, via: 'http' };
+}
+
+/** The id of the session in the path, where the caller takes part in it. */
+async function allowed(db: Db, call: HttpCall, identity: Identity): Promise<string> {
+  const sessionId = call.id;
+  if (!sessionIdPattern.test(sessionId)) throw noSession();
+  const access = await sessionAccess(db, { sessionId, tenant: identity.tenant, userId: identity.userId });
+  if (access === 'missing') throw noSession();
+  if (access === 'denied') {
+    throw new PublicError('forbidden', 'You do not take part in this session. Ask its owner to add you.');
+  }
+  return sessionId;
+}
+
+function noSession(): PublicError {
+  return new PublicError('not_found', 'There is no such session.');
+}
+
+function valid<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new PublicError(
+    'validation_error',
+    `Field "${issue?.path.join('.')}": ${issue?.message ?? 'invalid'}.`,
+  );
+}

@@ -1,0 +1,132 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { type ErrorCode, httpStatus, PublicError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
+
+/** An HTTP request, copied out of uWebSockets.js before its handler returns. */
+export interface HttpCall {
+  /** The path parameter, where the route has one. */
+  id: string;
+  query: URLSearchParams;
+  authorization: string;
+  origin: string;
+  /** The parsed JSON body; an empty body is `{}`. */
+  body(): Promise<object>;
+}
+
+export interface HttpAnswer {
+  status: number;
+  body: unknown;
+}
+
+const reasons: Record<number, string> = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+};
+
+/** Reads the whole request; the body is collected while others are served. */
+export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
+  const hasBody = !['get', 'head', 'options'].includes(req.getMethod());
+  const text = hasBody ? collect(res) : Promise.resolve('');
+  return {
+    id: req.getParameter(0) ?? '',
+    query: new URLSearchParams(req.getQuery()),
+    authorization: req.getHeader('authorization'),
+    origin: req.getHeader('origin'),
+    body: async () => parseBody(await text),
+  };
+}
+
+/** Settles with null when the body is too large: it is read to its end, and kept only up to the bound. */
+function collect(res: HttpResponse): Promise<string | null> {
+  return new Promise((resolve) => {
+    let chunks: Buffer[] = [];
+    let bytes = 0;
+    res.onData((chunk, isLast) => {
+      bytes += chunk.byteLength;
+      // The chunk is ours only until this returns.
+      if (bytes <= limits.frameBytes) chunks.push(Buffer.from(Buffer.from(chunk)));
+      else chunks = [];
+      if (isLast) resolve(bytes > limits.frameBytes ? null : Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+}
+
+function parseBody(text: string | null): object {
+  if (text === null) {
+    throw new PublicError('validation_error', `The body is larger than ${limits.frameBytes} bytes.`);
+  }
+  if (text.trim() === '') return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new PublicError('validation_error', 'The body is not valid JSON.');
+  }
+  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) {
+    throw new PublicError('validation_error', 'The body must be a JSON object.');
+  }
+  return parsed;
+}
+
+/** Headers that let a page of an allowed origin read the answer. */
+export function corsHeaders(origin: string): [string, string][] {
+  if (origin === '') return [];
+  return [
+    ['Access-Control-Allow-Origin', origin],
+    ['Vary', 'Origin'],
+  ];
+}
+
+/** Writes an answer; the caller has made sure that the request was not aborted. */
+export function writeAnswer(
+  res: HttpResponse,
+  answer: HttpAnswer,
+  headers: [string, string][],
+  contentType = 'application/json',
+): void {
+  const body = answer.body === undefined ? '' : JSON.stringify(answer.body);
+  res.cork(() => {
+    res.writeStatus(`${answer.status} ${reasons[answer.status] ?? ''}`.trim());
+    res.writeHeader('Content-Type', contentType);
+    res.writeHeader('Cache-Control', 'no-store');
+    res.writeHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of headers) res.writeHeader(name, value);
+    res.end(body);
+  });
+}
+
+/** `application/problem+json` of an error. */
+export function problemOf(error: PublicError): HttpAnswer {
+  const status = httpStatus[error.code];
+  const title = titles[error.code];
+  return {
+    status,
+    body: { type: `docs/errors/${error.code}.md`, title, status, code: error.code, detail: error.message },
+  };
+}
+
+const titles: Record<ErrorCode, string> = {
+  unauthorized: 'Not signed in',
+  forbidden: 'Not allowed',
+  not_found: 'Not found',
+  validation_error: 'Not valid',
+  rate_limit: 'Too many requests',
+  conflict: 'Conflict',
+  busy: 'Busy',
+  tool_error: 'A tool failed',
+  model_error: 'The model failed',
+  processing_error: 'Something failed',
+  unavailable: 'Not available',
+};

@@ -1,0 +1,116 @@
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { Logger } from 'pino';
+import { PublicError } from '../protocol/errors.ts';
+import type { Identity, VerifyToken } from './auth.ts';
+import { bearerToken } from './credentials.ts';
+import {
+  corsHeaders,
+  type HttpAnswer,
+  type HttpCall,
+  problemOf,
+  readCall,
+  writeAnswer,
+} from './http-exchange.ts';
+import type { InFlight } from './in-flight.ts';
+import type { OriginCheck } from './origins.ts';
+import { publicError } from './public-errors.ts';
+
+export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer>;
+
+const preflightMaxAgeSeconds = '600';
+
+/** Routes of the HTTP API: every one checks the origin, then the token, and answers every failure as a problem. */
+export class HttpRouter {
+  readonly #app: TemplatedApp;
+  readonly #deps: {
+    verifyToken: VerifyToken;
+    isAllowedOrigin: OriginCheck;
+    inFlight: InFlight;
+    logger: Logger;
+  };
+
+  constructor(
+    app: TemplatedApp,
+    deps: { verifyToken: VerifyToken; isAllowedOrigin: OriginCheck; inFlight: InFlight; logger: Logger },
+  ) {
+    this.#app = app;
+    this.#deps = deps;
+  }
+
+  get(path: string, handler: HttpHandler): void {
+    this.#app.get(path, (res, req) => this.#serve(res, req, this.#authenticated(handler)));
+  }
+
+  post(path: string, handler: HttpHandler): void {
+    this.#app.post(path, (res, req) => this.#serve(res, req, this.#authenticated(handler)));
+  }
+
+  /** For probes: no token is asked. */
+  open(path: string, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+    this.#app.get(path, (res, req) => this.#serve(res, req, handler));
+  }
+
+  /** What no route took: preflights of browsers, and paths that do not exist. To be called last. */
+  rest(): void {
+    this.#app.options('/*', (res, req) => this.#preflight(res, req));
+    this.#app.any('/*', (res, req) =>
+      this.#serve(res, req, async () => {
+        throw new PublicError('not_found', 'There is nothing at this path with this method.');
+      }),
+    );
+  }
+
+  #authenticated(handler: HttpHandler): (call: HttpCall) => Promise<HttpAnswer> {
+    return async (call) => {
+      const token = bearerToken(call.authorization);
+      if (token === null) {
+        throw new PublicError('unauthorized', 'No token was sent. Send "Authorization: Bearer <JWT>".');
+      }
+      return handler(call, await this.#deps.verifyToken(token));
+    };
+  }
+
+  #serve(res: HttpResponse, req: HttpRequest, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+    let isAborted = false;
+    res.onAborted(() => {
+      isAborted = true;
+    });
+    const call = readCall(res, req);
+    const isAllowed = this.#deps.isAllowedOrigin(call.origin);
+    const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(
+      (answer) => ({ answer, type: 'application/json' }),
+      (error: unknown) => ({ answer: this.#problem(error), type: 'application/problem+json' }),
+    );
+    const written = work.then(({ answer, type }) => {
+      if (!isAborted) writeAnswer(res, answer, isAllowed ? corsHeaders(call.origin) : [], type);
+    });
+    void this.#deps.inFlight.track(written);
+  }
+
+  #problem(error: unknown): HttpAnswer {
+    const known = publicError(error);
+    if (known !== error) this.#deps.logger.error({ err: error }, 'an HTTP request could not be handled');
+    return problemOf(known);
+  }
+
+  #preflight(res: HttpResponse, req: HttpRequest): void {
+    const origin = req.getHeader('origin');
+    if (!this.#deps.isAllowedOrigin(origin)) {
+      writeAnswer(res, problemOf(foreignOrigin()), [], 'application/problem+json');
+      return;
+    }
+    writeAnswer(res, { status: 204, body: undefined }, [
+      ...corsHeaders(origin),
+      ['Access-Control-Allow-Methods', 'GET, POST'],
+      ['Access-Control-Allow-Headers', 'Authorization, Content-Type'],
+      ['Access-Control-Max-Age', preflightMaxAgeSeconds],
+    ]);
+  }
+}
+
+function foreignOrigin(): PublicError {
+  return new PublicError(
+    'forbidden',
+    'Pages of this origin may not use this gateway. Its operator lists origins in ALLOWED_ORIGINS.',
+  );
+}

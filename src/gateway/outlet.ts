@@ -1,0 +1,63 @@
+import type { WebSocket } from 'uWebSockets.js';
+
+/** Bytes that wait in this process for one client; above it nothing live is sent until they have drained. */
+export const fullBytes = 256 * 1024;
+const drainedBytes = 64 * 1024;
+/** Above this even answers are too many: the connection is closed. */
+const hardBytes = 8 * 1024 * 1024;
+
+/** The way out of one WebSocket: knows when it is closed, full, or drained. A closed socket is never touched. */
+export class Outlet<Data> {
+  #ws: WebSocket<Data> | null;
+  #waiting: (() => void)[] = [];
+
+  constructor(ws: WebSocket<Data>) {
+    this.#ws = ws;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws !== null;
+  }
+
+  get isFull(): boolean {
+    return this.#ws !== null && this.#ws.getBufferedAmount() > fullBytes;
+  }
+
+  /** More waits than may wait at all. */
+  get isOverrun(): boolean {
+    return this.#ws !== null && this.#ws.getBufferedAmount() > hardBytes;
+  }
+
+  send(json: string): void {
+    this.#ws?.send(json, false, false);
+  }
+
+  /** Several sends as one write. */
+  cork(write: () => void): void {
+    this.#ws?.cork(write);
+  }
+
+  /** Settles when little waits, or the socket is closed. */
+  async drained(): Promise<void> {
+    while (this.#ws && this.#ws.getBufferedAmount() > drainedBytes) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** To be called for the socket's `drain`. */
+  onDrain(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** To be called for the socket's `close`; uWebSockets.js throws on every later use. */
+  onClose(): void {
+    this.#ws = null;
+    this.onDrain();
+  }
+
+  end(code: number, reason: string): void {
+    const ws = this.#ws;
+    // `end` calls the close handler before it returns.
+    ws?.end(code, reason);
+  }
+}

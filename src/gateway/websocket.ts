@@ -1,0 +1,90 @@
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import { closeCodes } from '../protocol/close-codes.ts';
+import { limits } from '../protocol/limits.ts';
+import type { ErrorFrame } from '../protocol/server-frames.ts';
+import { type Admission, type AdmissionDeps, admit, socketCredentials } from './admission.ts';
+import type { Connections, SocketHandler } from './connections.ts';
+import type { OriginCheck } from './origins.ts';
+
+/** A socket's user data: why it is here, and what handles it once it is open. */
+export interface SocketData {
+  admission: Admission;
+  handler?: SocketHandler;
+}
+
+interface SocketDeps extends AdmissionDeps {
+  isAllowedOrigin: OriginCheck;
+  connections: Connections;
+}
+
+/** A peer that is gone without a word is given up by the transport after this; `idleMs` comes long before. */
+const transportIdleSeconds = 120;
+/** For what has no code of ours: the request itself can never be served. */
+const policyViolation = 1008;
+
+/** `GET /v1/sessions/{id}/ws`: the upgrade, and the way from a socket's events to its connection. */
+export function serveWebSocket(app: TemplatedApp, deps: SocketDeps): void {
+  app.ws<SocketData>('/v1/sessions/:id/ws', {
+    maxPayloadLength: limits.frameHardCapBytes,
+    // 0: uWebSockets.js drops nothing by itself; our own bound is asked before each send.
+    maxBackpressure: 0,
+    idleTimeout: transportIdleSeconds,
+    sendPingsAutomatically: false,
+    compression: 0,
+    upgrade: (res, req, context) => upgrade(deps, res, req, context),
+    open: (ws) => open(deps, ws),
+    message: (ws, message, isBinary) => receive(ws.getUserData().handler, message, isBinary),
+    drain: (ws) => ws.getUserData().handler?.drained(),
+    close: (ws, code) => ws.getUserData().handler?.closed(code),
+  });
+}
+
+function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+  if (!deps.isAllowedOrigin(req.getHeader('origin'))) {
+    res.writeStatus('403 Forbidden').end('This origin may not connect; see ALLOWED_ORIGINS.');
+    return;
+  }
+  const request = {
+    sessionId: req.getParameter(0) ?? '',
+    query: new URLSearchParams(req.getQuery()),
+    authorization: req.getHeader('authorization'),
+    protocols: req.getHeader('sec-websocket-protocol'),
+  };
+  const key = req.getHeader('sec-websocket-key');
+  const extensions = req.getHeader('sec-websocket-extensions');
+  let isAborted = false;
+  res.onAborted(() => {
+    isAborted = true;
+  });
+  void admit(deps, request).then((admission) => {
+    if (isAborted) {
+      if ('granted' in admission) deps.hubs.release(admission.granted.hub);
+      return;
+    }
+    const { protocol } = socketCredentials(request);
+    res.cork(() => res.upgrade<SocketData>({ admission }, key, protocol, extensions, context));
+  });
+}
+
+function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
+  const data = ws.getUserData();
+  const { admission } = data;
+  if ('granted' in admission) {
+    data.handler = deps.connections.open(ws, admission.granted);
+  } else if ('refused' in admission) {
+    const { code, reason } = closeCodes[admission.refused];
+    ws.end(code, admission.detail === undefined ? reason : `${reason}; ${admission.detail}`);
+  } else {
+    const error: ErrorFrame = { type: 'error', code: 'validation_error', error: admission.invalid };
+    ws.send(JSON.stringify(error), false, false);
+    ws.end(policyViolation, 'Invalid query');
+  }
+}
+
+function receive(handler: SocketHandler | undefined, message: ArrayBuffer, isBinary: boolean): void {
+  if (!handler) return;
+  // The buffer is ours only until this returns; the text is a copy.
+  if (message.byteLength > limits.frameBytes) handler.tooLarge();
+  else if (isBinary) handler.binary();
+  else handler.text(Buffer.from(message).toString('utf8'));
+}
