@@ -14,6 +14,8 @@ import { temporalReady, temporalSpec } from '../../src/cli/dev/temporal-server.t
 
 const readyBoundMs = 60_000;
 const stopBoundMs = 5_000;
+/** Building Temporal takes some 3 minutes, once. */
+const getTemporalBoundMs = 20 * 60_000;
 
 /** Settings of a Postgres whose data nobody needs after the tests. */
 const careless = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
@@ -59,7 +61,11 @@ export async function startTemporal(
   folder: string,
   options: { dbFile?: string } = {},
 ): Promise<TemporalService> {
-  const binary = await findTemporal(process.env, (line) => process.stderr.write(`${line}\n`));
+  const binary = await findTemporal(
+    process.env,
+    (line) => process.stderr.write(`${line}\n`),
+    AbortSignal.timeout(getTemporalBoundMs),
+  );
   const [port, uiPort] = [await freePort(), await freePort()];
   const logFile = join(folder, 'temporal.log');
   const searchAttributes = searchAttributeTypes;
@@ -76,7 +82,7 @@ export async function startTemporal(
  * is killed leaves nothing behind.
  */
 export function startKeeper(children: Child[], folder: string): ChildProcess {
-  const kill = children.map((child) => `kill -KILL -- -${child.pid} 2>/dev/null`).join('; ');
+  const kill = children.map((child) => `kill -KILL -${child.pid} 2>/dev/null`).join('; ');
   const script = `read line; [ "$line" = done ] && exit 0; ${kill}; rm -rf "$0"`;
   return spawn('sh', ['-c', script, folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
 }

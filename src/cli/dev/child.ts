@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { signalGroup, startedAt } from './process-identity.ts';
 import { StartFailure } from './start-failure.ts';
@@ -17,6 +17,8 @@ export interface ChildSpec {
   ipc: boolean;
   /** Signals that ask it to end, the gentlest first; SIGKILL comes after them by itself. */
   stopSignals: NodeJS.Signals[];
+  /** What to do where it cannot start; the last words of the sentence a person reads. */
+  hint: string;
   user?: { uid: number; gid: number };
 }
 
@@ -34,9 +36,14 @@ export interface Child {
   /** The first `ready` message of the child; never settles where it sends none. */
   readyMessage: Promise<Record<string, unknown>>;
   spec: ChildSpec;
+  /** Length of its log file before it wrote there, in bytes. */
+  logStart: number;
 }
 
-const tailBytes = 2_000;
+const tailBytes = 4_000;
+const maxLastWordsChars = 600;
+/** Time for the kernel to end what got SIGKILL. */
+const killMs = 200;
 
 /**
  * Starts a part. Its output goes straight into its log file, not through a pipe of ours: a supervisor that is
@@ -46,6 +53,7 @@ const tailBytes = 2_000;
 export async function startChild(spec: ChildSpec): Promise<Child> {
   mkdirSync(dirname(spec.logFile), { recursive: true, mode: 0o700 });
   const log = openSync(spec.logFile, 'a', 0o600);
+  const logStart = fstatSync(log).size;
   let child: ChildProcess;
   try {
     child = spawn(spec.command, spec.args, {
@@ -73,7 +81,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     );
   });
   const pid = child.pid ?? 0;
-  return { role: spec.role, pid, started: startedAt(pid) ?? 'ended', exited, readyMessage, spec };
+  return { role: spec.role, pid, started: startedAt(pid) ?? 'ended', exited, readyMessage, spec, logStart };
 }
 
 function isReady(message: unknown): message is Record<string, unknown> {
@@ -99,11 +107,10 @@ export async function untilReady<T>(
     const first = await Promise.race([readiness, child.exited, tooLate]);
     if (typeof first === 'object' && 'value' in first) return first.value;
     const why =
-      first === 'late'
-        ? `was not ready after ${boundMs / 1_000} s`
-        : `ended (${describeExit(first)}) before it was ready`;
+      first === 'late' ? `was not ready after ${boundMs / 1_000} s` : `ended (${describeExit(first)})`;
+    const words = lastWords(child.spec.logFile, child.logStart);
     throw new StartFailure(
-      `${child.role} ${why}. The end of ${child.spec.logFile}:\n${tail(child.spec.logFile)}`,
+      `${child.role} ${why} before it was ready${words === '' ? '' : `; its last words: "${words}"`}. ${child.spec.hint} (Its log: ${child.spec.logFile})`,
     );
   } finally {
     clearTimeout(timer);
@@ -117,35 +124,62 @@ export function describeExit(exit: ChildExit): string {
   return exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
 }
 
-function tail(file: string): string {
+function lastWords(file: string, from: number): string {
   const size = statSync(file).size;
-  const buffer = Buffer.alloc(Math.min(size, tailBytes));
+  const start = Math.max(from, size - tailBytes);
+  const buffer = Buffer.alloc(Math.max(0, size - start));
   const fd = openSync(file, 'r');
   try {
-    readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+    readSync(fd, buffer, 0, buffer.length, start);
   } finally {
     closeSync(fd);
   }
-  return buffer.toString('utf8').trim();
+  const lines = buffer
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  return logMessage(lines.at(-1) ?? '').slice(0, maxLastWordsChars);
+}
+
+/** The words of a pino line, or the line itself. */
+function logMessage(line: string): string {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    if (typeof parsed !== 'object' || parsed === null) return line;
+    const { msg, err } = parsed as { msg?: unknown; err?: { message?: unknown } };
+    return [msg, err?.message].filter((part) => typeof part === 'string').join(': ') || line;
+  } catch {
+    // Not JSON: Postgres and Temporal write plain lines.
+    return line.trim();
+  }
 }
 
 /**
- * Stops a part: each of its signals, then SIGKILL to its whole group, sharing the bound equally.
+ * Stops a part: each of its signals, which share the bound equally, then SIGKILL to its whole group.
  * @returns true where no SIGKILL was needed
  */
 export async function stopChild(child: Child, boundMs: number): Promise<boolean> {
-  const steps = [...child.spec.stopSignals, 'SIGKILL' as const];
-  let gentle = true;
-  for (const signal of steps) {
-    gentle = signal !== 'SIGKILL';
-    // Only the leader is asked gently: it knows how to end its own children. SIGKILL it cannot pass on.
-    if (gentle) signalProcess(child.pid, signal);
-    else signalGroup(child.pid, signal);
-    if (await endedWithin(child, boundMs / steps.length)) break;
+  const { stopSignals } = child.spec;
+  const gentleMs = Math.max(0, boundMs - killMs) / stopSignals.length;
+  let gentle = await endedWithin(child, 0);
+  for (const signal of gentle ? [] : stopSignals) {
+    // Only the leader is asked: it knows how to end its own children.
+    signalProcess(child.pid, signal);
+    gentle = await endedWithin(child, gentleMs);
+    if (gentle) break;
   }
-  // What the leader left behind in its group (a tool's server, a forked helper) goes with it.
-  signalGroup(child.pid, 'SIGKILL');
+  if (!gentle) {
+    signalGroup(child.pid, 'SIGKILL');
+    await endedWithin(child, killMs);
+  }
+  sweepGroup(child);
   return gentle;
+}
+
+/** Ends what a part that has ended left behind in its group: a tool's server, a forked helper. */
+export function sweepGroup(child: Child): void {
+  // A pid that is in use again is somebody else's by now.
+  if (startedAt(child.pid) === null) signalGroup(child.pid, 'SIGKILL');
 }
 
 function signalProcess(pid: number, signal: NodeJS.Signals): void {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -64,12 +64,12 @@ function makeExecutable(program: string): void {
 
 function probe(binaries: PostgresBinaries, user: UserIds | undefined): string | undefined {
   try {
-    const options = {
+    const options: ExecFileSyncOptions = {
       cwd: '/',
       timeout: probeTimeoutMs,
       stdio: ['ignore', 'ignore', 'pipe'],
       ...user,
-    } as const;
+    };
     execFileSync(binaries.initdb, ['--version'], options);
     execFileSync(binaries.postgres, ['--version'], options);
     return undefined;

@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -21,6 +32,7 @@ export interface PostgresCluster {
 }
 
 const superuser = 'turngate';
+const majorVersion = '18';
 const initTimeoutMs = 60_000;
 const probeEveryMs = 25;
 const probeTimeoutMs = 2_000;
@@ -35,39 +47,69 @@ export function postgresUrl(port: number, password: string, database: string): s
 
 /**
  * Makes the data folder unless it is there.
+ * @param signal gives up making it
  * @returns true where it was made now
  * @throws StartFailure where what is there is no data folder of Postgres 18
  */
-export async function ensureCluster(cluster: PostgresCluster): Promise<boolean> {
+export async function ensureCluster(cluster: PostgresCluster, signal?: AbortSignal): Promise<boolean> {
   const { data, user } = cluster;
-  if (existsSync(join(data, 'PG_VERSION'))) return false;
-  if (existsSync(data) && readdirSync(data).length > 0) {
+  if (existsSync(join(data, 'PG_VERSION'))) {
+    checkVersion(data);
+    return false;
+  }
+  if (existsSync(data) && !(statSync(data).isDirectory() && readdirSync(data).length === 0)) {
     throw new StartFailure(
       `${data} holds something that is not a Postgres data folder (no PG_VERSION in it); move it away and start again.`,
     );
   }
   const home = dirname(data);
+  // Only the folder itself is closed: Postgres's user must be able to pass those above it.
+  mkdirSync(dirname(home), { recursive: true, mode: 0o755 });
   mkdirSync(home, { recursive: true, mode: 0o700 });
   if (user !== undefined) {
     chmodSync(home, 0o700);
     chownSync(home, user.uid, user.gid);
   }
-  // Made beside its place and moved in by initdb's end: a start that is cut short leaves nothing half made.
-  const passwordFile = join(home, `password-${randomUUID()}`);
+  // Made beside its place and moved in at the end: a start that is cut short leaves nothing half made.
+  const half = join(home, `making-${randomUUID()}`);
+  const passwordFile = `${half}.password`;
   try {
     writeFileSync(passwordFile, cluster.password, { mode: 0o600 });
     if (user !== undefined) chownSync(passwordFile, user.uid, user.gid);
-    await initialise(cluster, passwordFile);
+    await initialise({ ...cluster, data: half }, passwordFile, signal);
+    renameSync(half, data);
   } catch (error) {
-    rmSync(data, { recursive: true, force: true });
-    throw new StartFailure(`Postgres cannot make its data folder ${data}: ${reasonOf(error)}`);
+    throw new StartFailure(
+      `Postgres cannot make its data folder ${data} (${lastLine(error)}); see that its disk has room and that the folder above it can be written.`,
+    );
   } finally {
     rmSync(passwordFile, { force: true });
+    rmSync(half, { recursive: true, force: true });
   }
   return true;
 }
 
-async function initialise(cluster: PostgresCluster, passwordFile: string): Promise<void> {
+/** initdb says what went wrong in the last line of its stderr; Node's own words only repeat the command. */
+function lastLine(error: unknown): string {
+  const hasStderr = error instanceof Error && 'stderr' in error && typeof error.stderr === 'string';
+  const words = hasStderr ? String(error.stderr).trim() : '';
+  return (words || reasonOf(error)).split('\n').at(-1) ?? '';
+}
+
+function checkVersion(data: string): void {
+  const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
+  if (version === majorVersion) return;
+  throw new StartFailure(
+    `The Postgres data folder ${data} is ${version === '' ? 'broken (its PG_VERSION is empty)' : `of version "${version}", not ${majorVersion}`}; ` +
+      'move it away, or choose another data folder with --data.',
+  );
+}
+
+async function initialise(
+  cluster: PostgresCluster,
+  passwordFile: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const args = [
     `--pgdata=${cluster.data}`,
     `--username=${superuser}`,
@@ -79,7 +121,13 @@ async function initialise(cluster: PostgresCluster, passwordFile: string): Promi
     '--builtin-locale=C.UTF-8',
     '--no-instructions',
   ];
-  const options = { cwd: '/', env: bareEnv, timeout: initTimeoutMs, ...cluster.user };
+  const options = {
+    cwd: '/',
+    env: bareEnv,
+    timeout: initTimeoutMs,
+    ...cluster.user,
+    ...(signal === undefined ? {} : { signal }),
+  };
   await run(cluster.binaries.initdb, args, options);
 }
 
@@ -106,6 +154,7 @@ export function postgresSpec(
     ipc: false,
     // Fast shutdown, then immediate: SIGTERM would wait for every client to leave.
     stopSignals: ['SIGINT', 'SIGQUIT'],
+    hint: `If its data folder is broken, move ${cluster.data} away and start again.`,
     ...(cluster.user === undefined ? {} : { user: cluster.user }),
   };
 }

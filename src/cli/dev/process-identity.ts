@@ -4,11 +4,22 @@ import { readFileSync } from 'node:fs';
 /** A process that can be told apart from a later one that got the same pid. */
 export interface ProcessIdentity {
   pid: number;
-  /** When the process began, in the system's own words: clock ticks since boot on Linux, a date elsewhere. */
+  /** When the process began, in the system's own words: clock ticks and boot id on Linux, a date elsewhere. */
   started: string;
 }
 
 const psTimeoutMs = 2_000;
+
+/** Tells boots apart: after a reboot the same pid may begin at the same tick. Empty where the system has none. */
+const bootId = readBootId();
+
+function readBootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
 
 /** When the process with this pid began, or null where there is none (a zombie counts as none). */
 export function startedAt(pid: number): string | null {
@@ -36,7 +47,7 @@ function startedAtLinux(pid: number): string | null {
   // The second field is the program's name in parentheses and may hold spaces: count from behind it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, started] = [fields[0], fields[19]];
-  return state === 'Z' || state === 'X' || started === undefined ? null : started;
+  return state === 'Z' || state === 'X' || started === undefined ? null : `${started}@${bootId}`;
 }
 
 function startedAtElsewhere(pid: number): string | null {
@@ -54,6 +65,25 @@ function startedAtElsewhere(pid: number): string | null {
   } catch {
     // ps ends with 1 where no such process exists.
     return null;
+  }
+}
+
+/**
+ * Whether processes of the group that it led still run though it has ended itself. A pid is not given again while a
+ * group has its number, so they are its own, unless the machine was started anew since.
+ */
+export function leftGroupBehind(identity: ProcessIdentity): boolean {
+  const sameBoot = bootId !== '' && identity.started.endsWith(`@${bootId}`);
+  return sameBoot && startedAt(identity.pid) === null && groupExists(identity.pid);
+}
+
+function groupExists(pid: number): boolean {
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    // No such group, or one of another user's: not ours either way.
+    return false;
   }
 }
 

@@ -17,10 +17,15 @@ export function cacheFolder(env: NodeJS.ProcessEnv): string {
 /**
  * Finds or gets the `temporal` program: on the PATH, in the cache, by the official download, by `go install`.
  * @param say told one line for each thing that takes time or went wrong
+ * @param signal gives up
  * @returns its path
  * @throws StartFailure where none of the ways works
  */
-export async function findTemporal(env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<string> {
+export async function findTemporal(
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
   const onPath = findOnPath('temporal', env);
   if (onPath !== undefined) return onPath;
   const folder = join(cacheFolder(env), `temporal-${temporalVersion}`);
@@ -33,8 +38,10 @@ export async function findTemporal(env: NodeJS.ProcessEnv, say: (line: string) =
       `The cache folder ${folder} cannot be made (${reasonOf(error)}); set TURNGATE_CACHE_DIR to one that can.`,
     );
   }
-  const problem = await downloadTemporal(temporalVersion, folder, env, say);
+  signal.throwIfAborted();
+  const problem = await downloadTemporal({ version: temporalVersion, folder, env, say, signal });
   if (problem === undefined) return cached;
+  signal.throwIfAborted();
   const go = findOnPath('go', env);
   if (go === undefined) {
     throw new StartFailure(
@@ -44,7 +51,7 @@ export async function findTemporal(env: NodeJS.ProcessEnv, say: (line: string) =
     );
   }
   say(`The download of Temporal failed (${problem}); building it with Go instead.`);
-  await goInstallTemporal({ go, version: temporalVersion, folder, env, say });
+  await goInstallTemporal({ go, version: temporalVersion, folder, env, say, signal });
   return cached;
 }
 

@@ -13,16 +13,20 @@ const downloadTimeoutMs = 180_000;
 const unpackTimeoutMs = 60_000;
 const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
 
+export interface TemporalDownload {
+  version: string;
+  folder: string;
+  env: NodeJS.ProcessEnv;
+  say(line: string): void;
+  signal: AbortSignal;
+}
+
 /**
  * Fetches the official archive of Temporal's CLI into the folder.
  * @returns undefined where `temporal` now lies in the folder, else why not, in a few words
  */
-export async function downloadTemporal(
-  version: string,
-  folder: string,
-  env: NodeJS.ProcessEnv,
-  say: (line: string) => void,
-): Promise<string | undefined> {
+export async function downloadTemporal(options: TemporalDownload): Promise<string | undefined> {
+  const { version, folder, env, say, signal } = options;
   const arch = architectures[process.arch];
   if (arch === undefined) return `Temporal publishes none for ${process.arch}`;
   const base = env.TURNGATE_TEMPORAL_DOWNLOAD || official;
@@ -33,7 +37,7 @@ export async function downloadTemporal(
     say(`Downloading Temporal ${version}, once (some 60 MB) ...`);
     const archive = join(half, 'temporal.tar.gz');
     await pipeline(Readable.fromWeb(body), createWriteStream(archive), {
-      signal: AbortSignal.timeout(downloadTimeoutMs),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(downloadTimeoutMs)]),
     });
     await promisify(execFile)('tar', ['-xzf', archive, '-C', half, 'temporal'], { timeout: unpackTimeoutMs });
     const program = join(half, 'temporal');

@@ -15,20 +15,22 @@ export interface GoInstall {
   folder: string;
   env: NodeJS.ProcessEnv;
   say(line: string): void;
+  signal: AbortSignal;
 }
 
 /**
  * Builds Temporal's CLI, with its UI, from source.
  * @throws StartFailure with the end of Go's output
  */
-export async function goInstallTemporal({ go, version, folder, env, say }: GoInstall): Promise<void> {
+export async function goInstallTemporal(options: GoInstall): Promise<void> {
+  const { go, version, folder, env, say, signal } = options;
   const half = mkdtempSync(join(folder, 'build-'));
   const since = Date.now();
   const elapsed = () => `${Math.round((Date.now() - since) / 1_000)} s`;
   say(`Building Temporal ${version} with Go, once: some 3 minutes on two cores ...`);
   const progress = setInterval(() => say(`Building Temporal ... ${elapsed()}`), progressEveryMs);
   try {
-    const result = await build(go, `${packagePath}@v${version}`, { ...env, GOBIN: half });
+    const result = await build(go, `${packagePath}@v${version}`, { ...env, GOBIN: half }, signal);
     if (result.code !== 0) {
       throw new StartFailure(
         `Temporal cannot be built with ${go} (${result.why}); install the Temporal CLI by hand, ` +
@@ -47,20 +49,21 @@ function build(
   go: string,
   target: string,
   env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
 ): Promise<{ code: number | null; why: string; output: string }> {
   return new Promise((resolve, reject) => {
-    // GOFLAGS=-mod=... of the environment makes no sense outside a module; GOTOOLCHAIN may fetch what it needs.
     const child = spawn(go, ['install', target], {
       env,
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    const end = (signal: NodeJS.Signals) => () => child.pid === undefined || signalGroup(child.pid, signal);
-    const timer = setTimeout(end('SIGKILL'), buildTimeoutMs);
-    // Whoever stops us while it builds wants the build to stop too: it is a group of its own.
-    const onExit = end('SIGKILL');
-    process.once('exit', onExit);
+    const end = (): void => {
+      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    };
+    const timer = setTimeout(end, buildTimeoutMs);
+    // The compilers that it started are in its group.
+    signal.addEventListener('abort', end, { once: true });
     let output = '';
     const keep = (chunk: Buffer) => {
       output = (output + chunk.toString('utf8')).slice(-keptOutputChars);
@@ -68,10 +71,10 @@ function build(
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.once('error', reject);
-    child.once('close', (code, signal) => {
+    child.once('close', (code, ended) => {
       clearTimeout(timer);
-      process.off('exit', onExit);
-      resolve({ code, why: signal === null ? `exit code ${code}` : `signal ${signal}`, output });
+      signal.removeEventListener('abort', end);
+      resolve({ code, why: ended === null ? `exit code ${code}` : `signal ${ended}`, output });
     });
   });
 }

@@ -19,6 +19,8 @@ export const namespace = 'default';
 const retentionDays = 30;
 const dayMs = 86_400_000;
 const probeEveryMs = 50;
+/** Temporal's IndexedValueType. */
+const typeNumbers: Record<string, number> = { Keyword: 2, KeywordList: 7 };
 const rpcTimeoutMs = 5_000;
 
 /** How to start Temporal's development server. Why each setting is there: docs/architecture.md. */
@@ -51,6 +53,10 @@ export function temporalSpec(options: TemporalServerOptions): ChildSpec {
     logFile: options.logFile,
     ipc: false,
     stopSignals: ['SIGTERM'],
+    hint:
+      options.dbFile === undefined
+        ? 'Try again.'
+        : `If its database is broken, move ${options.dbFile} away and start again.`,
   };
 }
 
@@ -63,6 +69,41 @@ export async function temporalReady(
   const connection = Connection.lazy({ address });
   try {
     await pollUntil(() => prepare(connection, Object.keys(searchAttributes)), probeEveryMs, signal);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Resolves once the UI answers. */
+export async function uiReady(url: string, signal: AbortSignal): Promise<void> {
+  const probe = async (): Promise<void> => {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(rpcTimeoutMs) });
+    await answer.body?.cancel();
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  };
+  await pollUntil(probe, probeEveryMs, signal);
+}
+
+/**
+ * Makes a Temporal that somebody else runs fit: registers the search attributes that it lacks. Its retention is
+ * its owner's business.
+ */
+export async function registerSearchAttributes(
+  address: string,
+  searchAttributes: Record<string, string>,
+): Promise<void> {
+  const connection = await Connection.connect({ address, connectTimeout: rpcTimeoutMs });
+  try {
+    const known = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = Object.entries(searchAttributes).filter(
+      ([name]) => known.customAttributes?.[name] === undefined,
+    );
+    if (missing.length === 0) return;
+    const types = missing.map(([name, type]) => [name, typeNumbers[type] ?? 0]);
+    await connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(types),
+    });
   } finally {
     await connection.close();
   }
