@@ -31,6 +31,8 @@ create table turns (
   status              text not null default 'queued'
                       check (status in ('queued', 'running', 'completed', 'failed', 'cancelled')),
   run_id              text unique,
+  -- What the first ack said: a resend gets the same.
+  disposition         text not null check (disposition in ('started', 'queued')),
   error               jsonb,
   cancel_requested_by text,
   cancel_requested_at timestamptz,
@@ -52,6 +54,8 @@ create table messages (
   id                text primary key,
   session_id        text not null references sessions on delete cascade,
   turn_id           text not null references turns on delete cascade,
+  -- The turn's position, so that history is one index range.
+  position          bigint not null,
   -- Order inside the turn: the user's message is step 0; a step's assistant message is ordinal 0,
   -- its tool messages are 1 and up.
   step              integer not null,
@@ -63,7 +67,7 @@ create table messages (
   user_id           text,
   client_message_id text,
   created_at        timestamptz not null default now(),
-  unique (turn_id, step, ordinal),
+  unique (session_id, position, step, ordinal),
   unique (session_id, user_id, client_message_id)
 );
 
@@ -93,7 +97,9 @@ create table tool_calls (
   gate           text not null check (gate in ('allow', 'ask', 'deny')),
   rule           text not null,
   reason         text not null,
-  timeout_ms     bigint,
+  -- Known as read-only or idempotent: may be called again after a lost result.
+  repeatable     boolean not null,
+  timeout_ms     bigint not null,
   expires_at     timestamptz,
   status         text not null check (status in
                  ('waiting', 'ready', 'running', 'completed', 'failed', 'rejected', 'denied', 'cancelled', 'unknown')),
@@ -105,6 +111,7 @@ create table tool_calls (
   ended_at       timestamptz,
   unique (turn_id, step, ordinal)
 );
+create index tool_calls_by_message on tool_calls (message_id);
 create index tool_calls_waiting on tool_calls (session_id) where status = 'waiting';
 
 -- One deciding row for each call and exact arguments: the first stands.
@@ -124,6 +131,7 @@ create table decisions (
   check_delay_ms integer not null default 2000,
   unique (tool_call_id, arguments_hash)
 );
+create index decisions_by_turn on decisions (turn_id);
 create index decisions_unacted on decisions (next_check_at) where acted_at is null;
 
 create table events (

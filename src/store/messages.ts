@@ -1,0 +1,192 @@
+import { v7 as uuidv7 } from 'uuid';
+import { PublicError } from '../protocol/errors.ts';
+import type { MessagesPage, MessageView } from '../protocol/http.ts';
+import { limits } from '../protocol/limits.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
+import type { Db, Tx } from './db.ts';
+import { lockSession, transaction } from './db.ts';
+import { appendEvents } from './events.ts';
+
+export interface AcceptedMessage {
+  turnId: string;
+  messageId: string;
+  disposition: 'started' | 'queued';
+  events: EventFrame[];
+}
+
+interface EarlierRow {
+  id: string;
+  turn_id: string;
+  content: string;
+  disposition: 'started' | 'queued';
+}
+
+/**
+ * Takes a user's message in: message, turn (queued) and event in one transaction. The same message sent again
+ * answers the same and writes nothing.
+ * @throws PublicError `conflict` (same id, other content), `busy` (too many open turns), `not_found`
+ */
+export async function acceptMessage(
+  db: Db,
+  message: { sessionId: string; userId: string; clientMessageId: string; content: string },
+): Promise<AcceptedMessage> {
+  return transaction(db, async (tx) => {
+    const [exists, earlier, open] = await Promise.all([
+      lockSession(tx, message.sessionId),
+      findEarlier(tx, message),
+      countOpenTurns(tx, message.sessionId),
+    ]);
+    if (!exists) throw new PublicError('not_found', 'There is no such session.');
+    if (earlier) return resend(earlier, message.content);
+    if (open >= limits.openTurnsPerSession) {
+      throw new PublicError(
+        'busy',
+        `This session already has ${open} messages waiting; send again when some are answered.`,
+      );
+    }
+    return insertMessage(tx, message, open > 0 ? 'queued' : 'started');
+  });
+}
+
+async function findEarlier(
+  tx: Tx,
+  message: { sessionId: string; userId: string; clientMessageId: string },
+): Promise<EarlierRow | undefined> {
+  const { rows } = await tx.query<EarlierRow>({
+    name: 'find-earlier-message',
+    text: `select m.id, m.turn_id, m.content, t.disposition from messages m join turns t on t.id = m.turn_id
+           where m.session_id = $1 and m.user_id = $2 and m.client_message_id = $3`,
+    values: [message.sessionId, message.userId, message.clientMessageId],
+  });
+  return rows[0];
+}
+
+async function countOpenTurns(tx: Tx, sessionId: string): Promise<number> {
+  const { rows } = await tx.query<{ open: number }>({
+    name: 'count-open-turns',
+    text: `select count(*) as open from turns where session_id = $1 and status in ('queued', 'running')`,
+    values: [sessionId],
+  });
+  return rows[0]?.open ?? 0;
+}
+
+function resend(earlier: EarlierRow, content: string): AcceptedMessage {
+  if (earlier.content !== content) {
+    throw new PublicError(
+      'conflict',
+      'A message with this id was already sent with other content; use a new id for a new message.',
+    );
+  }
+  return { turnId: earlier.turn_id, messageId: earlier.id, disposition: earlier.disposition, events: [] };
+}
+
+async function insertMessage(
+  tx: Tx,
+  message: { sessionId: string; userId: string; clientMessageId: string; content: string },
+  disposition: 'started' | 'queued',
+): Promise<AcceptedMessage> {
+  const turnId = uuidv7();
+  const messageId = uuidv7();
+  const inserted = tx.query({
+    name: 'insert-user-message',
+    text: `with numbered as (
+         update sessions set last_position = last_position + 1 where id = $1 returning last_position
+       ), turn as (
+         insert into turns (id, session_id, position, user_id, status, disposition)
+         select $2, $1, last_position, $3, 'queued', $4 from numbered
+       )
+       insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, user_id, client_message_id)
+       select $5, $1, $2, last_position, 0, 0, 'user', $6, $3, $7 from numbered`,
+    values: [
+      message.sessionId,
+      turnId,
+      message.userId,
+      disposition,
+      messageId,
+      message.content,
+      message.clientMessageId,
+    ],
+  });
+  const appended = appendEvents(tx, message.sessionId, [
+    {
+      key: `message_saved:${messageId}`,
+      type: 'message_saved',
+      turnId,
+      body: {
+        message_id: messageId,
+        role: 'user',
+        content: message.content,
+        attachments: [],
+        client_message_id: message.clientMessageId,
+        user_id: message.userId,
+      },
+    },
+  ]);
+  const [, events] = await Promise.all([inserted, appended]);
+  return { turnId, messageId, disposition, events };
+}
+
+interface MessageRow
+  extends Omit<MessageView, 'thought' | 'tool_call_id' | 'tool_calls' | 'client_message_id'> {
+  cursor: string;
+  thought: string | null;
+  tool_call_id: string | null;
+  client_message_id: string | null;
+  tool_calls: MessageView['tool_calls'] | null;
+}
+
+/**
+ * A page of the conversation, oldest first, with the `last_seq` of the same moment: who connects with it gets
+ * exactly what came after.
+ * @param page.before the `next` of the page read before
+ * @throws PublicError `validation_error` for a cursor that is none
+ */
+export async function readMessages(
+  db: Db,
+  page: { sessionId: string; limit: number; before?: string | undefined },
+): Promise<MessagesPage> {
+  const before = page.before === undefined ? null : parseCursor(page.before);
+  return transaction(db, async (tx) => {
+    await tx.query('set transaction isolation level repeatable read read only');
+    const seq = tx.query<{ last_seq: number }>('select last_seq from sessions where id = $1', [
+      page.sessionId,
+    ]);
+    const found = tx.query<MessageRow>(
+      `select m.id, m.turn_id, m.role, m.content, m.thought, m.tool_call_id, m.client_message_id, m.created_at as ts,
+         concat_ws('.', m.position, m.step, m.ordinal) as cursor,
+         case when m.role = 'assistant' then (
+           select json_agg(json_build_object('tool_call_id', c.id, 'tool', c.tool, 'arguments', c.arguments,
+             'gate', c.gate, 'reason', c.reason, 'status', c.status) order by c.ordinal)
+           from tool_calls c where c.message_id = m.id) end as tool_calls
+       from messages m
+       where m.session_id = $1 and ($2::bigint[] is null or (m.position, m.step, m.ordinal) < ($2[1], $2[2], $2[3]))
+       order by m.position desc, m.step desc, m.ordinal desc limit $3`,
+      [page.sessionId, before, page.limit + 1],
+    );
+    const [sessions, { rows }] = await Promise.all([seq, found]);
+    const shown = rows.slice(0, page.limit);
+    return {
+      messages: shown.toReversed().map(toMessageView),
+      last_seq: sessions.rows[0]?.last_seq ?? 0,
+      next: rows.length > page.limit ? (shown.at(-1)?.cursor ?? null) : null,
+    };
+  });
+}
+
+function parseCursor(cursor: string): number[] {
+  if (!/^\d{1,15}\.\d{1,9}\.\d{1,9}$/.test(cursor)) {
+    throw new PublicError('validation_error', '"before" must be the "next" of an earlier page.');
+  }
+  return cursor.split('.').map(Number);
+}
+
+function toMessageView(row: MessageRow): MessageView {
+  const { cursor: _, thought, tool_call_id, client_message_id, tool_calls, ...rest } = row;
+  return {
+    ...rest,
+    ...(thought === null ? {} : { thought }),
+    ...(tool_call_id === null ? {} : { tool_call_id }),
+    ...(client_message_id === null ? {} : { client_message_id }),
+    ...(tool_calls === null ? {} : { tool_calls }),
+  };
+}

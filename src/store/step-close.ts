@@ -1,0 +1,249 @@
+import type { ErrorBody } from '../protocol/errors.ts';
+import type { EventBody, EventFrame, GateDecision, Usage } from '../protocol/server-frames.ts';
+import type { Db, Tx } from './db.ts';
+import { lockSession, transaction } from './db.ts';
+import { deleteDraft } from './drafts.ts';
+import { appendEvents, type NewEvent } from './events.ts';
+import type { StepCall, StepResult } from './steps.ts';
+import { closeCall } from './tool-call-close.ts';
+import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
+
+/** Arguments of a call as an operator sees them in Temporal, bytes of JSON. */
+const OPERATOR_ARGUMENT_CHARS = 32 * 1024;
+
+/** A tool call that the model asked for, with the policy's decision on it. */
+export interface ProposedCall {
+  toolCallId: string;
+  modelCallId: string;
+  tool: string;
+  arguments: Record<string, unknown>;
+  argumentsHash: string;
+  gate: GateDecision;
+  rule: string;
+  reason: string;
+  repeatable: boolean;
+  timeoutMs: number;
+  /** Set where the call cannot run and the model is to hear why. */
+  refusal?: { status: 'denied' | 'failed'; text: string; error: ErrorBody } | undefined;
+}
+
+export interface StepClosing {
+  sessionId: string;
+  turnId: string;
+  runId: string;
+  step: number;
+  attempt: number;
+  messageId: string;
+  content: string;
+  thought: string;
+  finishReason: string;
+  usage: Usage | null;
+  calls: ProposedCall[];
+}
+
+/**
+ * Closes a step in one transaction under the session's lock: assistant message, tool calls with their decisions,
+ * events, and for the last step the turn's end. A turn that was cancelled meanwhile keeps its text and ends here.
+ * @returns null when the turn, the run or the attempt is no longer the one that is closing
+ */
+export async function closeStep(
+  db: Db,
+  closing: StepClosing,
+): Promise<{ result: StepResult; events: EventFrame[] } | null> {
+  return transaction(db, async (tx) => {
+    const [, turn] = await Promise.all([lockSession(tx, closing.sessionId), findClosable(tx, closing)]);
+    if (!turn) return null;
+    if (turn.result) return { result: turn.result, events: [] };
+    if (turn.cancel_requested) return endCancelled(tx, closing, turn);
+    await writeMessage(tx, closing, turn);
+    const streamed = streamEnd(closing);
+    if (closing.calls.length === 0) return endTurn(tx, closing, 'completed', [streamed]);
+    const events = await writeCalls(tx, closing, turn);
+    const result: StepResult = {
+      kind: 'calls',
+      turnId: closing.turnId,
+      userId: turn.user_id,
+      calls: closing.calls.map(toStepCall),
+    };
+    await saveResult(tx, closing, result);
+    return { result, events: await appendEvents(tx, closing.sessionId, [streamed, ...events]) };
+  });
+}
+
+interface ClosableTurn {
+  user_id: string;
+  position: number;
+  cancel_requested: boolean;
+  result: StepResult | null;
+}
+
+async function findClosable(tx: Tx, closing: StepClosing): Promise<ClosableTurn | undefined> {
+  const { rows } = await tx.query<ClosableTurn>({
+    name: 'find-closable-step',
+    text: `select t.user_id, t.position, t.cancel_requested_at is not null as cancel_requested, s.result
+           from turns t join steps s on s.turn_id = t.id and s.step = $3
+           where t.id = $1 and t.run_id = $2 and s.attempt = $4 and (t.status = 'running' or s.result is not null)`,
+    values: [closing.turnId, closing.runId, closing.step, closing.attempt],
+  });
+  return rows[0];
+}
+
+async function writeMessage(tx: Tx, closing: StepClosing, turn: ClosableTurn): Promise<void> {
+  await Promise.all([
+    insertAssistantMessage(tx, { ...closing, position: turn.position }),
+    deleteDraft(tx, closing.messageId),
+  ]);
+}
+
+async function endCancelled(tx: Tx, closing: StepClosing, turn: ClosableTurn) {
+  if (closing.content === '') return endTurn(tx, closing, 'cancelled', []);
+  await writeMessage(tx, closing, turn);
+  return endTurn(tx, closing, 'cancelled', [streamEnd({ ...closing, finishReason: 'cancelled' })]);
+}
+
+async function endTurn(
+  tx: Tx,
+  closing: StepClosing,
+  status: 'completed' | 'cancelled',
+  before: NewEvent[],
+): Promise<{ result: StepResult; events: EventFrame[] }> {
+  await saveUsage(tx, closing);
+  const { moreWaiting, events } = await finishTurn(
+    tx,
+    { sessionId: closing.sessionId, turnId: closing.turnId, status },
+    before,
+  );
+  const result: StepResult = { kind: 'ended', turnId: closing.turnId, moreWaiting };
+  await saveResult(tx, closing, result);
+  return { result, events };
+}
+
+async function saveUsage(tx: Tx, closing: StepClosing): Promise<void> {
+  await tx.query({
+    name: 'save-step-usage',
+    text: 'update steps set usage = $3 where turn_id = $1 and step = $2',
+    values: [closing.turnId, closing.step, closing.usage ? JSON.stringify(closing.usage) : null],
+  });
+}
+
+async function saveResult(tx: Tx, closing: StepClosing, result: StepResult): Promise<void> {
+  await Promise.all([
+    saveUsage(tx, closing),
+    tx.query({
+      name: 'save-step-result',
+      text: 'update steps set result = $3 where turn_id = $1 and step = $2',
+      values: [closing.turnId, closing.step, JSON.stringify(result)],
+    }),
+  ]);
+}
+
+async function writeCalls(tx: Tx, closing: StepClosing, turn: ClosableTurn): Promise<NewEvent[]> {
+  const events: NewEvent[] = [];
+  for (const [index, call] of closing.calls.entries()) {
+    const ordinal = index + 1;
+    const expiresAt = await insertCall(tx, closing, call, ordinal);
+    events.push(callEvent(closing, call));
+    if (call.refusal) {
+      const row = {
+        id: call.toolCallId,
+        session_id: closing.sessionId,
+        turn_id: closing.turnId,
+        position: turn.position,
+        step: closing.step,
+        ordinal,
+      };
+      events.push(await closeCall(tx, row, { ...call.refusal, result: null }));
+    } else if (call.gate === 'ask') {
+      events.push(requestEvent(closing, call, turn.user_id, expiresAt));
+    }
+  }
+  return events;
+}
+
+async function insertCall(
+  tx: Tx,
+  closing: StepClosing,
+  call: ProposedCall,
+  ordinal: number,
+): Promise<number | null> {
+  const { rows } = await tx.query<{ expires_at: number | null }>({
+    name: 'insert-tool-call',
+    text: `insert into tool_calls (id, session_id, turn_id, step, ordinal, message_id, model_call_id, tool, arguments,
+             arguments_hash, gate, rule, reason, repeatable, timeout_ms, status, expires_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+             case when $16 = 'waiting' then now() + $15::bigint * interval '1 millisecond' end)
+           returning expires_at`,
+    values: [
+      call.toolCallId,
+      closing.sessionId,
+      closing.turnId,
+      closing.step,
+      ordinal,
+      closing.messageId,
+      call.modelCallId,
+      call.tool,
+      JSON.stringify(call.arguments),
+      call.argumentsHash,
+      call.gate,
+      call.rule,
+      call.reason,
+      call.repeatable,
+      call.timeoutMs,
+      call.gate === 'ask' && !call.refusal ? 'waiting' : 'ready',
+    ],
+  });
+  return rows[0]?.expires_at ?? null;
+}
+
+function callEvent(closing: StepClosing, call: ProposedCall): NewEvent {
+  return {
+    key: `tool_call:${call.toolCallId}`,
+    type: 'tool_call',
+    turnId: closing.turnId,
+    body: {
+      tool_call_id: call.toolCallId,
+      message_id: closing.messageId,
+      tool: call.tool,
+      arguments: call.arguments as EventBody<'tool_call'>['arguments'],
+      gate: call.gate,
+      rule: call.rule,
+      reason: call.reason,
+    },
+  };
+}
+
+function requestEvent(
+  closing: StepClosing,
+  call: ProposedCall,
+  userId: string,
+  expiresAt: number | null,
+): NewEvent {
+  return {
+    key: `approval_request:${call.toolCallId}:${call.argumentsHash}`,
+    type: 'tool_approval_request',
+    turnId: closing.turnId,
+    body: {
+      tool_call_id: call.toolCallId,
+      tool: call.tool,
+      arguments: call.arguments as EventBody<'tool_call'>['arguments'],
+      arguments_hash: call.argumentsHash,
+      reason: call.reason,
+      expires_at: expiresAt ?? 0,
+      approvers: [userId],
+      needed: 1,
+    },
+  };
+}
+
+function toStepCall(call: ProposedCall): StepCall {
+  const json = JSON.stringify(call.arguments);
+  return {
+    toolCallId: call.toolCallId,
+    tool: call.tool,
+    arguments: json.length > OPERATOR_ARGUMENT_CHARS ? `${json.slice(0, OPERATOR_ARGUMENT_CHARS)}…` : json,
+    gate: call.refusal ? 'deny' : call.gate,
+    rule: call.rule,
+    reason: call.reason,
+    timeoutMs: call.timeoutMs,
+  };
+}

@@ -1,0 +1,202 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { EventFrame, GateDecision } from '../protocol/server-frames.ts';
+import type { Db, Tx } from './db.ts';
+import { lockSession, transactionAhead } from './db.ts';
+import { appendEvents, type NewEvent } from './events.ts';
+import { type HistoryMessage, readHistory } from './history.ts';
+import type { SessionConfig } from './sessions.ts';
+import { finishTurn } from './turn-end.ts';
+import { turnsWait } from './turns.ts';
+
+/** A tool call as the workflow (and with it the operator) sees it. */
+export interface StepCall {
+  toolCallId: string;
+  tool: string;
+  /** JSON, cut at a bound. */
+  arguments: string;
+  gate: GateDecision;
+  rule: string;
+  reason: string;
+  timeoutMs: number;
+}
+
+/** What a step answers its workflow; kept in the step's row, so that it can be answered again. */
+export type StepResult =
+  | { kind: 'calls'; turnId: string; userId: string; calls: StepCall[] }
+  | { kind: 'ended'; turnId: string; moreWaiting: boolean };
+
+export interface OpenStep {
+  kind: 'open';
+  turnId: string;
+  userId: string;
+  agent: string;
+  config: SessionConfig;
+  messageId: string;
+  attempt: number;
+  history: HistoryMessage[];
+}
+
+export type StepOpening =
+  | OpenStep
+  | { kind: 'closed'; result: StepResult }
+  /** The turn has ended or belongs to another run: this run has nothing to do with it any more. */
+  | { kind: 'refused' }
+  /** No turn waits. */
+  | { kind: 'nothing' }
+  /** Another run's turn is still running; the reconciler ends it when that run is closed. */
+  | { kind: 'busy' };
+
+interface Input {
+  sessionId: string;
+  runId: string;
+  workflowId: string;
+  step: number;
+  historyMessages: number;
+}
+
+interface ClaimRow {
+  id: string;
+  user_id: string;
+  position: number;
+  status: string;
+  cancel_requested: boolean;
+}
+
+interface StepRow {
+  message_id: string;
+  attempt: number;
+  result: StepResult | null;
+}
+
+/**
+ * Opens a step: claims the run's turn, counts the attempt and reads the history in one transaction under the session's
+ * lock. Answers before the commit has returned, so that the model request overlaps it; nothing may be shown before
+ * `committed` settles.
+ */
+export async function openStep(
+  db: Db,
+  input: Input,
+): Promise<{ opening: StepOpening; committed: Promise<EventFrame[]> }> {
+  const { value, committed } = await transactionAhead(db, async (tx) => {
+    const [, session, mine, step, other, next] = await Promise.all([
+      lockSession(tx, input.sessionId),
+      findSession(tx, input.sessionId),
+      findTurn(tx, `run_id = $2`, [input.sessionId, input.runId]),
+      findStep(tx, input),
+      findTurn(tx, `status = 'running' and run_id <> $2`, [input.sessionId, input.runId]),
+      findTurn(tx, `status = 'queued' order by position limit 1`, [input.sessionId]),
+    ]);
+    if (step?.result) return done({ kind: 'closed', result: step.result });
+    if (mine && mine.status !== 'running') return done({ kind: 'refused' });
+    const turn = mine ?? next;
+    if (!turn) return done({ kind: 'nothing' });
+    if (other) return done({ kind: 'busy' });
+    if (turn.cancel_requested) return cancelAtOpening(tx, input, turn);
+    return takeAttempt(tx, input, turn, step, session);
+  });
+  return { opening: value.opening, committed: committed.then(() => value.events) };
+}
+
+interface Opened {
+  opening: StepOpening;
+  events: EventFrame[];
+}
+
+function done(opening: StepOpening): Opened {
+  return { opening, events: [] };
+}
+
+async function findSession(tx: Tx, sessionId: string): Promise<{ agent: string; config: SessionConfig }> {
+  const { rows } = await tx.query<{ agent: string; config: SessionConfig }>({
+    name: 'find-session-config',
+    text: 'select agent, config from sessions where id = $1',
+    values: [sessionId],
+  });
+  return rows[0] ?? { agent: 'default', config: {} };
+}
+
+async function findTurn(tx: Tx, where: string, values: string[]): Promise<ClaimRow | undefined> {
+  const { rows } = await tx.query<ClaimRow>({
+    name: `find-turn ${where.slice(0, 40)}`,
+    text: `select id, user_id, position, status, cancel_requested_at is not null as cancel_requested
+           from turns where session_id = $1 and ${where}`,
+    values,
+  });
+  return rows[0];
+}
+
+async function findStep(tx: Tx, input: Input): Promise<StepRow | undefined> {
+  const { rows } = await tx.query<StepRow>({
+    name: 'find-step',
+    text: `select s.message_id, s.attempt, s.result from steps s join turns t on t.id = s.turn_id
+           where t.run_id = $1 and s.step = $2`,
+    values: [input.runId, input.step],
+  });
+  return rows[0];
+}
+
+async function cancelAtOpening(tx: Tx, input: Input, turn: ClaimRow): Promise<Opened> {
+  const { moreWaiting, events } = await finishTurn(tx, {
+    sessionId: input.sessionId,
+    turnId: turn.id,
+    status: 'cancelled',
+  });
+  return { opening: { kind: 'closed', result: { kind: 'ended', turnId: turn.id, moreWaiting } }, events };
+}
+
+async function takeAttempt(
+  tx: Tx,
+  input: Input,
+  turn: ClaimRow,
+  step: StepRow | undefined,
+  session: { agent: string; config: SessionConfig },
+): Promise<Opened> {
+  const attempt = (step?.attempt ?? 0) + 1;
+  const messageId = step?.message_id ?? uuidv7();
+  const claimed = tx.query({
+    name: 'claim-turn',
+    text: `update turns set status = 'running', run_id = $2, started_at = coalesce(started_at, now()),
+             next_check_at = case when status = 'queued' then now() + interval '60 seconds' else next_check_at end
+           where id = $1`,
+    values: [turn.id, input.runId],
+  });
+  const counted = tx.query({
+    name: 'count-attempt',
+    text: `insert into steps (turn_id, step, message_id, attempt) values ($1, $2, $3, $4)
+           on conflict (turn_id, step) do update set attempt = excluded.attempt`,
+    values: [turn.id, input.step, messageId, attempt],
+  });
+  const appended = appendEvents(tx, input.sessionId, openingEvents(input, turn.id, messageId, attempt));
+  const read = readHistory(tx, {
+    sessionId: input.sessionId,
+    position: turn.position,
+    limit: input.historyMessages,
+  });
+  const [, , events, history] = await Promise.all([claimed, counted, appended, read]);
+  const open = { turnId: turn.id, userId: turn.user_id, messageId, attempt, history };
+  return { opening: { kind: 'open', ...session, ...open }, events };
+}
+
+function openingEvents(input: Input, turnId: string, messageId: string, attempt: number): NewEvent[] {
+  const body = { message_id: messageId, attempt };
+  const key = `stream:${messageId}:${attempt}`;
+  return [
+    {
+      key: `turn_started:${turnId}`,
+      type: 'turn_started',
+      turnId,
+      body: { workflow_id: input.workflowId, run_id: input.runId },
+    },
+    attempt === 1 ? { key, type: 'stream_start', turnId, body } : { key, type: 'stream_reset', turnId, body },
+  ];
+}
+
+/** Whether turns wait in a session, for a step that found nothing of its own to do. */
+export async function readTurnsWait(db: Db, sessionId: string): Promise<boolean> {
+  const { value, committed } = await transactionAhead(db, async (tx) => {
+    await lockSession(tx, sessionId);
+    return turnsWait(tx, sessionId);
+  });
+  await committed;
+  return value;
+}

@@ -1,0 +1,219 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { ErrorBody } from '../protocol/errors.ts';
+import type { EventFrame, TurnEndStatus, Usage } from '../protocol/server-frames.ts';
+import type { Tx } from './db.ts';
+import { deleteDraft, readDraft } from './drafts.ts';
+import type { NewEvent } from './events.ts';
+import { appendEvents } from './events.ts';
+import { type ClosingCall, closeCall } from './tool-call-close.ts';
+
+export interface TurnEnding {
+  sessionId: string;
+  turnId: string;
+  status: TurnEndStatus;
+  error?: ErrorBody | undefined;
+}
+
+export interface TurnEnded {
+  moreWaiting: boolean;
+  events: EventFrame[];
+}
+
+/**
+ * Ends a turn that has not ended: withdraws its gates, closes its calls and its stream, writes `turn_end`. What a
+ * cancelled turn had said stays, what a failed one was saying is void. The caller holds the session's lock and
+ * knows that the turn is queued or running. `before` are events that belong in front.
+ */
+export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] = []): Promise<TurnEnded> {
+  const streamEvents = await closeStream(tx, ending);
+  const callEvents = await closeCalls(tx, ending);
+  const usage = await sumUsage(tx, ending.turnId);
+  const ended = tx.query({
+    name: 'end-turn',
+    text: `update turns set status = $2, error = $3, ended_at = now() where id = $1`,
+    values: [ending.turnId, ending.status, ending.error ? JSON.stringify(ending.error) : null],
+  });
+  const settled = tx.query({
+    name: 'settle-decisions',
+    text: 'update decisions set acted_at = now() where turn_id = $1 and acted_at is null',
+    values: [ending.turnId],
+  });
+  const appended = appendEvents(tx, ending.sessionId, [
+    ...before,
+    ...streamEvents,
+    ...callEvents,
+    {
+      key: `turn_end:${ending.turnId}`,
+      type: 'turn_end',
+      turnId: ending.turnId,
+      body: { status: ending.status, ...(ending.error ? { error: ending.error } : {}), usage },
+    },
+  ]);
+  // Whoever comes next is looked at soon, however long it has been waiting.
+  const next = tx.query({
+    name: 'hasten-next-turn',
+    text: `update turns set next_check_at = now() + interval '2 seconds', check_delay_ms = 2000
+           where id = (select id from turns where session_id = $1 and status = 'queued' and id <> $2 order by position limit 1)`,
+    values: [ending.sessionId, ending.turnId],
+  });
+  const [, , events, { rowCount }] = await Promise.all([ended, settled, appended, next]);
+  return { moreWaiting: rowCount === 1, events };
+}
+
+interface OpenStreamRow {
+  step: number;
+  message_id: string;
+  position: number;
+}
+
+async function closeStream(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
+  const { rows } = await tx.query<OpenStreamRow>({
+    name: 'find-open-stream',
+    text: `select s.step, s.message_id, t.position from steps s join turns t on t.id = s.turn_id
+           where s.turn_id = $1 and not exists (select 1 from messages m where m.id = s.message_id)`,
+    values: [ending.turnId],
+  });
+  const open = rows[0];
+  if (!open) return [];
+  const draft = ending.status === 'cancelled' ? await readDraft(tx, open.message_id) : null;
+  await deleteDraft(tx, open.message_id);
+  if (!draft?.content) {
+    return [
+      {
+        key: `stream_void:${open.message_id}`,
+        type: 'stream_reset',
+        turnId: ending.turnId,
+        body: { message_id: open.message_id },
+      },
+    ];
+  }
+  await insertAssistantMessage(tx, {
+    sessionId: ending.sessionId,
+    turnId: ending.turnId,
+    position: open.position,
+    step: open.step,
+    messageId: open.message_id,
+    content: draft.content,
+    thought: draft.thought,
+  });
+  return [
+    streamEnd({
+      turnId: ending.turnId,
+      messageId: open.message_id,
+      content: draft.content,
+      thought: draft.thought,
+      finishReason: 'cancelled',
+      usage: null,
+    }),
+  ];
+}
+
+export async function insertAssistantMessage(
+  tx: Tx,
+  message: {
+    sessionId: string;
+    turnId: string;
+    position: number;
+    step: number;
+    messageId: string;
+    content: string;
+    thought: string;
+  },
+): Promise<void> {
+  await tx.query({
+    name: 'insert-assistant-message',
+    text: `insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, thought)
+           values ($1, $2, $3, $4, $5, 0, 'assistant', $6, $7)`,
+    values: [
+      message.messageId,
+      message.sessionId,
+      message.turnId,
+      message.position,
+      message.step,
+      message.content,
+      message.thought || null,
+    ],
+  });
+}
+
+export function streamEnd(stream: {
+  turnId: string;
+  messageId: string;
+  content: string;
+  thought: string;
+  finishReason: string;
+  usage: Usage | null;
+}): NewEvent {
+  return {
+    key: `stream_end:${stream.messageId}`,
+    type: 'stream_end',
+    turnId: stream.turnId,
+    body: {
+      message_id: stream.messageId,
+      content: stream.content,
+      ...(stream.thought ? { thought: stream.thought } : {}),
+      finish_reason: stream.finishReason,
+      usage: stream.usage,
+    },
+  };
+}
+
+interface OpenCallRow extends ClosingCall {
+  status: 'waiting' | 'ready' | 'running';
+  arguments_hash: string;
+  repeatable: boolean;
+}
+
+async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
+  const { rows } = await tx.query<OpenCallRow>({
+    name: 'find-open-calls',
+    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.repeatable, t.position
+           from tool_calls c join turns t on t.id = c.turn_id
+           where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running') order by c.step, c.ordinal`,
+    values: [ending.turnId],
+  });
+  const events: NewEvent[] = [];
+  for (const call of rows) {
+    if (call.status === 'waiting') events.push(await withdrawGate(tx, call));
+    const lost = call.status === 'running' && !call.repeatable;
+    const why = ending.status === 'cancelled' ? 'The turn was cancelled' : 'The turn ended';
+    events.push(
+      await closeCall(tx, call, {
+        status: lost ? 'unknown' : 'cancelled',
+        result: null,
+        text: lost
+          ? `${why} while this tool was running. It is not known whether its effect happened.`
+          : `${why} before this tool call was finished.`,
+        error: null,
+      }),
+    );
+  }
+  return events;
+}
+
+async function withdrawGate(tx: Tx, call: OpenCallRow): Promise<NewEvent> {
+  const { rows } = await tx.query<{ at: number }>({
+    name: 'withdraw-gate',
+    text: `insert into decisions (id, tool_call_id, turn_id, arguments_hash, decision, decided_by, via, acted_at)
+           values ($1, $2, $3, $4, 'withdrawn', 'turngate', 'turn_end', now()) returning decided_at as at`,
+    values: [uuidv7(), call.id, call.turn_id, call.arguments_hash],
+  });
+  return {
+    key: `approval_resolved:${call.id}:${call.arguments_hash}`,
+    type: 'tool_approval_resolved',
+    turnId: call.turn_id,
+    body: { tool_call_id: call.id, decision: 'withdrawn', by: 'turngate', at: rows[0]?.at ?? 0 },
+  };
+}
+
+async function sumUsage(tx: Tx, turnId: string): Promise<Usage | null> {
+  const { rows } = await tx.query<{ input: number | null; output: number | null }>({
+    name: 'sum-usage',
+    text: `select sum((usage->>'input_tokens')::bigint)::bigint as input, sum((usage->>'output_tokens')::bigint)::bigint as output
+           from steps where turn_id = $1`,
+    values: [turnId],
+  });
+  const row = rows[0];
+  if (!row || row.input === null || row.output === null) return null;
+  return { input_tokens: row.input, output_tokens: row.output };
+}

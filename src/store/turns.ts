@@ -1,0 +1,122 @@
+import { PublicError } from '../protocol/errors.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
+import type { Db, Tx } from './db.ts';
+import { lockSession, transaction } from './db.ts';
+import { finishTurn, type TurnEnded, type TurnEnding } from './turn-end.ts';
+
+export type TurnStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
+
+/**
+ * Asks for a turn's end. A queued turn ends here; a running one is marked, and whoever works on it looks at the
+ * mark; what was said so far stays. A turn that has ended stays as it is.
+ * @param request.turnId without one: the running turn, else the first queued one
+ * @throws PublicError `not_found`
+ */
+export async function requestCancel(
+  db: Db,
+  request: { sessionId: string; turnId?: string | undefined; userId: string },
+): Promise<{ turnId: string; running: boolean; events: EventFrame[] }> {
+  return transaction(db, async (tx) => {
+    const [, turn] = await Promise.all([lockSession(tx, request.sessionId), findTarget(tx, request)]);
+    if (!turn) {
+      throw new PublicError(
+        'not_found',
+        request.turnId === undefined
+          ? 'Nothing is running in this session.'
+          : 'There is no such turn in this session.',
+      );
+    }
+    if (turn.status === 'running') {
+      await markCancelled(tx, turn.id, request.userId);
+      return { turnId: turn.id, running: true, events: [] };
+    }
+    if (turn.status !== 'queued') return { turnId: turn.id, running: false, events: [] };
+    const { events } = await finishTurn(tx, {
+      sessionId: request.sessionId,
+      turnId: turn.id,
+      status: 'cancelled',
+    });
+    return { turnId: turn.id, running: false, events };
+  });
+}
+
+async function findTarget(
+  tx: Tx,
+  request: { sessionId: string; turnId?: string | undefined },
+): Promise<{ id: string; status: TurnStatus } | undefined> {
+  const { rows } = await tx.query<{ id: string; status: TurnStatus }>(
+    request.turnId === undefined
+      ? {
+          text: `select id, status from turns where session_id = $1 and status in ('queued', 'running') order by position limit 1`,
+          values: [request.sessionId],
+        }
+      : {
+          text: 'select id, status from turns where session_id = $1 and id = $2',
+          values: [request.sessionId, request.turnId],
+        },
+  );
+  return rows[0];
+}
+
+async function markCancelled(tx: Tx, turnId: string, userId: string): Promise<void> {
+  await tx.query(
+    `update turns set cancel_requested_at = now(), cancel_requested_by = $2,
+       cancel_check_at = now() + interval '2 seconds', cancel_delay_ms = 2000
+     where id = $1 and cancel_requested_at is null`,
+    [turnId, userId],
+  );
+}
+
+/** Where a turn stands, for whoever works on it. */
+export async function readTurnState(
+  db: Db,
+  turnId: string,
+): Promise<{ status: TurnStatus; runId: string | null; cancelRequested: boolean } | null> {
+  const { rows } = await db.query<{ status: TurnStatus; run_id: string | null; cancel_requested: boolean }>({
+    name: 'read-turn-state',
+    text: 'select status, run_id, cancel_requested_at is not null as cancel_requested from turns where id = $1',
+    values: [turnId],
+  });
+  const row = rows[0];
+  return row ? { status: row.status, runId: row.run_id, cancelRequested: row.cancel_requested } : null;
+}
+
+/**
+ * Ends the running turn of a run, if it has one that has not ended, and says whether turns wait. Safe to repeat.
+ * A turn that a person asked to cancel ends as cancelled, whatever else went wrong meanwhile.
+ */
+export async function endRunningTurn(
+  db: Db,
+  ending: Omit<TurnEnding, 'turnId'> & { runId: string },
+): Promise<TurnEnded & { turnId: string | null }> {
+  return transaction(db, async (tx) => {
+    const [, found] = await Promise.all([
+      lockSession(tx, ending.sessionId),
+      tx.query<{ id: string; cancel_requested: boolean }>({
+        name: 'find-running-turn',
+        text: `select id, cancel_requested_at is not null as cancel_requested from turns
+               where session_id = $1 and run_id = $2 and status = 'running'`,
+        values: [ending.sessionId, ending.runId],
+      }),
+    ]);
+    const turn = found.rows[0];
+    if (!turn) return { turnId: null, moreWaiting: await turnsWait(tx, ending.sessionId), events: [] };
+    const cancelled = turn.cancel_requested || ending.status === 'cancelled';
+    const ended = await finishTurn(tx, {
+      sessionId: ending.sessionId,
+      turnId: turn.id,
+      status: cancelled ? 'cancelled' : ending.status,
+      error: cancelled ? undefined : ending.error,
+    });
+    return { ...ended, turnId: turn.id };
+  });
+}
+
+export async function turnsWait(tx: Tx, sessionId: string): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'turns-wait',
+    text: `select 1 from turns where session_id = $1 and status = 'queued' limit 1`,
+    values: [sessionId],
+  });
+  return rowCount === 1;
+}
