@@ -39,6 +39,8 @@ export interface StepClosing {
   finishReason: string;
   usage: Usage | null;
   calls: ProposedCall[];
+  /** The step was stopped from outside: what was said stays, and the turn ends here. */
+  cancelled: boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function closeStep(
     const [, turn] = await Promise.all([lockSession(tx, closing.sessionId), findClosable(tx, closing)]);
     if (!turn) return null;
     if (turn.result) return { result: turn.result, events: [] };
-    if (turn.cancel_requested) return endCancelled(tx, closing, turn);
+    if (turn.cancel_requested || closing.cancelled) return endCancelled(tx, closing, turn);
     await writeMessage(tx, closing, turn);
     const streamed = streamEnd(closing);
     if (closing.calls.length === 0) return endTurn(tx, closing, 'completed', [streamed]);

@@ -5,8 +5,7 @@ import { lockSession, transactionAhead } from './db.ts';
 import { appendEvents, type NewEvent } from './events.ts';
 import { type HistoryMessage, readHistory } from './history.ts';
 import type { SessionConfig } from './sessions.ts';
-import { finishTurn } from './turn-end.ts';
-import { turnsWait } from './turns.ts';
+import { finishTurn, type TurnEnding } from './turn-end.ts';
 
 /** A tool call as the workflow (and with it the operator) sees it. */
 export interface StepCall {
@@ -52,6 +51,7 @@ interface Input {
   workflowId: string;
   step: number;
   historyMessages: number;
+  maxSteps: number;
 }
 
 interface ClaimRow {
@@ -91,7 +91,8 @@ export async function openStep(
     const turn = mine ?? next;
     if (!turn) return done({ kind: 'nothing' });
     if (other) return done({ kind: 'busy' });
-    if (turn.cancel_requested) return cancelAtOpening(tx, input, turn);
+    if (turn.cancel_requested) return endAtOpening(tx, input, turn, { status: 'cancelled' });
+    if (input.step > input.maxSteps) return endAtOpening(tx, input, turn, tooManySteps(input.maxSteps));
     return takeAttempt(tx, input, turn, step, session);
   });
   return { opening: value.opening, committed: committed.then(() => value.events) };
@@ -135,11 +136,21 @@ async function findStep(tx: Tx, input: Input): Promise<StepRow | undefined> {
   return rows[0];
 }
 
-async function cancelAtOpening(tx: Tx, input: Input, turn: ClaimRow): Promise<Opened> {
+function tooManySteps(maxSteps: number): Pick<TurnEnding, 'status' | 'error'> {
+  const message = `The turn reached its limit of ${maxSteps} steps without an answer; ask for less at once, or raise MAX_STEPS.`;
+  return { status: 'failed', error: { code: 'processing_error', message } };
+}
+
+async function endAtOpening(
+  tx: Tx,
+  input: Input,
+  turn: ClaimRow,
+  ending: Pick<TurnEnding, 'status' | 'error'>,
+): Promise<Opened> {
   const { moreWaiting, events } = await finishTurn(tx, {
     sessionId: input.sessionId,
     turnId: turn.id,
-    status: 'cancelled',
+    ...ending,
   });
   return { opening: { kind: 'closed', result: { kind: 'ended', turnId: turn.id, moreWaiting } }, events };
 }
@@ -189,14 +200,4 @@ function openingEvents(input: Input, turnId: string, messageId: string, attempt:
     },
     attempt === 1 ? { key, type: 'stream_start', turnId, body } : { key, type: 'stream_reset', turnId, body },
   ];
-}
-
-/** Whether turns wait in a session, for a step that found nothing of its own to do. */
-export async function readTurnsWait(db: Db, sessionId: string): Promise<boolean> {
-  const { value, committed } = await transactionAhead(db, async (tx) => {
-    await lockSession(tx, sessionId);
-    return turnsWait(tx, sessionId);
-  });
-  await committed;
-  return value;
 }

@@ -14,7 +14,7 @@ export interface LedgerCall {
 }
 
 export type CallBeginning =
-  | { kind: 'begin'; call: LedgerCall; attempt: number; events: EventFrame[] }
+  | { kind: 'begin'; call: LedgerCall; attempt: number; repeatable: boolean; events: EventFrame[] }
   /** The call has its result (perhaps since just now). */
   | { kind: 'closed'; status: ToolResultStatus; events: EventFrame[] }
   /** No decision for exactly these arguments. */
@@ -149,7 +149,7 @@ async function begin(tx: Tx, row: LedgerRow, call: LedgerCall, leaseMs: number):
       },
     ]),
   ]);
-  return { kind: 'begin', call, attempt, events };
+  return { kind: 'begin', call, attempt, repeatable: row.repeatable, events };
 }
 
 /**

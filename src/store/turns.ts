@@ -120,3 +120,18 @@ export async function turnsWait(tx: Tx, sessionId: string): Promise<boolean> {
   });
   return rowCount === 1;
 }
+
+/** The turn that a run has claimed. */
+export async function findTurnOfRun(
+  db: Db,
+  sessionId: string,
+  runId: string,
+): Promise<{ turnId: string; status: TurnStatus; cancelRequested: boolean } | null> {
+  const { rows } = await db.query<{ turnId: string; status: TurnStatus; cancelRequested: boolean }>({
+    name: 'find-turn-of-run',
+    text: `select id as "turnId", status, cancel_requested_at is not null as "cancelRequested"
+           from turns where session_id = $1 and run_id = $2`,
+    values: [sessionId, runId],
+  });
+  return rows[0] ?? null;
+}

@@ -1,0 +1,183 @@
+import { Context } from '@temporalio/activity';
+import type { EventFrame } from '../protocol/server-frames.ts';
+import { cleanJson, cleanText } from '../protocol/text.ts';
+import {
+  beginCall,
+  type CallBeginning,
+  type CallOutcome,
+  finishCall,
+  type LedgerCall,
+} from '../store/tool-calls.ts';
+import { getSession } from '../store/sessions.ts';
+import { readTurnState } from '../store/turns.ts';
+import type { AgentDefinition } from '../tools/agent.ts';
+import { argumentsHash } from '../tools/arguments.ts';
+import { decidePolicy } from '../tools/policy.ts';
+import type { ToolOutcome } from '../tools/port.ts';
+import { startBeat } from './beat.ts';
+import type { Activities, CallAnswer } from './contract.ts';
+import type { ActivityDeps } from './deps.ts';
+import { keepLease, LEASE_MS } from './lease.ts';
+import { persist } from './persist.ts';
+import { stopReason, watchStop } from './stop-watch.ts';
+
+const LEASE_LOOK_MS = 500;
+const FINISH_FOR_MS = 300_000;
+
+/** One tool call: enforces the decision, commits the intent, calls, commits the result. Safe to run again at any point. */
+export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
+  return async ({ sessionId, toolCallId }) => {
+    const context = Context.current();
+    const runId = context.info.workflowExecution?.runId ?? '';
+    const inspect = await prepareInspection(deps, sessionId);
+    for (;;) {
+      const beginning = await beginCall(deps.db, {
+        sessionId,
+        toolCallId,
+        runId,
+        leaseMs: LEASE_MS,
+        inspect,
+      });
+      if (beginning.kind === 'leased') {
+        context.heartbeat();
+        await context.sleep(Math.min(beginning.forMs, LEASE_LOOK_MS));
+      } else if (beginning.kind === 'begin') {
+        publish(deps, sessionId, beginning.events);
+        return new CallRun(deps, sessionId, beginning).run();
+      } else {
+        if (beginning.kind === 'closed') publish(deps, sessionId, beginning.events);
+        return toAnswer(beginning);
+      }
+    }
+  };
+}
+
+function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }>): CallAnswer {
+  return beginning.kind === 'closed'
+    ? { kind: 'settled', status: beginning.status }
+    : { kind: beginning.kind };
+}
+
+function publish(deps: ActivityDeps, sessionId: string, events: EventFrame[]): void {
+  if (events.length > 0) deps.live.publish({ kind: 'events', sessionId, events });
+}
+
+/** Policy may have changed since the call was approved: `deny` is evaluated again, immediately before it runs. */
+async function prepareInspection(deps: ActivityDeps, sessionId: string) {
+  const session = await getSession(deps.db, sessionId);
+  const agent: AgentDefinition = await deps.loadAgent(session?.agent ?? 'default');
+  return (call: LedgerCall) => {
+    const pattern = decidePolicy(agent.policy, undefined, call.tool);
+    const denied = pattern.rule.startsWith('deny:') ? pattern.reason : null;
+    return { argumentsHash: argumentsHash(call.arguments), denied };
+  };
+}
+
+type Begun = Extract<CallBeginning, { kind: 'begin' }>;
+
+/** One attempt of one call. */
+class CallRun {
+  readonly #deps: ActivityDeps;
+  readonly #sessionId: string;
+  readonly #begun: Begun;
+  readonly #context = Context.current();
+
+  constructor(deps: ActivityDeps, sessionId: string, begun: Begun) {
+    this.#deps = deps;
+    this.#sessionId = sessionId;
+    this.#begun = begun;
+  }
+
+  async run(): Promise<CallAnswer> {
+    const { call, attempt } = this.#begun;
+    const about = { sessionId: this.#sessionId, turnId: call.turnId, attempt, toolCallId: call.toolCallId };
+    const stop = watchStop(this.#context, this.#deps.nudges, call.turnId);
+    const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'running_tool');
+    const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt }, stop);
+    try {
+      const outcome = await this.#call(stop.signal);
+      return await this.#finish(toClosing(outcome, this.#begun.repeatable));
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+      return await this.#finishStopped(lease.lost());
+    } finally {
+      lease.end();
+      beat.stop();
+      stop.end();
+    }
+  }
+
+  #call(signal: AbortSignal): Promise<ToolOutcome> {
+    const { toolCallId, tool, arguments: args } = this.#begun.call;
+    return this.#deps.tools.call({
+      tool,
+      arguments: args,
+      toolCallId,
+      signal,
+      onProgress: (progress) =>
+        this.#deps.live.publish({
+          kind: 'notice',
+          sessionId: this.#sessionId,
+          frame: { type: 'tool_progress', tool_call_id: toolCallId, ...progress },
+        }),
+    });
+  }
+
+  /** Stopped in the middle: what may be repeated is, by another attempt; of anything else the outcome is not known. */
+  async #finishStopped(leaseLost: boolean): Promise<CallAnswer> {
+    if (leaseLost) throw stopReason(this.#context);
+    const state = await readTurnState(this.#deps.db, this.#begun.call.turnId);
+    if (state?.status !== 'running') return { kind: 'refused' };
+    const cancelled = state.cancelRequested || this.#context.cancellationDetails?.cancelRequested === true;
+    if (!cancelled && this.#begun.repeatable) throw stopReason(this.#context);
+    return this.#finish(cancelled && this.#begun.repeatable ? cancelledClosing : stoppedClosing);
+  }
+
+  async #finish(closing: Closing): Promise<CallAnswer> {
+    const { call, attempt } = this.#begun;
+    const write = () =>
+      finishCall(this.#deps.db, {
+        sessionId: this.#sessionId,
+        toolCallId: call.toolCallId,
+        attempt,
+        ...closing,
+      });
+    const { status, events } = await persist(write, {
+      forMs: FINISH_FOR_MS,
+      signal: AbortSignal.timeout(FINISH_FOR_MS),
+      logger: this.#deps.logger,
+      what: 'the result of a tool call',
+    });
+    publish(this.#deps, this.#sessionId, events);
+    return status === null ? { kind: 'refused' } : { kind: 'settled', status };
+  }
+}
+
+type Closing = Pick<CallOutcome, 'status' | 'result' | 'text' | 'error'>;
+
+/** A call without an answer changed nothing if it could not: then it failed, and nobody need wonder. */
+function toClosing(outcome: ToolOutcome, repeatable: boolean): Closing {
+  const text = cleanText(outcome.text);
+  if (outcome.status === 'unknown') {
+    return { status: repeatable ? 'failed' : 'unknown', result: null, text, error: outcome.error };
+  }
+  const error = outcome.status === 'failed' ? outcome.error : null;
+  return { status: outcome.status, result: cleanJson(outcome.result), text, error };
+}
+
+const cancelledClosing: Closing = {
+  status: 'cancelled',
+  result: null,
+  text: 'The turn was cancelled while this tool was running.',
+  error: null,
+};
+
+const stoppedClosing: Closing = {
+  status: 'unknown',
+  result: null,
+  text: 'The call was stopped after it had been sent. Its effect may or may not have happened.',
+  error: {
+    code: 'tool_error',
+    message: 'The call was stopped after it had been sent; whether its effect happened is not known.',
+  },
+};

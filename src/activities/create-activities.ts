@@ -1,0 +1,68 @@
+import { Context } from '@temporalio/activity';
+import { PublicError } from '../protocol/errors.ts';
+import { recordVerdict } from '../store/decisions.ts';
+import { recordRejectedSignal } from '../store/reconcile.ts';
+import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
+import { createCallTool } from './call-tool.ts';
+import type { Activities } from './contract.ts';
+import type { ActivityDeps } from './deps.ts';
+import { createRunStep } from './run-step.ts';
+
+/** Everything a turn may do to the world. */
+export function createActivities(deps: ActivityDeps): Activities {
+  const { db, live, logger } = deps;
+  const runId = () => Context.current().info.workflowExecution?.runId ?? '';
+  const rejectSignal: Activities['recordRejectedSignal'] = async (signal) => {
+      const turn = await findTurnOfRun(db, signal.sessionId, runId());
+      logger.warn(
+        { session_id: signal.sessionId, turn_id: turn?.turnId, signal: signal.name },
+        'a signal was not understood and is ignored',
+      );
+      if (turn) await recordRejectedSignal(db, { ...signal, turnId: turn.turnId });
+  };
+  return {
+    runStep: createRunStep(deps),
+    callTool: createCallTool(deps),
+
+    async recordVerdict({ sessionId, toolCallId, outcome, reason }) {
+      const expired = outcome === 'expired';
+      if (!expired && deps.config.OPERATOR_SIGNALS === 'refuse') {
+        await rejectSignal({
+          sessionId,
+          name: 'approval',
+          problem: 'Signals without a decision_id are refused here (OPERATOR_SIGNALS=refuse).',
+          payload: JSON.stringify({ tool_call_id: toolCallId, outcome }),
+        });
+        return 'refused';
+      }
+      try {
+        const by = expired
+          ? { decidedBy: 'turngate', via: 'timeout' }
+          : { decidedBy: 'operator', via: 'signal', reason };
+        const decided = await recordVerdict(db, { sessionId, toolCallId, outcome, ...by });
+        if (decided.kind === 'conflict') return 'conflict';
+        if (decided.events.length > 0) live.publish({ kind: 'events', sessionId, events: decided.events });
+        return 'recorded';
+      } catch (error) {
+        if (!(error instanceof PublicError)) throw error;
+        logger.warn({ session_id: sessionId, tool_call_id: toolCallId, code: error.code }, error.message);
+        return 'refused';
+      }
+    },
+
+    async lookAtTurn({ sessionId }) {
+      const turn = await findTurnOfRun(db, sessionId, runId());
+      if (!turn) return { standing: 'unclaimed', cancelRequested: false };
+      const standing = turn.status === 'running' ? 'mine' : 'over';
+      return { standing, cancelRequested: turn.cancelRequested };
+    },
+
+    async endTurn({ sessionId, status, error }) {
+      const ended = await endRunningTurn(db, { sessionId, runId: runId(), status, error });
+      if (ended.events.length > 0) live.publish({ kind: 'events', sessionId, events: ended.events });
+      return { moreWaiting: ended.moreWaiting };
+    },
+
+    recordRejectedSignal: rejectSignal,
+  };
+}

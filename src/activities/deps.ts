@@ -1,0 +1,30 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { LivePlane } from '../live/port.ts';
+import type { ModelPort } from '../model/port.ts';
+import type { Db } from '../store/db.ts';
+import type { AgentDefinition } from '../tools/agent.ts';
+import type { ToolPort } from '../tools/port.ts';
+import type { DraftWriter } from './draft-writer.ts';
+import type { TurnNudges } from './turn-nudges.ts';
+
+/** What activities are made of; the composition root gives it. No globals. */
+export interface ActivityDeps {
+  db: Db;
+  live: LivePlane;
+  model: ModelPort;
+  tools: ToolPort;
+  loadAgent(name: string): Promise<AgentDefinition>;
+  drafts: DraftWriter;
+  nudges: TurnNudges;
+  config: Pick<
+    Config,
+    | 'TURNGATE_MODEL'
+    | 'APPROVAL_TIMEOUT_MS'
+    | 'OPERATOR_SIGNALS'
+    | 'MAX_STEPS'
+    | 'HISTORY_MESSAGES'
+    | 'MODEL_MAX_ATTEMPTS'
+  >;
+  logger: Logger;
+}

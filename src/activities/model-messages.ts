@@ -1,0 +1,37 @@
+import type { ModelMessage, ModelTool } from '../model/port.ts';
+import type { HistoryMessage } from '../store/history.ts';
+import { functionName } from '../tools/names.ts';
+import type { ToolDescriptor } from '../tools/port.ts';
+
+/** The conversation in the model's form; a call keeps the id that the model gave it. */
+export function toModelMessages(instructions: string, history: HistoryMessage[]): ModelMessage[] {
+  const modelIds = new Map<string, string>();
+  for (const message of history) {
+    if (message.role !== 'assistant') continue;
+    for (const call of message.toolCalls) modelIds.set(call.id, call.modelCallId);
+  }
+  return [
+    { role: 'system', content: instructions },
+    ...history.map((message): ModelMessage => {
+      if (message.role === 'tool') {
+        const toolCallId = modelIds.get(message.toolCallId) ?? message.toolCallId;
+        return { role: 'tool', toolCallId, content: message.content };
+      }
+      if (message.role === 'user') return message;
+      const toolCalls = message.toolCalls.map((call) => ({
+        id: call.modelCallId,
+        name: functionName(call.tool),
+        arguments: JSON.stringify(call.arguments),
+      }));
+      return { role: 'assistant', content: message.content, toolCalls };
+    }),
+  ];
+}
+
+export function toModelTools(tools: ToolDescriptor[]): ModelTool[] {
+  return tools.map((tool) => ({
+    name: functionName(tool.name),
+    description: tool.description,
+    parameters: tool.inputSchema,
+  }));
+}

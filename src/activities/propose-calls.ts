@@ -1,0 +1,62 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { ModelToolCall } from '../model/port.ts';
+import { cleanText } from '../protocol/text.ts';
+import type { ProposedCall } from '../store/step-close.ts';
+import type { AgentDefinition } from '../tools/agent.ts';
+import { argumentsHash, parseArguments } from '../tools/arguments.ts';
+import { toolName } from '../tools/names.ts';
+import { decidePolicy, isRepeatable } from '../tools/policy.ts';
+import type { ToolDescriptor } from '../tools/port.ts';
+
+/** Calls of one step; more are refused, so that one answer cannot flood people with gates. */
+const CALLS_PER_STEP_MAX = 32;
+
+/** Evaluates the policy on each call the model asked for. Policy lives here, in the activity, never in workflow code. */
+export function proposeCalls(
+  asked: ModelToolCall[],
+  tools: ToolDescriptor[],
+  agent: AgentDefinition,
+  timeoutMs: number,
+): ProposedCall[] {
+  const seen = new Set<string>();
+  return asked.map((call, index) => {
+    const toolCallId = uuidv7();
+    const tool = toolName(
+      cleanText(call.name),
+      tools.map((known) => known.name),
+    );
+    const descriptor = tools.find((known) => known.name === tool);
+    const parsed = parseArguments(call.arguments);
+    const args = parsed.ok ? parsed.arguments : {};
+    const decision = decidePolicy(agent.policy, descriptor, tool);
+    const proposed = {
+      toolCallId,
+      // An id that is missing or used twice would break the pairing of calls and results.
+      modelCallId: call.id === '' || seen.has(call.id) ? toolCallId : cleanText(call.id),
+      tool,
+      arguments: args,
+      argumentsHash: argumentsHash(args),
+      ...decision,
+      repeatable: descriptor !== undefined && isRepeatable(agent.policy, descriptor),
+      timeoutMs,
+    };
+    seen.add(call.id);
+    if (!parsed.ok) return refused(proposed, 'failed', 'invalid-arguments', parsed.error);
+    if (decision.gate === 'deny') return refused(proposed, 'denied', decision.rule, decision.reason);
+    if (index >= CALLS_PER_STEP_MAX) {
+      const reason = `More than ${CALLS_PER_STEP_MAX} tool calls in one step; ask for the rest in the next.`;
+      return refused(proposed, 'denied', 'too-many-calls', reason);
+    }
+    return proposed;
+  });
+}
+
+function refused(
+  call: ProposedCall,
+  status: 'denied' | 'failed',
+  rule: string,
+  reason: string,
+): ProposedCall {
+  const error = { code: 'tool_error', message: reason } as const;
+  return { ...call, gate: 'deny', rule, reason, refusal: { status, text: reason, error } };
+}

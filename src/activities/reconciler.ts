@@ -1,0 +1,165 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { LivePlane } from '../live/port.ts';
+import type { Db } from '../store/db.ts';
+import {
+  findRunningAmong,
+  type RunningTurn,
+  retrySoon,
+  sweepDrafts,
+  takeDueCancels,
+  takeDueDecisions,
+  takeDueRunning,
+  takeDueWakes,
+} from '../store/reconcile.ts';
+import { endRunningTurn } from '../store/turns.ts';
+import { describeRun, listClosedRuns } from '../temporal/closed-runs.ts';
+import type { TurnClient } from '../temporal/turn-client.ts';
+
+const ROUND_MS = 1_000;
+/** Rows of each kind that one round moves. */
+const ROWS_PER_ROUND = 50;
+const DESCRIBES_PER_ROUND = 10;
+/** Visibility may lag and clocks differ: every round looks back this far. */
+const LOOK_BACK_MS = 60_000;
+const SWEEP_EVERY_MS = 3_600_000;
+
+export interface ReconcilerDeps {
+  db: Db;
+  live: LivePlane;
+  client: Client;
+  turns: TurnClient;
+  logger: Logger;
+}
+
+/** Makes each row that stands alone move on. Runs in every worker; the rows are shared by `skip locked`. */
+export class Reconciler {
+  readonly #deps: ReconcilerDeps;
+  readonly #stopped = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #sweptAt = Date.now();
+
+  constructor(deps: ReconcilerDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#running = this.#loop();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      await this.round();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ROUND_MS);
+        this.#stopped.signal.addEventListener('abort', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** One look at everything. A part that fails is logged and looked at again in the next round. */
+  async round(): Promise<void> {
+    await this.#part('wakes', () => this.#wakes());
+    await this.#part('decisions', () => this.#decisions());
+    await this.#part('cancels', () => this.#cancels());
+    await this.#part('closed runs', () => this.#closedRuns());
+    await this.#part('running turns', () => this.#runningTurns());
+    if (Date.now() - this.#sweptAt > SWEEP_EVERY_MS) {
+      this.#sweptAt = Date.now();
+      await this.#part('drafts', () => sweepDrafts(this.#deps.db));
+    }
+  }
+
+  async #part(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#deps.logger.warn({ err: error }, `reconciling ${what} failed; the next round tries again`);
+    }
+  }
+
+  async #wakes(): Promise<void> {
+    for (const turn of await takeDueWakes(this.#deps.db, ROWS_PER_ROUND)) {
+      await this.#orSoon({ turnIds: [turn.turnId], decisionIds: [] }, () => this.#deps.turns.wake(turn));
+    }
+  }
+
+  async #decisions(): Promise<void> {
+    for (const due of await takeDueDecisions(this.#deps.db, ROWS_PER_ROUND)) {
+      const payload = {
+        tool_call_id: due.toolCallId,
+        approved: due.approved,
+        decision_id: due.decisionId,
+      };
+      await this.#orSoon({ turnIds: [], decisionIds: [due.decisionId] }, () =>
+        this.#deps.turns.approval(due.sessionId, payload),
+      );
+    }
+  }
+
+  async #cancels(): Promise<void> {
+    for (const turn of await takeDueCancels(this.#deps.db, ROWS_PER_ROUND)) {
+      this.#deps.live.nudge({ kind: 'cancel', turnId: turn.turnId });
+      await this.#orSoon({ turnIds: [turn.turnId], decisionIds: [] }, () =>
+        this.#deps.turns.cancel(turn.sessionId, turn.turnId),
+      );
+    }
+  }
+
+  /** What did not get through is due again in two seconds, not in its doubled time. */
+  async #orSoon(rows: { turnIds: string[]; decisionIds: string[] }, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#deps.logger.warn({ err: error, ...rows }, 'a session could not be signalled; trying again soon');
+      await retrySoon(this.#deps.db, rows);
+    }
+  }
+
+  async #closedRuns(): Promise<void> {
+    const since = new Date(Date.now() - LOOK_BACK_MS);
+    const closed = await listClosedRuns(this.#deps.client, since, 1_000);
+    if (closed.length === 0) return;
+    const how = new Map(closed.map((run) => [run.runId, run.how]));
+    for (const turn of await findRunningAmong(this.#deps.db, [...how.keys()])) {
+      await this.#end(turn, how.get(turn.runId) ?? 'closed');
+    }
+  }
+
+  async #runningTurns(): Promise<void> {
+    for (const turn of await takeDueRunning(this.#deps.db, DESCRIBES_PER_ROUND)) {
+      await this.#orSoon({ turnIds: [turn.turnId], decisionIds: [] }, async () => {
+        const how = await describeRun(this.#deps.client, turn.sessionId, turn.runId);
+        if (how !== null) await this.#end(turn, how);
+      });
+    }
+  }
+
+  /** The run is closed and its turn is not: nobody will ever end it but us. */
+  async #end(turn: RunningTurn, how: string): Promise<void> {
+    const { db, live, turns, logger } = this.#deps;
+    const message = `The turn's run was ended outside the turn (${how.toLowerCase().replaceAll('_', ' ')}).`;
+    const ended = await endRunningTurn(db, {
+      sessionId: turn.sessionId,
+      runId: turn.runId,
+      status: 'failed',
+      error: { code: 'processing_error', message },
+    });
+    if (ended.turnId === null) return;
+    logger.warn(
+      { session_id: turn.sessionId, turn_id: turn.turnId, run_id: turn.runId, how },
+      'ended a turn whose run was closed',
+    );
+    live.publish({ kind: 'events', sessionId: turn.sessionId, events: ended.events });
+    live.nudge({ kind: 'stop', turnId: turn.turnId });
+    if (ended.moreWaiting) await turns.wake(turn);
+  }
+}

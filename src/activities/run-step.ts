@@ -1,0 +1,212 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { type ModelAnswer, ModelError } from '../model/port.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
+import { closeStep, type StepClosing } from '../store/step-close.ts';
+import { type OpenStep, openStep } from '../store/steps.ts';
+import { readTurnState } from '../store/turns.ts';
+import type { AgentDefinition } from '../tools/agent.ts';
+import type { ToolDescriptor } from '../tools/port.ts';
+import { startBeat } from './beat.ts';
+import type { Activities, StepAnswer } from './contract.ts';
+import type { ActivityDeps } from './deps.ts';
+import { toModelMessages, toModelTools } from './model-messages.ts';
+import { persist } from './persist.ts';
+import { proposeCalls } from './propose-calls.ts';
+import { stopReason, watchStop } from './stop-watch.ts';
+import { TextStream } from './text-stream.ts';
+
+const BUSY_RETRY = '1 s';
+const CLOSE_FOR_MS = 60_000;
+const RETRY_AFTER_MAX_MS = 3_600_000;
+
+/** One model call: opens the step, streams, closes it. Safe to run again at any point. */
+export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
+  return async ({ sessionId, step }) => {
+    const { workflowExecution } = Context.current().info;
+    const [{ opening, committed }, tools] = await Promise.all([
+      openStep(deps.db, {
+        sessionId,
+        step,
+        runId: workflowExecution?.runId ?? '',
+        workflowId: workflowExecution?.workflowId ?? '',
+        historyMessages: deps.config.HISTORY_MESSAGES,
+        maxSteps: deps.config.MAX_STEPS,
+      }),
+      deps.tools.list(),
+    ]);
+    if (opening.kind !== 'open') {
+      publish(deps, sessionId, await committed);
+      if (opening.kind === 'busy') throw turnBusy();
+      return opening.kind === 'closed' ? opening.result : { kind: opening.kind };
+    }
+    return new StepRun(deps, { sessionId, step, opening, committed, tools }).run();
+  };
+}
+
+function publish(deps: ActivityDeps, sessionId: string, events: EventFrame[]): void {
+  if (events.length > 0) deps.live.publish({ kind: 'events', sessionId, events });
+}
+
+function turnBusy(): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'Turn.Busy',
+    message: 'A turn of an earlier run has not ended; the reconciler ends it when that run is closed.',
+    nextRetryDelay: BUSY_RETRY,
+  });
+}
+
+interface OpenedStep {
+  sessionId: string;
+  step: number;
+  opening: OpenStep;
+  committed: Promise<EventFrame[]>;
+  tools: ToolDescriptor[];
+}
+
+/** One attempt of one step. */
+class StepRun {
+  readonly #deps: ActivityDeps;
+  readonly #at: OpenedStep;
+  readonly #context = Context.current();
+  readonly #stream: TextStream;
+
+  constructor(deps: ActivityDeps, at: OpenedStep) {
+    this.#deps = deps;
+    this.#at = at;
+    const { messageId, attempt } = at.opening;
+    this.#stream = new TextStream(deps.live, { sessionId: at.sessionId, messageId, attempt });
+  }
+
+  async run(): Promise<StepAnswer> {
+    const { opening, sessionId } = this.#at;
+    const { turnId, attempt } = opening;
+    const stop = watchStop(this.#context, this.#deps.nudges, turnId);
+    const stopDraft = this.#deps.drafts.add(this.#stream);
+    const about = { sessionId, turnId, attempt };
+    const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'thinking');
+    try {
+      const agent = await this.#deps.loadAgent(opening.agent);
+      const tools = offered(agent, this.#at.tools);
+      const answer = await this.#callModel(agent, tools, stop.signal, () => beat.show('streaming'));
+      await stopDraft();
+      return await this.#close(answer, agent, tools);
+    } catch (error) {
+      await stopDraft();
+      if (stop.signal.aborted) return await this.#closeStopped();
+      throw toFailure(error, attempt, this.#deps.config.MODEL_MAX_ATTEMPTS);
+    } finally {
+      beat.stop();
+      stop.end();
+    }
+  }
+
+  /** The request overlaps the opening's commit; nothing is shown before that is durable. */
+  async #callModel(
+    agent: AgentDefinition,
+    tools: ToolDescriptor[],
+    signal: AbortSignal,
+    onFirst: () => void,
+  ): Promise<ModelAnswer> {
+    const { opening, committed, sessionId } = this.#at;
+    const unopened = new AbortController();
+    const request = {
+      model: this.#deps.config.TURNGATE_MODEL ?? opening.config.model ?? agent.model,
+      messages: toModelMessages(agent.instructions, opening.history),
+      tools: toModelTools(tools),
+      signal: AbortSignal.any([signal, unopened.signal]),
+    };
+    const opened = committed.then(
+      (events) => {
+        publish(this.#deps, sessionId, events);
+        this.#stream.release();
+      },
+      (error: unknown) => {
+        unopened.abort(error);
+        throw error;
+      },
+    );
+    let first = true;
+    const sink = {
+      text: (piece: string) => {
+        this.#stream.text(piece);
+        if (first) onFirst();
+        first = false;
+      },
+      thought: (piece: string) => this.#stream.thought(piece),
+    };
+    const [answer] = await Promise.all([this.#deps.model.stream(request, sink), opened]);
+    return answer;
+  }
+
+  async #close(answer: ModelAnswer, agent: AgentDefinition, tools: ToolDescriptor[]): Promise<StepAnswer> {
+    const { config } = this.#at.opening;
+    const timeoutMs = config.approval_timeout_ms ?? this.#deps.config.APPROVAL_TIMEOUT_MS;
+    return this.#commit({
+      ...this.#closing(),
+      finishReason: answer.finishReason,
+      usage: answer.usage,
+      calls: proposeCalls(answer.toolCalls, tools, agent, timeoutMs),
+    });
+  }
+
+  /** Stopped while the model spoke: a cancelled turn keeps what was said, anything else is for another attempt. */
+  async #closeStopped(): Promise<StepAnswer> {
+    const state = await readTurnState(this.#deps.db, this.#at.opening.turnId);
+    const asked = this.#context.cancellationDetails?.cancelRequested === true;
+    if (state?.status !== 'running') return { kind: 'refused' };
+    if (!state.cancelRequested && !asked) throw stopReason(this.#context);
+    return this.#commit({ ...this.#closing(), cancelled: true });
+  }
+
+  #closing(): StepClosing {
+    const { sessionId, step, opening } = this.#at;
+    const { turnId, messageId, attempt } = opening;
+    return {
+      sessionId,
+      turnId,
+      runId: this.#context.info.workflowExecution?.runId ?? '',
+      step,
+      attempt,
+      messageId,
+      content: this.#stream.content,
+      thought: this.#stream.thoughts,
+      finishReason: 'cancelled',
+      usage: null,
+      calls: [],
+      cancelled: false,
+    };
+  }
+
+  async #commit(closing: StepClosing): Promise<StepAnswer> {
+    const closed = await persist(() => closeStep(this.#deps.db, closing), {
+      forMs: CLOSE_FOR_MS,
+      // Cancelled or not, what was said is to be kept; only this process's end stops the writing.
+      signal: AbortSignal.timeout(CLOSE_FOR_MS),
+      logger: this.#deps.logger,
+      what: 'the end of a step',
+    });
+    if (!closed) return { kind: 'refused' };
+    publish(this.#deps, closing.sessionId, closed.events);
+    return closed.result;
+  }
+}
+
+function offered(agent: AgentDefinition, tools: ToolDescriptor[]): ToolDescriptor[] {
+  const { servers } = agent;
+  return servers === undefined ? tools : tools.filter((tool) => servers.includes(tool.server));
+}
+
+/** Tells Temporal whether another attempt may help, and when. */
+function toFailure(error: unknown, attempt: number, maxAttempts: number): unknown {
+  if (!(error instanceof ModelError)) return error;
+  const exhausted = error.retryable && attempt >= maxAttempts;
+  const message = exhausted ? `${error.message} (given up after ${attempt} attempts)` : error.message;
+  const { retryAfterMs } = error;
+  return ApplicationFailure.create({
+    type: `ModelError.${error.kind}`,
+    message,
+    nonRetryable: !error.retryable || exhausted,
+    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) }),
+    cause: error,
+  });
+}

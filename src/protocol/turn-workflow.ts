@@ -1,0 +1,46 @@
+/** Names by which the outside speaks to a session's workflow; operators type them, so they never change. */
+export const turnWorkflowType = 'turnWorkflow';
+export const signals = { wake: 'wake', approval: 'approval', cancel: 'cancel' } as const;
+export const turnStateQueryName = 'turnState';
+
+/** Search attributes of a run: opaque ids and states only, because no codec covers them. */
+export const searchAttributes = {
+  state: 'TurngateState',
+  session: 'TurngateSession',
+  user: 'TurngateUser',
+  tool: 'TurngateTool',
+} as const;
+
+/** One workflow id a session: Temporal keeps at most one run of it open. */
+export function sessionWorkflowId(sessionId: string): string {
+  return `session:${sessionId}`;
+}
+
+/** Tool calls have a task queue of their own, so that slow tools never take a step's slot. */
+export function toolTaskQueue(taskQueue: string): string {
+  return `${taskQueue}-tools`;
+}
+
+export interface TurnInput {
+  sessionId: string;
+  /** Whose message woke the session. */
+  userId: string;
+}
+
+export interface GateState {
+  toolCallId: string;
+  tool: string;
+  state: 'waiting' | 'running' | 'settled';
+  /** Milliseconds since 1970. */
+  since: number;
+  rule: string;
+}
+
+/** What the `turnState` query answers. */
+export interface TurnState {
+  turnId: string | null;
+  step: number;
+  state: 'step' | 'waiting_approval' | 'tools' | 'ending';
+  gates: GateState[];
+  rejectedSignals: number;
+}

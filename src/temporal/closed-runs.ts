@@ -1,0 +1,37 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { sessionWorkflowId, turnWorkflowType } from '../protocol/turn-workflow.ts';
+
+/** Runs that ended in a way no turn ends by itself. */
+export interface ClosedRun {
+  runId: string;
+  /** Such as `TERMINATED`. */
+  how: string;
+}
+
+const abnormal = ['Terminated', 'Failed', 'TimedOut', 'Canceled'];
+
+/**
+ * Runs of turns that were ended from outside since a moment: one visibility query.
+ * @param limit runs at most; the rest is found by {@link describeRun}
+ */
+export async function listClosedRuns(client: Client, since: Date, limit: number): Promise<ClosedRun[]> {
+  const statuses = abnormal.map((status) => `'${status}'`).join(', ');
+  const query = `WorkflowType = '${turnWorkflowType}' and ExecutionStatus in (${statuses}) and CloseTime > '${since.toISOString()}'`;
+  const runs: ClosedRun[] = [];
+  for await (const run of client.workflow.list({ query, pageSize: limit })) {
+    runs.push({ runId: run.runId, how: run.status.name });
+    if (runs.length >= limit) break;
+  }
+  return runs;
+}
+
+/** How a run ended; null while it is open. A run that Temporal does not know (any more) counts as ended. */
+export async function describeRun(client: Client, sessionId: string, runId: string): Promise<string | null> {
+  try {
+    const { status } = await client.workflow.getHandle(sessionWorkflowId(sessionId), runId).describe();
+    return status.name === 'RUNNING' ? null : status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'NOT_FOUND';
+    throw error;
+  }
+}

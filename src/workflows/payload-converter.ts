@@ -1,0 +1,40 @@
+import {
+  BinaryPayloadConverter,
+  CompositePayloadConverter,
+  JsonPayloadConverter,
+  type Payload,
+  type PayloadConverter,
+  UndefinedPayloadConverter,
+} from '@temporalio/common';
+
+const decoder = new TextDecoder();
+
+/**
+ * Whoever may signal may send bytes in any encoding. The standard converter throws on what it does not know, which
+ * fails the workflow task again and again; here such a payload becomes a value that no schema accepts, so that the
+ * signal is recorded and ignored.
+ */
+class TolerantJsonConverter extends JsonPayloadConverter {
+  override fromPayload<T>(payload: Payload): T {
+    try {
+      return super.fromPayload<T>(payload);
+    } catch (error) {
+      return { unreadable: error instanceof Error ? error.message : String(error) } as T;
+    }
+  }
+}
+
+class TolerantConverter extends CompositePayloadConverter {
+  override fromPayload<T>(payload: Payload): T {
+    const encoding = payload.metadata?.encoding;
+    const name = encoding ? decoder.decode(encoding) : 'none';
+    if (this.converterByEncoding.has(name)) return super.fromPayload<T>(payload);
+    return { unreadable: `encoding ${name}` } as T;
+  }
+}
+
+export const payloadConverter: PayloadConverter = new TolerantConverter(
+  new UndefinedPayloadConverter(),
+  new BinaryPayloadConverter(),
+  new TolerantJsonConverter(),
+);

@@ -1,0 +1,71 @@
+import { setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import {
+  type ApprovalSignalPayload,
+  approvalSignalPayload,
+  cancelSignalPayload,
+} from '../protocol/approval-signal.ts';
+import { storeActivities } from './activity-stubs.ts';
+import { approvalSignal, cancelSignal, wakeSignal } from './signals.ts';
+
+/** Bad signals kept for the operator; more are counted only. */
+const REJECTED_SIGNALS_MAX = 20;
+const PAYLOAD_CHARS = 2_000;
+
+export interface SignalInbox {
+  /** Set by every `wake`, cleared where a step is scheduled. */
+  woken: boolean;
+  /** Set where somebody has to look whether the turn is still this run's and wanted. */
+  lookWanted: boolean;
+  /** Whether a `wake` asks for such a look: while gates wait, nobody else looks. */
+  lookOnWake: boolean;
+  /** The last good approval signal of each call, until it is taken. */
+  approvals: Map<string, ApprovalSignalPayload>;
+  rejected: number;
+  /** Settles when the bad signals so far are recorded. */
+  recorded(): Promise<void>;
+}
+
+/** Parses what comes in; what cannot be understood is recorded and ignored, and never wedges the run. */
+export function openSignalInbox(sessionId: string): SignalInbox {
+  const records: Promise<void>[] = [];
+  const inbox: SignalInbox = {
+    woken: false,
+    lookWanted: false,
+    lookOnWake: false,
+    approvals: new Map(),
+    rejected: 0,
+    async recorded() {
+      await Promise.allSettled(records);
+    },
+  };
+
+  function reject(name: string, problem: string, payload: unknown): void {
+    inbox.rejected += 1;
+    if (inbox.rejected > REJECTED_SIGNALS_MAX) return;
+    const text = (JSON.stringify(payload) ?? 'undefined').slice(0, PAYLOAD_CHARS);
+    records.push(storeActivities.recordRejectedSignal({ sessionId, name, problem, payload: text }));
+  }
+
+  setHandler(wakeSignal, () => {
+    inbox.woken = true;
+    if (inbox.lookOnWake) inbox.lookWanted = true;
+  });
+  setHandler(approvalSignal, (payload) => {
+    const parsed = approvalSignalPayload.safeParse(payload);
+    if (parsed.success) inbox.approvals.set(parsed.data.tool_call_id, parsed.data);
+    else reject('approval', describe(parsed.error.issues), payload);
+  });
+  setHandler(cancelSignal, (payload) => {
+    const parsed = cancelSignalPayload.safeParse(payload);
+    if (parsed.success) inbox.lookWanted = true;
+    else reject('cancel', describe(parsed.error.issues), payload);
+  });
+  setDefaultSignalHandler((name, ...args) => {
+    reject(name, 'There is no such signal; there are wake, approval and cancel.', args);
+  });
+  return inbox;
+}
+
+function describe(issues: { path: PropertyKey[]; message: string }[]): string {
+  return issues.map((issue) => `${issue.path.join('.') || 'payload'}: ${issue.message}`).join('; ');
+}

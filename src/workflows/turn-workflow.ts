@@ -1,0 +1,115 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ErrorBody } from '../protocol/errors.ts';
+import type { GateState, TurnInput, TurnState } from '../protocol/turn-workflow.ts';
+import { stepActivity, storeActivities } from './activity-stubs.ts';
+import { settleCalls, TurnOver } from './gates.ts';
+import { openSignalInbox, type SignalInbox } from './signal-inbox.ts';
+import { turnStateQuery } from './signals.ts';
+
+/**
+ * One turn of a session: steps until the model stops, each tool call behind its gate. The run claims the first turn
+ * that waits, and continues as new when more wait at its end: one workflow id a session, one run a turn.
+ */
+export async function turnWorkflow(input: TurnInput): Promise<void> {
+  const { sessionId } = input;
+  const inbox = openSignalInbox(sessionId);
+  const state: TurnState = { turnId: null, step: 0, state: 'step', gates: [], rejectedSignals: 0 };
+  setHandler(turnStateQuery, () => ({ ...state, rejectedSignals: inbox.rejected }));
+
+  const moreWaiting = await runTurn(sessionId, inbox, state);
+  state.state = 'ending';
+  await inbox.recorded();
+  // Nothing is awaited from here on: a `wake` that comes now makes the server ask this task again.
+  if (moreWaiting || inbox.woken) await continueAsNew<typeof turnWorkflow>(input);
+}
+
+/** Runs the turn to its end, whatever happens. Answers whether more turns wait. */
+async function runTurn(sessionId: string, inbox: SignalInbox, state: TurnState): Promise<boolean> {
+  try {
+    return await CancellationScope.cancellable(async () => {
+      const working = CancellationScope.current();
+      const watching = new CancellationScope();
+      watching.run(() => watch(sessionId, inbox, working)).catch(ignoreCancellation);
+      try {
+        return await runSteps(sessionId, inbox, state);
+      } finally {
+        watching.cancel();
+      }
+    });
+  } catch (error) {
+    state.state = 'ending';
+    const ending = toEnding(error);
+    const ended = await CancellationScope.nonCancellable(() =>
+      storeActivities.endTurn({ sessionId, ...ending }),
+    );
+    return ended.moreWaiting;
+  }
+}
+
+async function runSteps(sessionId: string, inbox: SignalInbox, state: TurnState): Promise<boolean> {
+  for (let step = 1; ; step += 1) {
+    state.step = step;
+    state.state = 'step';
+    const runStep = stepActivity(`step ${step}`);
+    // Cleared in the very task that schedules the step: whatever came before is claimed by it.
+    inbox.woken = false;
+    const answer = await runStep({ sessionId, step });
+    if (answer.kind === 'nothing') return false;
+    if (answer.kind === 'refused') throw new TurnOver();
+    state.turnId = answer.turnId;
+    if (answer.kind === 'ended') return answer.moreWaiting;
+    const gates: GateState[] = [];
+    state.gates = gates;
+    state.state = answer.calls.some((call) => call.gate === 'ask') ? 'waiting_approval' : 'tools';
+    await settleCalls({ sessionId, ...answer }, inbox, gates);
+  }
+}
+
+/**
+ * Looks, whenever a signal asks for it, whether the turn is still this run's and wanted; cancels the work if
+ * not. The store says so, not the signal.
+ */
+async function watch(sessionId: string, inbox: SignalInbox, working: CancellationScope): Promise<void> {
+  for (;;) {
+    await condition(() => inbox.lookWanted);
+    inbox.lookWanted = false;
+    const { standing, cancelRequested } = await storeActivities.lookAtTurn({ sessionId });
+    if (standing === 'over' || (standing === 'mine' && cancelRequested)) {
+      working.cancel();
+      return;
+    }
+  }
+}
+
+function ignoreCancellation(error: unknown): void {
+  if (!isCancellation(error)) throw error;
+}
+
+/** How a turn ends that no step ended. One that is over already stays as it is: `endTurn` only answers what waits. */
+function toEnding(error: unknown): { status: 'failed' | 'cancelled'; error?: ErrorBody } {
+  if (isCancellation(error)) return { status: 'cancelled' };
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const isModel = cause instanceof ApplicationFailure && cause.type?.startsWith('ModelError.');
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return {
+    status: 'failed',
+    error: isModel
+      ? { code: 'model_error', message }
+      : {
+          code: 'processing_error',
+          message:
+            error instanceof TurnOver
+              ? 'The turn was ended outside this run.'
+              : `The turn failed in run ${workflowInfo().runId}: ${message}`,
+        },
+  };
+}
