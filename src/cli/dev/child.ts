@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { signalGroup, startedAt } from './process-identity.ts';
-import { StartFailure } from './start-failure.ts';
+import { codeOf, StartFailure } from './start-failure.ts';
 
 export interface ChildSpec {
   /** What the console, the log file and `.turngate/dev.json` call it. */
@@ -186,7 +186,7 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (codeOf(error) !== 'ESRCH') throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
-import { StartFailure } from './start-failure.ts';
+import { codeOf, StartFailure } from './start-failure.ts';
 
 const maxTries = 5;
 
@@ -76,8 +76,4 @@ function readHolder(file: string): ProcessIdentity | null {
     if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return null;
     throw error;
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -3,7 +3,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmS
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { UserIds } from './postgres-user.ts';
-import { StartFailure } from './start-failure.ts';
+import { reasonOf, StartFailure } from './start-failure.ts';
 
 export interface PostgresBinaries {
   initdb: string;
@@ -74,7 +74,7 @@ function probe(binaries: PostgresBinaries, user: UserIds | undefined): string | 
     execFileSync(binaries.postgres, ['--version'], options);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
 }
 

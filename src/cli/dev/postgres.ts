@@ -91,7 +91,7 @@ export async function ensureCluster(cluster: PostgresCluster, signal?: AbortSign
 
 /** initdb says what went wrong in the last line of its stderr; Node's own words only repeat the command. */
 function lastLine(error: unknown): string {
-  const hasStderr = error instanceof Error && 'stderr' in error && typeof error.stderr === 'string';
+  const hasStderr = typeof error === 'object' && error !== null && 'stderr' in error;
   const words = hasStderr ? String(error.stderr).trim() : '';
   return (words || reasonOf(error)).split('\n').at(-1) ?? '';
 }

@@ -9,7 +9,7 @@ const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 const packageFolder = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** A part that is a command of ours and says over IPC that it is ready. */
-export function rolePart(role: string, env: NodeJS.ProcessEnv, folder: DataFolder): Part {
+export function rolePart(role: string, env: NodeJS.ProcessEnv, cwd: string, folder: DataFolder): Part {
   return {
     role,
     spec: {
@@ -17,7 +17,7 @@ export function rolePart(role: string, env: NodeJS.ProcessEnv, folder: DataFolde
       command: process.execPath,
       args: ['--disable-warning=ExperimentalWarning', main, role],
       env,
-      cwd: process.cwd(),
+      cwd,
       logFile: join(folder.logs, `${role}.log`),
       ipc: true,
       stopSignals: ['SIGTERM'],

@@ -39,7 +39,11 @@ export type DevSettings = z.infer<typeof schema>;
 
 /** @throws StartFailure that names the first option that is wrong */
 export function readDevSettings(options: Record<string, unknown>): DevSettings {
-  const parsed = schema.safeParse(options);
+  // An empty value counts as not set, as everywhere in the configuration.
+  const standards = devOptions
+    .filter(([key]) => options[key] === '')
+    .map(([key, , , standard]) => [key, standard]);
+  const parsed = schema.safeParse({ ...options, ...Object.fromEntries(standards) });
   if (parsed.success) return parsed.data;
   const name = String(parsed.error.issues[0]?.path[0]);
   const flag = devOptions.find(([key]) => key === name)?.[1] ?? name;

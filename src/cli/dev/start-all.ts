@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { migrate } from '../../store/migrate.ts';
 import { signToken } from '../token.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -54,11 +54,13 @@ export async function startAll(start: Start): Promise<{ info: DevInfo; model: Mo
     JWT_SECRET_FILE: secretFile,
     ...model.env,
   };
+  // Relative paths in mcp.json are meant from where it lies, unless a person says where it lies.
+  const cwd = env.TURNGATE_MCP_CONFIG ? process.cwd() : dirname(besideOrShipped('mcp.json'));
   say('Starting the worker and the gateway ...');
   const [gateway] = await allOf([
-    supervisor.start(rolePart('gateway', roleEnv, folder)),
-    supervisor.start(rolePart('worker', roleEnv, folder)),
-    ...(model.demo ? [supervisor.start(rolePart('demo-model', roleEnv, folder))] : []),
+    supervisor.start(rolePart('gateway', roleEnv, cwd, folder)),
+    supervisor.start(rolePart('worker', roleEnv, cwd, folder)),
+    ...(model.demo ? [supervisor.start(rolePart('demo-model', roleEnv, cwd, folder))] : []),
   ]);
   const ready = (await gateway?.readyMessage) ?? {};
   const info: DevInfo = {
@@ -95,8 +97,8 @@ function settingsOfRoles(start: Start, temporal: TemporalPart, database: Databas
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_UI: temporal.ui ?? '',
     GATEWAY_HOST: loopback,
-    TURNGATE_AGENTS_DIR: start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents'),
-    TURNGATE_MCP_CONFIG: start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json'),
+    TURNGATE_AGENTS_DIR: resolve(start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents')),
+    TURNGATE_MCP_CONFIG: resolve(start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json')),
     TURNGATE_DATA: start.folder.path,
   };
 }

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
+import { reasonOf } from './start-failure.ts';
 
 /** Where Temporal publishes its CLI; TURNGATE_TEMPORAL_DOWNLOAD names a mirror of the same form. */
 const official = 'https://temporal.download/cli/archive';
@@ -68,7 +69,7 @@ async function open(url: string): Promise<ReadableStream<Uint8Array>> {
 }
 
 function brief(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
   // fetch says only "fetch failed"; its cause knows the host and the reason.
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  const cause = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
+  return reasonOf(cause ?? error).split('\n')[0] ?? '';
 }
