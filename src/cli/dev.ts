@@ -17,14 +17,17 @@ const stopOrder = ['gateway', 'worker', 'demo-model', 'temporal', 'postgres'];
 /** Time for an unfinished start to notice that it was stopped. */
 const abandonMs = 500;
 
-const say = (line: string): void => console.log(line);
-
 /**
  * `turngate dev`: starts every part on this machine, looks after them, and stops them on a signal.
  * Resolves when no process of it is left.
+ * @param say told each line for the console
  * @throws StartFailure where it cannot start; then too nothing is left running
  */
-export async function runDev(options: Record<string, unknown>, env: NodeJS.ProcessEnv): Promise<void> {
+export async function runDev(
+  options: Record<string, unknown>,
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void = console.log,
+): Promise<void> {
   if (process.platform === 'win32') {
     throw new StartFailure('`turngate dev` needs Linux or macOS; on Windows, run it in WSL.');
   }
@@ -37,7 +40,7 @@ export async function runDev(options: Record<string, unknown>, env: NodeJS.Proce
   try {
     removeDevFile(folder.path);
     await stopSurvivors(folder.path, say);
-    await supervise(settings, folder, env);
+    await supervise(settings, folder, env, say);
   } finally {
     stopBounding();
     removeDevFile(folder.path);
@@ -45,7 +48,12 @@ export async function runDev(options: Record<string, unknown>, env: NodeJS.Proce
   }
 }
 
-async function supervise(settings: DevSettings, folder: DataFolder, env: NodeJS.ProcessEnv): Promise<void> {
+async function supervise(
+  settings: DevSettings,
+  folder: DataFolder,
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+): Promise<void> {
   let info: DevInfo | undefined;
   const changed = (children: Child[]): void => {
     const ordered = stopOrder.flatMap((role) => children.filter((child) => child.role === role));

@@ -5,7 +5,10 @@ import { StartFailure } from './dev/start-failure.ts';
  * `turngate migrate`: brings the store at DATABASE_URL up to date.
  * @throws StartFailure where DATABASE_URL is not set
  */
-export async function runMigrate(env: NodeJS.ProcessEnv): Promise<void> {
+export async function runMigrate(
+  env: NodeJS.ProcessEnv,
+  print: (line: string) => void = console.log,
+): Promise<void> {
   const url = env.DATABASE_URL;
   if (!url) {
     throw new StartFailure(
@@ -15,7 +18,7 @@ export async function runMigrate(env: NodeJS.ProcessEnv): Promise<void> {
   let applied = 0;
   await migrate(url, (line) => {
     applied += 1;
-    console.log(line);
+    print(line);
   });
-  console.log(applied === 0 ? 'The store is up to date.' : `The store is up to date: ${applied} applied.`);
+  print(applied === 0 ? 'The store is up to date.' : `The store is up to date: ${applied} applied.`);
 }

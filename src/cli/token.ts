@@ -59,7 +59,11 @@ export interface TokenOptions {
 }
 
 /** `turngate token`: prints a token that the gateway of this data folder accepts. */
-export async function runToken(options: TokenOptions, env: NodeJS.ProcessEnv): Promise<void> {
+export async function runToken(
+  options: TokenOptions,
+  env: NodeJS.ProcessEnv,
+  print: (line: string) => void = console.log,
+): Promise<void> {
   const { user, tenant, name, email, role } = options;
   const ttlSeconds = parseDurationSeconds(options.ttl);
   const secret = readSecret(jwtSecretFile(options.data));
@@ -78,5 +82,5 @@ export async function runToken(options: TokenOptions, env: NodeJS.ProcessEnv): P
     ...(env.JWT_ISSUER ? { issuer: env.JWT_ISSUER } : {}),
     ...(env.JWT_AUDIENCE ? { audience: env.JWT_AUDIENCE } : {}),
   });
-  console.log(issued);
+  print(issued);
 }

@@ -30,9 +30,9 @@ const maxBackoffMs = 10_000;
 /** A part that ran this long is given the first, short backoff again. */
 const settledMs = 30_000;
 /** All parts together end within this time ... */
-const stopBoundMs = 4_500;
+const stopBoundMs = 4_600;
 /** ... and each part leaves at least so much of it to each part after it. */
-const reservedMs = 600;
+const reservedMs = 500;
 
 /** Starts parts, brings back those that die, and stops all in order. */
 export class Supervisor {
