@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import {
   NativeConnection,
@@ -25,11 +24,10 @@ import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
 import { temporalLogger } from './temporal-logger.ts';
 import { untilSignalled } from './until-signalled.ts';
+import { bundleWorkflows, payloadConverterPath } from './workflow-bundle.ts';
 
 const SHUTDOWN_GRACE = '1 s';
 const SHUTDOWN_FORCE = '3 s';
-const payloadConverterPath = fileURLToPath(new URL('../workflows/payload-converter.ts', import.meta.url));
-const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
 export interface RunningWorker {
   /** Rejects when the worker stops by itself. */
@@ -92,10 +90,11 @@ export async function startWorker(
     defaultHeartbeatThrottleInterval: '2 s',
   } as const satisfies Partial<WorkerOptions>;
   // Servers start while Temporal's workers do, so that the first turn need not wait for them.
+  const bundle = await workflowBundle(env);
   const [steps, calls] = await Promise.all([
     Worker.create({
       ...common,
-      ...workflowCode(env),
+      workflowBundle: bundle,
       taskQueue: config.TEMPORAL_TASK_QUEUE,
       dataConverter: { payloadConverterPath },
       maxConcurrentActivityTaskExecutions: config.STEP_SLOTS,
@@ -132,10 +131,9 @@ function connectionOptions(config: Config): NativeConnectionOptions {
   return { address: config.TEMPORAL_ADDRESS };
 }
 
-/** A prebuilt bundle saves the seconds that bundling takes at every start. */
-function workflowCode(env: NodeJS.ProcessEnv): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+async function workflowBundle(env: NodeJS.ProcessEnv): Promise<NonNullable<WorkerOptions['workflowBundle']>> {
   const codePath = env.TURNGATE_WORKFLOW_BUNDLE;
-  return codePath ? { workflowBundle: { codePath } } : { workflowsPath };
+  return codePath ? { codePath } : { code: await bundleWorkflows() };
 }
 
 /** Runs a worker until it is told to stop. */

@@ -87,22 +87,22 @@ const durable = {
   ts: timestamp,
   turn_id: z.string().optional(),
 };
-const durableFrame = <T extends EventType>(type: T) =>
-  z.object({ type: z.literal(type), ...durable, ...eventBodies[type].shape });
+const durableFrame = <T extends EventType, S extends z.core.$ZodShape>(type: T, body: z.ZodObject<S>) =>
+  z.object({ type: z.literal(type), ...durable, ...body.shape });
 
 /** Durable frames: every event of a session, in the order of `seq`, without a gap. */
 export const eventFrame = z.discriminatedUnion('type', [
-  durableFrame('message_saved'),
-  durableFrame('turn_started'),
-  durableFrame('stream_start'),
-  durableFrame('stream_reset'),
-  durableFrame('stream_end'),
-  durableFrame('tool_call'),
-  durableFrame('tool_approval_request'),
-  durableFrame('tool_approval_resolved'),
-  durableFrame('tool_started'),
-  durableFrame('tool_result'),
-  durableFrame('turn_end'),
+  durableFrame('message_saved', eventBodies.message_saved),
+  durableFrame('turn_started', eventBodies.turn_started),
+  durableFrame('stream_start', eventBodies.stream_start),
+  durableFrame('stream_reset', eventBodies.stream_reset),
+  durableFrame('stream_end', eventBodies.stream_end),
+  durableFrame('tool_call', eventBodies.tool_call),
+  durableFrame('tool_approval_request', eventBodies.tool_approval_request),
+  durableFrame('tool_approval_resolved', eventBodies.tool_approval_resolved),
+  durableFrame('tool_started', eventBodies.tool_started),
+  durableFrame('tool_result', eventBodies.tool_result),
+  durableFrame('turn_end', eventBodies.turn_end),
 ]);
 export type EventFrame = z.infer<typeof eventFrame>;
 

@@ -1,6 +1,5 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ensureDatabase } from '../../src/cli/dev/postgres.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { templateDatabase } from './database.ts';
@@ -15,8 +14,6 @@ import {
   type TemporalService,
 } from './services.ts';
 
-const workflows = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
-
 /** One Postgres, one Temporal and one workflow bundle for the whole run; tests find them by environment. */
 export default async function globalSetup(): Promise<void> {
   const folder = openFolder('turngate-test-');
@@ -30,7 +27,7 @@ export default async function globalSetup(): Promise<void> {
     const parts = await Promise.allSettled([
       noted(startPostgres(folder)),
       noted(startTemporal(folder)),
-      bundleWorkflows(join(folder, 'workflows.js')),
+      writeBundle(join(folder, 'workflows.js')),
     ]);
     const [postgres, temporal, bundle] = parts;
     if (postgres.status === 'rejected') throw postgres.reason;
@@ -41,7 +38,7 @@ export default async function globalSetup(): Promise<void> {
     process.env.TURNGATE_TEST_PG = postgres.value.url('postgres');
     process.env.TURNGATE_TEST_TEMPORAL = temporal.value.address;
     process.env.TURNGATE_TEST_TEMPORAL_BIN = temporal.value.binary;
-    if (bundle.value) process.env.TURNGATE_TEST_BUNDLE = join(folder, 'workflows.js');
+    process.env.TURNGATE_TEST_BUNDLE = join(folder, 'workflows.js');
     const running: Running = {
       folder,
       services: started,
@@ -58,10 +55,7 @@ export default async function globalSetup(): Promise<void> {
   }
 }
 
-async function bundleWorkflows(file: string): Promise<boolean> {
-  if (!existsSync(workflows)) return false;
-  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
-  const { code } = await bundleWorkflowCode({ workflowsPath: workflows, logger: new DefaultLogger('WARN') });
-  writeFileSync(file, code);
-  return true;
+async function writeBundle(file: string): Promise<void> {
+  const { bundleWorkflows } = await import('../../src/cli/workflow-bundle.ts');
+  writeFileSync(file, await bundleWorkflows());
 }
