@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { EventFrame } from '../protocol/server-frames.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
+import { getSession } from '../store/sessions.ts';
 import {
   beginCall,
   type CallBeginning,
@@ -8,7 +9,6 @@ import {
   finishCall,
   type LedgerCall,
 } from '../store/tool-calls.ts';
-import { getSession } from '../store/sessions.ts';
 import { readTurnState } from '../store/turns.ts';
 import type { AgentDefinition } from '../tools/agent.ts';
 import { argumentsHash } from '../tools/arguments.ts';

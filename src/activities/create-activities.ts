@@ -13,12 +13,12 @@ export function createActivities(deps: ActivityDeps): Activities {
   const { db, live, logger } = deps;
   const runId = () => Context.current().info.workflowExecution?.runId ?? '';
   const rejectSignal: Activities['recordRejectedSignal'] = async (signal) => {
-      const turn = await findTurnOfRun(db, signal.sessionId, runId());
-      logger.warn(
-        { session_id: signal.sessionId, turn_id: turn?.turnId, signal: signal.name },
-        'a signal was not understood and is ignored',
-      );
-      if (turn) await recordRejectedSignal(db, { ...signal, turnId: turn.turnId });
+    const turn = await findTurnOfRun(db, signal.sessionId, runId());
+    logger.warn(
+      { session_id: signal.sessionId, turn_id: turn?.turnId, signal: signal.name },
+      'a signal was not understood and is ignored',
+    );
+    if (turn) await recordRejectedSignal(db, { ...signal, turnId: turn.turnId });
   };
   return {
     runStep: createRunStep(deps),

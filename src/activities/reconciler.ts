@@ -115,7 +115,10 @@ export class Reconciler {
   }
 
   /** What did not get through is due again in two seconds, not in its doubled time. */
-  async #orSoon(rows: { turnIds: string[]; decisionIds: string[] }, work: () => Promise<void>): Promise<void> {
+  async #orSoon(
+    rows: { turnIds: string[]; decisionIds: string[] },
+    work: () => Promise<void>,
+  ): Promise<void> {
     try {
       await work();
     } catch (error) {

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readDraft } from '../store/drafts.ts';
 import { lastSeqs, readEvents } from '../store/events.ts';
 import { readLiveState } from '../store/live-state.ts';
