@@ -88,12 +88,13 @@ export async function stopDev(run: DevRun | undefined): Promise<void> {
   await run.exited;
 }
 
-/** The environment without what would change the start: a key, a Temporal, settings of the person who runs tests. */
+/**
+ * The environment without what would change the start (a key, a Temporal, settings of the person who runs the
+ * tests), and with the suite's bundle: bundling anew takes each worker seconds.
+ */
 function devEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR, TURNGATE_CACHE_DIR, XDG_CACHE_HOME } = process.env;
-  return Object.fromEntries(
-    Object.entries({ PATH, HOME, TMPDIR, TURNGATE_CACHE_DIR, XDG_CACHE_HOME }).filter(
-      ([, value]) => value !== undefined,
-    ),
-  );
+  const { PATH, HOME, TMPDIR, TURNGATE_CACHE_DIR, XDG_CACHE_HOME, TURNGATE_TEST_BUNDLE } = process.env;
+  const kept = { PATH, HOME, TMPDIR, TURNGATE_CACHE_DIR, XDG_CACHE_HOME };
+  const env = { ...kept, TURNGATE_WORKFLOW_BUNDLE: TURNGATE_TEST_BUNDLE };
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
 }

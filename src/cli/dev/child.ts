@@ -42,6 +42,9 @@ export interface Child {
 
 const tailBytes = 4_000;
 const maxLastWordsChars = 600;
+const keptLines = 3;
+/** Lines of a stack or of Node's end, which say nothing to a person. */
+const noise = /^\s+at |^\s*[{}],?$|^Node\.js v/;
 /** Time for the kernel to end what got SIGKILL. */
 const killMs = 200;
 
@@ -137,8 +140,8 @@ function lastWords(file: string, from: number): string {
   const lines = buffer
     .toString('utf8')
     .split('\n')
-    .filter((line) => line.trim() !== '');
-  return logMessage(lines.at(-1) ?? '').slice(0, maxLastWordsChars);
+    .filter((line) => line.trim() !== '' && !noise.test(line));
+  return lines.slice(-keptLines).map(logMessage).join(' ').slice(-maxLastWordsChars);
 }
 
 /** The words of a pino line, or the line itself. */

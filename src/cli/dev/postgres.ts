@@ -33,6 +33,7 @@ export interface PostgresCluster {
 
 const superuser = 'turngate';
 const majorVersion = '18';
+const halfMade = 'making-';
 const initTimeoutMs = 60_000;
 const probeEveryMs = 25;
 const probeTimeoutMs = 2_000;
@@ -70,8 +71,11 @@ export async function ensureCluster(cluster: PostgresCluster, signal?: AbortSign
     chmodSync(home, 0o700);
     chownSync(home, user.uid, user.gid);
   }
+  for (const name of readdirSync(home).filter((entry) => entry.startsWith(halfMade))) {
+    rmSync(join(home, name), { recursive: true, force: true });
+  }
   // Made beside its place and moved in at the end: a start that is cut short leaves nothing half made.
-  const half = join(home, `making-${randomUUID()}`);
+  const half = join(home, `${halfMade}${randomUUID()}`);
   const passwordFile = `${half}.password`;
   try {
     writeFileSync(passwordFile, cluster.password, { mode: 0o600 });
