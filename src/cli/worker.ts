@@ -27,7 +27,7 @@ import { untilSignalled } from './until-signalled.ts';
 import { bundleWorkflows, payloadConverterPath } from './workflow-bundle.ts';
 
 const SHUTDOWN_GRACE = '1 s';
-const SHUTDOWN_FORCE = '3 s';
+const SHUTDOWN_FORCE = '2 s';
 
 export interface RunningWorker {
   /** Rejects when the worker stops by itself. */
