@@ -1,5 +1,4 @@
-import type { AgentState, AgentStatusFrame } from '../protocol/server-frames.ts';
-import type { SessionEvent } from './session-event.ts';
+import type { AgentState, AgentStatusFrame, EventFrame } from '../protocol/server-frames.ts';
 
 type CallState = 'ready' | 'waiting' | 'running';
 
@@ -48,7 +47,7 @@ export class SessionActivity {
   }
 
   /** Takes an event in. Answers the `retrying` that it calls for, if it does. */
-  apply(event: SessionEvent): AgentStatusFrame | null {
+  apply(event: EventFrame): AgentStatusFrame | null {
     switch (event.type) {
       case 'message_saved':
         if (event.role === 'user' && event.turn_id !== undefined && event.turn_id !== this.#turn?.turnId) {
@@ -136,7 +135,7 @@ export class SessionActivity {
     return frame;
   }
 
-  #applyCall(event: SessionEvent): void {
+  #applyCall(event: EventFrame): void {
     if (event.type === 'tool_call' && event.gate === 'allow') this.#calls.set(event.tool_call_id, 'ready');
     if (event.type === 'tool_approval_request') this.#calls.set(event.tool_call_id, 'waiting');
     if (event.type === 'tool_result') this.#calls.delete(event.tool_call_id);

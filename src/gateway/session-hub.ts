@@ -5,7 +5,6 @@ import type { EventFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { type HubMember, type HubStore, type HubTimings, hubTimings, type Outgoing } from './hub-ports.ts';
 import { OpenStream } from './open-stream.ts';
 import { SessionActivity } from './session-activity.ts';
-import { type SessionEvent, sessionEvent } from './session-event.ts';
 
 const pageEvents = 200;
 const maxInbox = 10_000;
@@ -196,8 +195,7 @@ export class SessionHub {
     if (this.#stream && this.#stream !== streamBefore && !this.#stream.isHealing) this.#heal(this.#stream);
   }
 
-  #applyEvent(frame: EventFrame): void {
-    const event = sessionEvent(frame);
+  #applyEvent(event: EventFrame): void {
     if (event.seq !== this.#lastSeq + 1) return;
     this.#lastSeq = event.seq;
     this.#out.push({ json: JSON.stringify(event), seq: event.seq });
@@ -217,7 +215,7 @@ export class SessionHub {
     this.#heard();
   }
 
-  #closeStream(event: Extract<SessionEvent, { type: 'stream_end' | 'turn_end' }>): void {
+  #closeStream(event: Extract<EventFrame, { type: 'stream_end' | 'turn_end' }>): void {
     const isOther = event.type === 'stream_end' && event.message_id !== this.#stream?.messageId;
     if (!isOther && (event.type === 'stream_end' || this.#activity?.isOf(event.turn_id))) this.#stream = null;
   }

@@ -1,10 +1,119 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { SignJWT } from 'jose';
+import { type Logger, pino } from 'pino';
+import { createTokenVerifier } from '../../src/gateway/auth.ts';
+import type { GatewayTimings } from '../../src/gateway/deps.ts';
+import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
+import type { LivePlane } from '../../src/live/port.ts';
+import { createPostgresPlane } from '../../src/live/postgres-plane.ts';
+import { type Db, openPool } from '../../src/store/db.ts';
+import { createSession } from '../../src/store/sessions.ts';
+import { createTurnClient } from '../../src/temporal/turn-client.ts';
+import { createTestDatabase, fromSetup } from './database.ts';
+import { type ConnectOptions, SessionClient } from './session-client.ts';
+import { until } from './until.ts';
 
-/** Waits until `condition` holds; fails with its source when it does not within `boundMs`. */
-export async function until(condition: () => unknown, boundMs = 10_000): Promise<void> {
-  const deadline = performance.now() + boundMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Not within ${boundMs} ms: ${condition}`);
-    await delay(10);
-  }
+export { until };
+
+const secret = 'a secret that is only for tests, 32+';
+
+export function signToken(
+  claims: Record<string, unknown> = {},
+  options: { secret?: string; expires?: string } = {},
+): Promise<string> {
+  return new SignJWT({ sub: 'alice', tenant: 't', ...claims })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime(options.expires ?? '1h')
+    .sign(new TextEncoder().encode(options.secret ?? secret));
+}
+
+/** A gateway in this process on a real Postgres and Temporal, and a plane beside it as a worker has one. */
+export interface GatewayHarness {
+  db: Db;
+  gateway: Gateway;
+  http: string;
+  ws: string;
+  databaseUrl: string;
+  /** What workers publish on. */
+  worker: LivePlane;
+  session(userId?: string, tenant?: string): Promise<string>;
+  /** Connects and waits for `welcome`; without a token of its own as alice. */
+  connect(sessionId: string, options?: ConnectOptions): Promise<SessionClient>;
+  /** Opens a socket and waits for nothing. */
+  dial(sessionId: string, options?: ConnectOptions): Promise<SessionClient>;
+  close(): Promise<void>;
+}
+
+export async function openGatewayHarness(
+  options: { timings?: Partial<GatewayTimings>; origins?: string; logger?: Logger } = {},
+): Promise<GatewayHarness> {
+  const database = await createTestDatabase();
+  const logger = options.logger ?? pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
+  const db = openPool({
+    connectionString: database.url,
+    max: 5,
+    applicationName: 'test-gateway',
+    onError: (error) => logger.warn({ err: error }, 'a pooled connection broke'),
+  });
+  const plane = (applicationName: string) =>
+    createPostgresPlane({ connectionString: database.url, applicationName, logger });
+  const [live, worker] = [plane('test-gateway-live'), plane('test-worker-live')];
+  const connection = await Connection.connect({ address: fromSetup('TURNGATE_TEST_TEMPORAL') });
+  const client = new Client({ connection });
+  const gateway = await startGateway({
+    config: { GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: 0, ALLOWED_ORIGINS: options.origins ?? '' },
+    db,
+    live,
+    // Nobody polls this queue: what a worker would do, the tests do through the store.
+    turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
+    verifyToken: createTokenVerifier({
+      JWT_SECRET: secret,
+      JWT_SECRET_FILE: undefined,
+      JWT_ISSUER: undefined,
+      JWT_AUDIENCE: undefined,
+    }),
+    checkTemporal: async () => {
+      await client.workflowService.getSystemInfo({});
+    },
+    logger,
+    ...(options.timings === undefined ? {} : { timings: options.timings }),
+  });
+  const http = `http://127.0.0.1:${gateway.port}`;
+  const ws = `ws://127.0.0.1:${gateway.port}`;
+  await until(async () => (await fetch(`${http}/readyz`)).status === 200);
+  const clients: SessionClient[] = [];
+  const dial = async (sessionId: string, connect: ConnectOptions = {}) => {
+    const client = new SessionClient(`${ws}/v1/sessions/${sessionId}/ws`, {
+      ...connect,
+      token: connect.token === undefined ? await signToken() : connect.token,
+    });
+    clients.push(client);
+    return client;
+  };
+  let isClosed = false;
+  return {
+    db,
+    gateway,
+    http,
+    ws,
+    databaseUrl: database.url,
+    worker,
+    session: async (userId = 'alice', tenant = 't') => (await createSession(db, { tenant, userId })).id,
+    dial,
+    async connect(sessionId, connect) {
+      const client = await dial(sessionId, connect);
+      await client.frame('welcome');
+      return client;
+    },
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      for (const client of clients) client.terminate();
+      await gateway.close();
+      await Promise.all([live.close(), worker.close(), connection.close()]);
+      await db.end();
+      await database.drop();
+    },
+  };
 }

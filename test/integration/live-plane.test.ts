@@ -5,7 +5,7 @@ import { channels } from '../../src/live/outbox.ts';
 import type { LivePlane, SessionMessage, TurnNudge } from '../../src/live/port.ts';
 import { createPostgresPlane } from '../../src/live/postgres-plane.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
-import { until } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 let database: TestDatabase;
 const planes: LivePlane[] = [];
