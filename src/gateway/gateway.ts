@@ -76,19 +76,25 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   });
   logger.info({ port: listener.port }, 'gateway listens');
 
+  const drain = async (boundMs: number) => {
+    isDraining = true;
+    listener.close();
+    // Who just asked for something gets the answer, if it comes soon.
+    await inFlight.settle(Math.min(answerMs, boundMs));
+    connections.closeAll();
+    const left = await inFlight.settle(boundMs);
+    if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
+    await hubs.close();
+    await delay(lingerMs);
+    app.close();
+  };
+  // Once: uWebSockets.js crashes the process when a listener is closed twice.
+  let drained: Promise<void> | null = null;
   return {
     port: listener.port,
-    close: async ({ boundMs = drainMs } = {}) => {
-      isDraining = true;
-      listener.close();
-      // Who just asked for something gets the answer, if it comes soon.
-      await inFlight.settle(Math.min(answerMs, boundMs));
-      connections.closeAll();
-      const left = await inFlight.settle(boundMs);
-      if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
-      await hubs.close();
-      await delay(lingerMs);
-      app.close();
+    close: ({ boundMs = drainMs } = {}) => {
+      drained ??= drain(boundMs);
+      return drained;
     },
   };
 }
