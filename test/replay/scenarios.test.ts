@@ -1,0 +1,155 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
+import { requestCancel } from '../../src/store/turns.ts';
+import { fromSetup } from '../helpers/database.ts';
+import type { Reply } from '../helpers/scripted-model.ts';
+import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
+
+/*
+ * Each way a turn can go, lived through on real parts. `npm run record` writes their histories anew; replay.test.ts
+ * replays the recorded ones against today's workflow code.
+ */
+const recording = process.env.RECORD_HISTORIES === '1';
+const folder = fileURLToPath(new URL('./histories/', import.meta.url));
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+let at: TurnHarness;
+beforeAll(async () => {
+  at = await openTurnHarness();
+});
+afterAll(() => at.close());
+
+const askThenOk =
+  (tool: string, args: Record<string, unknown>) =>
+  (request: { messages: { role: string }[] }): Reply =>
+    request.messages.at(-1)?.role === 'tool' ? ['ok'] : [{ toolCall: { name: tool, arguments: args } }];
+
+/** The history of the run that worked on a turn, as `temporal workflow show` gives it to an operator. */
+async function historyOf(sessionId: string, turnId: string): Promise<History> {
+  const { run_id: runId } = await at.event(sessionId, 'turn_started', (event) => event.turn_id === turnId);
+  const workflowId = sessionWorkflowId(sessionId);
+  const handle = at.client.workflow.getHandle(workflowId, runId);
+  await eventually('the end of the run', async () => (await handle.describe()).status.name !== 'RUNNING');
+  const where = ['--address', at.config.TEMPORAL_ADDRESS, '--workflow-id', workflowId, '--run-id', runId];
+  const shown = execFileSync(
+    fromSetup('TURNGATE_TEST_TEMPORAL_BIN'),
+    ['workflow', 'show', '--output', 'json', ...where],
+    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
+  );
+  return JSON.parse(shown);
+}
+
+interface History {
+  events: { eventType: string }[];
+}
+
+async function finish(name: string, sessionId: string, turnId: string, status = 'completed') {
+  const end = await at.event(sessionId, 'turn_end', (event) => event.turn_id === turnId);
+  expect(end.status).toBe(status);
+  const history = await historyOf(sessionId, turnId);
+  if (recording) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(`${folder}${name}.json`, `${JSON.stringify(history, withoutIdentity, 1)}\n`);
+  }
+  return history.events;
+}
+
+/** Names of processes and machines have no place in the repository. */
+function withoutIdentity(key: string, value: unknown): unknown {
+  return key === 'identity' ? 'recorded' : value;
+}
+
+describe('with a worker in this process', () => {
+  let worker: Awaited<ReturnType<TurnHarness['startWorker']>>;
+  beforeAll(async () => {
+    worker = await at.startWorker();
+  });
+  afterAll(() => worker.close());
+
+  test('plain: as many events for 2,000 tokens as for 200, and at most twelve', async () => {
+    const lengths: number[] = [];
+    for (const tokens of [200, 2_000]) {
+      at.model.script(() => Array.from({ length: tokens }, (_, n) => `token${n} `));
+      const sessionId = await at.session();
+      const turnId = await at.say(sessionId, 'go');
+      lengths.push((await finish('plain', sessionId, turnId)).length);
+    }
+    expect(lengths[0]).toBe(lengths[1]);
+    expect(lengths[0]).toBeLessThanOrEqual(12);
+  });
+
+  test('allowed', async () => {
+    at.model.script(askThenOk('test__slow', { seconds: 0 }));
+    const sessionId = await at.session();
+    await finish('allowed', sessionId, await at.say(sessionId, 'go'));
+  });
+
+  test.each([
+    ['approved', true],
+    ['rejected', false],
+  ])('%s', async (name, approved) => {
+    at.model.script(askThenOk('test__effect', { text: name }));
+    const sessionId = await at.session();
+    const turnId = await at.say(sessionId, 'go');
+    const asked = await at.event(sessionId, 'tool_approval_request');
+    await at.decide(sessionId, asked.tool_call_id, approved);
+    await finish(name, sessionId, turnId);
+  });
+
+  test('expired', async () => {
+    at.model.script(askThenOk('test__effect', { text: 'expired' }));
+    const sessionId = await at.session(1_000);
+    await finish('expired', sessionId, await at.say(sessionId, 'go'));
+  });
+
+  test('cancelled, while a gate waits', async () => {
+    at.model.script(askThenOk('test__effect', { text: 'cancelled' }));
+    const sessionId = await at.session();
+    const turnId = await at.say(sessionId, 'go');
+    await at.event(sessionId, 'tool_approval_request');
+    await requestCancel(at.db, { sessionId, userId: 'alice' });
+    await at.turns.cancel(sessionId, turnId);
+    await finish('cancelled', sessionId, turnId, 'cancelled');
+  });
+
+  test('queued: the first run continues as new to the second turn', async () => {
+    const held = Promise.withResolvers<void>();
+    at.model.script(async function* () {
+      await held.promise;
+      yield 'ok';
+    });
+    const sessionId = await at.session();
+    const first = await at.say(sessionId, 'one');
+    await at.event(sessionId, 'stream_start');
+    const second = await at.say(sessionId, 'two');
+    held.resolve();
+    const events = await finish('queued', sessionId, first);
+    expect(events.at(-1)?.eventType).toMatch(/CONTINUED_AS_NEW/);
+    await finish('queued-second', sessionId, second);
+  });
+});
+
+test('worker killed in the middle of a step', async () => {
+  at.model.script((_request, n) => (n === first ? ['half', { hang: true }] : ['whole']));
+  const first = at.model.requests.length + 1;
+  const sessionId = await at.session();
+  const turnId = await at.say(sessionId, 'go');
+  const killed = startWorkerProcess();
+  await eventually('the first attempt', async () => at.model.requests.length >= first);
+  killed.kill('SIGKILL');
+  const worker = await at.startWorker();
+  await finish('worker-killed', sessionId, turnId);
+  expect(await at.event(sessionId, 'stream_reset')).toMatchObject({ attempt: 2 });
+  expect(await at.event(sessionId, 'stream_end')).toMatchObject({ content: 'whole' });
+  await worker.close();
+});
+
+function startWorkerProcess() {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'worker'], {
+    env: { ...at.env, LOG_LEVEL: 'silent' },
+    stdio: 'ignore',
+  });
+}
