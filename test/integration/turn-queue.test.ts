@@ -92,6 +92,20 @@ test('a cancelled turn keeps what was said, the next one runs; a queued one ends
   await worker.close();
 });
 
+test('a cancel whose signal and nudge were lost comes about within seconds', async () => {
+  const worker = await at.startWorker();
+  at.model.script(() => [{ toolCall: { name: 'test__effect', arguments: { text: 'never' } } }]);
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  await at.event(sessionId, 'tool_approval_request');
+  const askedAt = Date.now();
+  await requestCancel(at.db, { sessionId, userId: 'alice' });
+  const end = await at.event(sessionId, 'turn_end');
+  expect(end.status).toBe('cancelled');
+  expect(end.ts - askedAt).toBeLessThan(5_000);
+  await worker.close();
+});
+
 test('a terminated run fails its turn within seconds, and what waits behind it runs', async () => {
   const worker = await at.startWorker();
   at.model.script((request) =>
