@@ -27,7 +27,8 @@ const rpcTimeoutMs = 5_000;
 export function temporalSpec(options: TemporalServerOptions): ChildSpec {
   const dynamicConfig = [
     'system.enableActivityEagerExecution=true',
-    'history.continueAsNewMinInterval="0s"',
+    // In server 1.29 this is what spaces runs that follow by continue-as-new (one second by default).
+    'history.workflowIdReuseMinimalInterval="0s"',
     // Its HTTP API would take an approval signal from any web page that the developer visits.
     'frontend.httpAllowedHosts=["none.invalid"]',
   ];
