@@ -28,6 +28,12 @@ program
   .action(async () => (await import('./worker.ts')).runWorker(process.env));
 
 program
+  .command('demo')
+  .description('a tour that drives itself, on real parts in a temporary folder')
+  .option('--keep', 'leave it running after the tour, until Ctrl-C')
+  .action(async (options: { keep?: boolean }) => (await import('./demo.ts')).runDemo(process.env, options));
+
+program
   .command('demo-model')
   .description('run the demo model, an OpenAI-compatible server that needs no key')
   .action(async () => (await import('./demo-model.ts')).runDemoModel(process.env));
