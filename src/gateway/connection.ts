@@ -136,8 +136,10 @@ export class Connection implements HubMember {
   /** Ends when the connection is live or closed; whoever takes it out of being live meanwhile finds it running. */
   async #run(): Promise<void> {
     while (!this.#isLive) {
+      const hasRoom = await this.#hasRoom();
+      // Asked after the wait: who has left must not be attached again.
       const hub = this.#hub;
-      if (!(await this.#hasRoom()) || !hub) break;
+      if (!hasRoom || !hub) break;
       if (this.#seq > hub.lastSeq) await this.#waitForHub(hub);
       else if (this.#seq < hub.lastSeq) await this.#sendPage();
       else {

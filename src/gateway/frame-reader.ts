@@ -37,8 +37,9 @@ export class FrameReader {
     let raw: unknown;
     try {
       raw = JSON.parse(text);
-    } catch (error) {
-      this.#logger.debug({ err: error, connection_id: this.#connection.id }, 'a frame was not JSON');
+    } catch {
+      // The parser's own words quote the frame, and frames are never logged.
+      this.#logger.debug({ connection_id: this.#connection.id }, 'a frame was not JSON');
       this.refuse('The frame is not valid JSON. Send one JSON object with a "type" in each frame.');
       return;
     }

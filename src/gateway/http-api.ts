@@ -13,10 +13,11 @@ import type { HttpRouter } from './http-router.ts';
 import { sessionIdPattern } from './session-id.ts';
 
 const pageLimit = z.coerce.number().int().min(1).max(200).default(50);
+/** An id, or the `next` of a page of messages. */
 const cursor = z
   .string()
   .max(64)
-  .regex(/^[0-9a-z-]+$/i, 'is not an id')
+  .regex(/^[0-9a-z.-]+$/i, 'must be the "next" of an earlier page')
   .optional();
 const pageQuery = z.object({ limit: pageLimit, before: cursor });
 const eventsQuery = z.object({ limit: pageLimit, after: z.coerce.number().int().min(0).default(0) });
@@ -74,8 +75,7 @@ export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Comm
 }
 
 function accepted(done: Done): HttpAnswer {
-  done.spread();
-  return { status: 202, body: done.ack };
+  return { status: 202, body: done.ack, after: () => done.spread() };
 }
 
 async function callerOf(db: Db, call: HttpCall, identity: Identity): Promise<Caller> {

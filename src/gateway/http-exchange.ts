@@ -9,13 +9,32 @@ export interface HttpCall {
   query: URLSearchParams;
   authorization: string;
   origin: string;
-  /** The parsed JSON body; an empty body is `{}`. */
+  /** Whether the client has gone: nothing may be written then. */
+  isAborted(): boolean;
+  /**
+   * The parsed JSON body; an empty body is `{}`.
+   * @throws PublicError `validation_error`, also when the client goes before its end
+   */
   body(): Promise<object>;
 }
 
 export interface HttpAnswer {
   status: number;
   body: unknown;
+  headers?: [string, string][];
+  /** What is to happen once the answer is on its way. */
+  after?(): void;
+}
+
+/** A failure whose status says more than its code does. */
+export class HttpFault extends PublicError {
+  readonly status: number;
+  readonly headers: [string, string][];
+  constructor(status: number, message: string, headers: [string, string][] = []) {
+    super('validation_error', message);
+    this.status = status;
+    this.headers = headers;
+  }
 }
 
 const reasons: Record<number, string> = {
@@ -27,6 +46,7 @@ const reasons: Record<number, string> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   409: 'Conflict',
   413: 'Content Too Large',
   429: 'Too Many Requests',
@@ -35,38 +55,54 @@ const reasons: Record<number, string> = {
   503: 'Service Unavailable',
 };
 
+type ReadBody = { text: string } | { fault: PublicError };
+
 /** Reads the whole request; the body is collected while others are served. */
 export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
+  let isAborted = false;
+  let giveUp: () => void = () => undefined;
+  res.onAborted(() => {
+    isAborted = true;
+    giveUp();
+  });
   const hasBody = !['get', 'head', 'options'].includes(req.getMethod());
-  const text = hasBody ? collect(res) : Promise.resolve('');
+  const read = new Promise<ReadBody>((resolve) => {
+    // Whoever waits for the rest of the body of a client that is gone would wait for ever.
+    giveUp = () =>
+      resolve({ fault: new PublicError('validation_error', 'The request ended before its body did.') });
+    if (hasBody) collect(res, resolve);
+    else resolve({ text: '' });
+  });
   return {
     id: req.getParameter(0) ?? '',
     query: new URLSearchParams(req.getQuery()),
     authorization: req.getHeader('authorization'),
     origin: req.getHeader('origin'),
-    body: async () => parseBody(await text),
+    isAborted: () => isAborted,
+    body: async () => {
+      const body = await read;
+      if ('fault' in body) throw body.fault;
+      return parseBody(body.text);
+    },
   };
 }
 
-/** Settles with null when the body is too large: it is read to its end, and kept only up to the bound. */
-function collect(res: HttpResponse): Promise<string | null> {
-  return new Promise((resolve) => {
-    let chunks: Buffer[] = [];
-    let bytes = 0;
-    res.onData((chunk, isLast) => {
-      bytes += chunk.byteLength;
-      // The chunk is ours only until this returns.
-      if (bytes <= limits.frameBytes) chunks.push(Buffer.from(Buffer.from(chunk)));
-      else chunks = [];
-      if (isLast) resolve(bytes > limits.frameBytes ? null : Buffer.concat(chunks).toString('utf8'));
-    });
+/** The body is read to its end, because only then an answer is sure to be read; it is kept up to the bound. */
+function collect(res: HttpResponse, done: (body: ReadBody) => void): void {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  res.onData((chunk, isLast) => {
+    bytes += chunk.byteLength;
+    // The chunk is ours only until this returns.
+    if (bytes <= limits.frameBytes) chunks.push(Buffer.from(Buffer.from(chunk)));
+    else chunks = [];
+    if (!isLast) return;
+    if (bytes <= limits.frameBytes) done({ text: Buffer.concat(chunks).toString('utf8') });
+    else done({ fault: new HttpFault(413, `The body is larger than ${limits.frameBytes} bytes.`) });
   });
 }
 
-function parseBody(text: string | null): object {
-  if (text === null) {
-    throw new PublicError('validation_error', `The body is larger than ${limits.frameBytes} bytes.`);
-  }
+function parseBody(text: string): object {
   if (text.trim() === '') return {};
   let parsed: unknown;
   try {
@@ -102,17 +138,19 @@ export function writeAnswer(
     res.writeHeader('Content-Type', contentType);
     res.writeHeader('Cache-Control', 'no-store');
     res.writeHeader('X-Content-Type-Options', 'nosniff');
-    for (const [name, value] of headers) res.writeHeader(name, value);
+    for (const [name, value] of [...headers, ...(answer.headers ?? [])]) res.writeHeader(name, value);
     res.end(body);
   });
 }
 
 /** `application/problem+json` of an error. */
 export function problemOf(error: PublicError): HttpAnswer {
-  const status = httpStatus[error.code];
+  const [status, headers] =
+    error instanceof HttpFault ? [error.status, error.headers] : [httpStatus[error.code], []];
   const title = titles[error.code];
   return {
     status,
+    headers,
     body: { type: `docs/errors/${error.code}.md`, title, status, code: error.code, detail: error.message },
   };
 }

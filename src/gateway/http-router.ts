@@ -7,6 +7,7 @@ import {
   corsHeaders,
   type HttpAnswer,
   type HttpCall,
+  HttpFault,
   problemOf,
   readCall,
   writeAnswer,
@@ -17,11 +18,14 @@ import { publicError } from './public-errors.ts';
 
 export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer>;
 
+type Method = 'get' | 'post';
+
 const preflightMaxAgeSeconds = '600';
 
 /** Routes of the HTTP API: every one checks the origin, then the token, and answers every failure as a problem. */
 export class HttpRouter {
   readonly #app: TemplatedApp;
+  readonly #methods = new Map<string, Method[]>();
   readonly #deps: {
     verifyToken: VerifyToken;
     isAllowedOrigin: OriginCheck;
@@ -38,26 +42,35 @@ export class HttpRouter {
   }
 
   get(path: string, handler: HttpHandler): void {
-    this.#app.get(path, (res, req) => this.#serve(res, req, this.#authenticated(handler)));
+    this.#route('get', path, this.#authenticated(handler));
   }
 
   post(path: string, handler: HttpHandler): void {
-    this.#app.post(path, (res, req) => this.#serve(res, req, this.#authenticated(handler)));
+    this.#route('post', path, this.#authenticated(handler));
   }
 
   /** For probes: no token is asked. */
   open(path: string, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
-    this.#app.get(path, (res, req) => this.#serve(res, req, handler));
+    this.#route('get', path, handler);
   }
 
-  /** What no route took: preflights of browsers, and paths that do not exist. To be called last. */
+  /** What no route took: preflights of browsers, other methods, paths that do not exist. To be called last. */
   rest(): void {
     this.#app.options('/*', (res, req) => this.#preflight(res, req));
-    this.#app.any('/*', (res, req) =>
-      this.#serve(res, req, async () => {
-        throw new PublicError('not_found', 'There is nothing at this path with this method.');
-      }),
-    );
+    for (const [path, methods] of this.#methods) {
+      const allowed = methods.map((method) => method.toUpperCase()).join(', ');
+      this.#refuse(path, new HttpFault(405, `This path takes ${allowed} only.`, [['Allow', allowed]]));
+    }
+    this.#refuse('/*', new PublicError('not_found', 'There is nothing at this path.'));
+  }
+
+  #route(method: Method, path: string, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+    this.#methods.set(path, [...(this.#methods.get(path) ?? []), method]);
+    this.#app[method](path, (res, req) => this.#serve(res, req, handler));
+  }
+
+  #refuse(path: string, fault: PublicError): void {
+    this.#app.any(path, (res, req) => this.#serve(res, req, () => Promise.reject(fault)));
   }
 
   #authenticated(handler: HttpHandler): (call: HttpCall) => Promise<HttpAnswer> {
@@ -71,10 +84,6 @@ export class HttpRouter {
   }
 
   #serve(res: HttpResponse, req: HttpRequest, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
-    let isAborted = false;
-    res.onAborted(() => {
-      isAborted = true;
-    });
     const call = readCall(res, req);
     const isAllowed = this.#deps.isAllowedOrigin(call.origin);
     const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(
@@ -82,9 +91,13 @@ export class HttpRouter {
       (error: unknown) => ({ answer: this.#problem(error), type: 'application/problem+json' }),
     );
     const written = work.then(({ answer, type }) => {
-      if (!isAborted) writeAnswer(res, answer, isAllowed ? corsHeaders(call.origin) : [], type);
+      if (!call.isAborted()) writeAnswer(res, answer, isAllowed ? corsHeaders(call.origin) : [], type);
+      answer.after?.();
     });
-    void this.#deps.inFlight.track(written);
+    const settled = written.catch((error: unknown) =>
+      this.#deps.logger.error({ err: error }, 'an HTTP answer could not be written'),
+    );
+    void this.#deps.inFlight.track(settled);
   }
 
   #problem(error: unknown): HttpAnswer {

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { LiveDelta, SessionMessage } from '../live/port.ts';
-import type { EventFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AgentState, EventFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { type HubMember, type HubStore, type HubTimings, hubTimings, type Outgoing } from './hub-ports.ts';
 import { OpenStream } from './open-stream.ts';
 import { SessionActivity } from './session-activity.ts';
+import { SessionInbox } from './session-inbox.ts';
 
 const pageEvents = 200;
-const maxInbox = 10_000;
 
 /**
  * All that this process knows of one session while somebody is connected to it. Every change goes through
@@ -23,8 +23,9 @@ export class SessionHub {
   #lastSeq = 0;
   #stream: OpenStream | null = null;
   #activity: SessionActivity | null = null;
-  #lastState = 'idle';
-  #inbox: SessionMessage[] = [];
+  /** What members were told last that the agent does. */
+  #shownState: AgentState = 'idle';
+  readonly #inbox: SessionInbox;
   #isPumping = false;
   #isClosed = false;
   #out: Outgoing[] = [];
@@ -38,6 +39,7 @@ export class SessionHub {
     this.#logger = options.logger;
     this.#timings = options.timings ?? hubTimings;
     this.#probeMs = this.#timings.probeFirstMs;
+    this.#inbox = new SessionInbox(options.sessionId);
   }
 
   get lastSeq(): number {
@@ -54,7 +56,7 @@ export class SessionHub {
     this.#lastSeq = state.lastSeq;
     this.#stream = state.stream ? new OpenStream(state.stream) : null;
     this.#activity = new SessionActivity(state, Date.now());
-    this.#lastState = this.#activity.state(this.#isSpeaking);
+    this.#shownState = this.#activity.state(this.#isSpeaking);
     this.#pumpSoon();
     return true;
   }
@@ -62,8 +64,7 @@ export class SessionHub {
   /** Takes a live message in; before {@link load} has read the store they wait. */
   receive(message: SessionMessage): void {
     if (this.#isClosed) return;
-    this.#inbox.push(message);
-    if (this.#inbox.length > maxInbox) this.#shedInbox();
+    this.#inbox.add(message);
     this.#pumpSoon();
   }
 
@@ -88,11 +89,9 @@ export class SessionHub {
   attach(member: HubMember): void {
     this.#flush();
     this.#members.add(member);
-    const frames: Outgoing[] = [];
-    if (this.#stream?.hasText) frames.push({ json: JSON.stringify(this.#stream.snapshot()) });
-    const status = this.#activity?.frame(Date.now(), this.#isSpeaking);
-    if (status) frames.push({ json: JSON.stringify(status) });
-    member.deliver(frames);
+    const snapshot = this.#stream?.hasText ? [this.#stream.snapshot()] : [];
+    const status = this.#activity ? [this.#activity.frame(Date.now(), this.#isSpeaking)] : [];
+    member.deliver([...snapshot, ...status].map((frame) => ({ json: JSON.stringify(frame) })));
   }
 
   detach(member: HubMember): void {
@@ -111,13 +110,13 @@ export class SessionHub {
     if (!stream || stream.isHealing || now - this.#lastDeltaAt < this.#probeMs) return;
     this.#lastDeltaAt = now;
     this.#probeMs = Math.min(this.#probeMs * 2, this.#timings.probeLastMs);
-    this.#heal(stream);
+    void this.#heal(stream);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#members.clear();
-    this.#inbox = [];
+    this.#inbox.takeAll();
     this.#settle(false);
   }
 
@@ -135,10 +134,8 @@ export class SessionHub {
   async #pump(): Promise<void> {
     let isRead = true;
     try {
-      while (this.#inbox.length > 0) {
-        const batch = this.#inbox;
-        this.#inbox = [];
-        for (const message of batch) {
+      while (!this.#inbox.isEmpty) {
+        for (const message of this.#inbox.takeAll()) {
           const wanted = this.#apply(message);
           if (wanted > this.#lastSeq) await this.#readUpTo(wanted);
         }
@@ -155,7 +152,7 @@ export class SessionHub {
     this.#flush();
     this.#isPumping = false;
     this.#settle(isRead);
-    if (this.#inbox.length > 0) this.#pumpSoon();
+    if (!this.#inbox.isEmpty) this.#pumpSoon();
   }
 
   #settle(isRead: boolean): void {
@@ -192,7 +189,8 @@ export class SessionHub {
       for (const event of events) this.#applyEvent(event);
     }
     // Its start was missed, so its first deltas were not taken for its own.
-    if (this.#stream && this.#stream !== streamBefore && !this.#stream.isHealing) this.#heal(this.#stream);
+    if (this.#stream && this.#stream !== streamBefore && !this.#stream.isHealing)
+      void this.#heal(this.#stream);
   }
 
   #applyEvent(event: EventFrame): void {
@@ -228,7 +226,7 @@ export class SessionHub {
     const fresh = stream.add(delta);
     if (fresh === 'gap') {
       stream.startHealing(delta);
-      this.#heal(stream);
+      void this.#heal(stream);
     } else if (fresh) this.#show(fresh);
   }
 
@@ -254,47 +252,42 @@ export class SessionHub {
   /** What no worker can say, because none of its activities runs then. */
   #showState(): void {
     const state = this.#activity?.state(this.#isSpeaking) ?? 'idle';
-    if (state === this.#lastState) return;
-    this.#lastState = state;
-    if (state === 'idle' || state === 'waiting_approval') this.#showActivity();
+    const isNews = state !== this.#shownState;
+    this.#shownState = state;
+    if (isNews && (state === 'idle' || state === 'waiting_approval')) this.#showActivity();
   }
 
-  /** Not awaited: events go on meanwhile, and the end of the stream ends this too. */
-  #heal(stream: OpenStream): void {
-    stream.startHealing();
-    this.#closeGap(stream).catch((error: unknown) => {
-      stream.stopHealing();
-      this.#logger.warn({ err: error, session_id: this.sessionId }, 'a draft could not be read');
-    });
-  }
-
-  async #closeGap(stream: OpenStream): Promise<void> {
+  /** Never rejects and is not awaited: events go on meanwhile, and the end of the stream ends this too. */
+  async #heal(stream: OpenStream): Promise<void> {
     const shown = stream.length;
-    const deadline = Date.now() + this.#timings.healMs;
-    const isOver = () => this.#stream !== stream || this.#isClosed;
-    for (;;) {
-      const draft = await this.#store.readDraft(stream.messageId);
-      if (isOver()) return;
-      if (stream.closeGap(draft) || Date.now() >= deadline) break;
-      await delay(this.#timings.healEveryMs, undefined, { ref: false });
-      if (isOver()) return;
+    stream.startHealing();
+    try {
+      await this.#closeGap(stream);
+    } catch (error) {
+      this.#logger.warn({ err: error, session_id: this.sessionId }, 'a draft could not be read');
     }
     stream.stopHealing();
-    if (stream.length === shown) return;
+    // Also after a failure: what was taken over before it would be a gap for the members.
+    if (this.#isOver(stream) || stream.length === shown) return;
     this.#show(stream.snapshot());
     this.#flush();
   }
 
-  #shedInbox(): void {
-    const seqs = this.#inbox.map((message) => {
-      if (message.kind === 'announce') return message.lastSeq;
-      return message.kind === 'events' ? (message.events.at(-1)?.seq ?? 0) : 0;
-    });
-    const lastSeq = Math.max(...seqs);
-    this.#inbox = [{ kind: 'announce', sessionId: this.sessionId, lastSeq }];
+  async #closeGap(stream: OpenStream): Promise<void> {
+    const deadline = Date.now() + this.#timings.healMs;
+    for (;;) {
+      const draft = await this.#store.readDraft(stream.messageId);
+      if (this.#isOver(stream) || stream.closeGap(draft) || Date.now() >= deadline) return;
+      await delay(this.#timings.healEveryMs, undefined, { ref: false });
+    }
+  }
+
+  #isOver(stream: OpenStream): boolean {
+    return this.#stream !== stream || this.#isClosed;
   }
 
   #show(frame: ServerFrame): void {
+    if (frame.type === 'agent_status') this.#shownState = frame.status;
     this.#out.push({ json: JSON.stringify(frame) });
   }
 

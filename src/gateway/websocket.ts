@@ -19,6 +19,7 @@ interface SocketDeps extends AdmissionDeps {
 
 /** A peer that is gone without a word is given up by the transport after this; `idleMs` comes long before. */
 const transportIdleSeconds = 120;
+const comeBack = 'retry_after_ms=1000';
 /** For what has no code of ours: the request itself can never be served. */
 const policyViolation = 1008;
 
@@ -56,7 +57,7 @@ function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context:
   res.onAborted(() => {
     isAborted = true;
   });
-  void admit(deps, request).then((admission) => {
+  const upgraded = admit(deps, request).then((admission) => {
     if (isAborted) {
       if ('granted' in admission) deps.hubs.release(admission.granted.hub);
       return;
@@ -64,12 +65,17 @@ function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context:
     const { protocol } = socketCredentials(request);
     res.cork(() => res.upgrade<SocketData>({ admission }, key, protocol, extensions, context));
   });
+  upgraded.catch((error: unknown) => deps.logger.error({ err: error }, 'a connection could not be opened'));
 }
 
 function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
   const data = ws.getUserData();
   const { admission } = data;
-  if ('granted' in admission) {
+  if ('granted' in admission && deps.isDraining()) {
+    // Let in a moment before the drain began, and too late for its farewell.
+    deps.hubs.release(admission.granted.hub);
+    ws.end(closeCodes.restarting.code, `${closeCodes.restarting.reason}; ${comeBack}`);
+  } else if ('granted' in admission) {
     data.handler = deps.connections.open(ws, admission.granted);
   } else if ('refused' in admission) {
     const { code, reason } = closeCodes[admission.refused];

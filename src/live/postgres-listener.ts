@@ -93,7 +93,9 @@ export class PostgresListener {
       try {
         handler(payload);
       } catch (error) {
-        this.#logger.error({ err: error, channel }, 'a payload of the live plane could not be read');
+        // Only its name: a parser's message quotes the payload, which nobody may read in a log.
+        const fault = error instanceof Error ? error.name : 'unknown';
+        this.#logger.error({ fault, channel }, 'a payload of the live plane could not be read');
       }
     }
   }
