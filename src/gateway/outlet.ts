@@ -44,9 +44,13 @@ export class Outlet<Data> {
     }
   }
 
-  /** To be called for the socket's `drain`. */
+  /**
+   * To be called for the socket's `drain`. Whoever waits goes on in a later round: what is sent inside the drain
+   * handler and does not fit the kernel's buffer is never written on (tried: the socket then stalls for good).
+   */
   onDrain(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length > 0) setImmediate(() => waiting.forEach((resolve) => void resolve()));
   }
 
   /** To be called for the socket's `close`; uWebSockets.js throws on every later use. */

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { fullBytes } from '../../src/gateway/outlet.ts';
+import { type GatewayHarness, openGatewayHarness } from '../helpers/gateway.ts';
+import { StreamingStep } from '../helpers/streaming.ts';
+import { until } from '../helpers/until.ts';
+
+let harness: GatewayHarness;
+
+beforeAll(async () => {
+  harness = await openGatewayHarness({ timings: { pollMs: 300 } });
+});
+afterAll(() => harness.close());
+
+describe('a slow client', () => {
+  test('gets no deltas while it does not read, then a snapshot, and ends with the exact text', async () => {
+    const sessionId = await harness.session();
+    const step = new StreamingStep(harness.db, harness.worker, sessionId);
+    const [slow, quick] = [await harness.connect(sessionId), await harness.connect(sessionId)];
+    await step.ask('a lot, please');
+    await step.open();
+    step.say('begin ');
+    await until(() => slow.textOf(step.messageId) === step.text);
+    slow.socket.pause();
+    // Far more than kernel and gateway hold for one socket.
+    for (let n = 0; n < 1_600; n += 1) {
+      step.say(`${n} ${'x'.repeat(5_000)} `);
+      if (n % 20 === 0) await until(() => quick.textOf(step.messageId) === step.text);
+    }
+    await until(() => quick.textOf(step.messageId) === step.text);
+    slow.socket.resume();
+    await until(() => slow.textOf(step.messageId) === step.text);
+    step.say('end');
+    await until(() => slow.textOf(step.messageId) === step.text);
+    const received = slow.of('stream_delta').reduce((sum, { delta }) => sum + delta.length, 0);
+    expect(received).toBeLessThan(step.text.length - 2 * fullBytes);
+    expect(slow.of('stream_snapshot').length).toBeGreaterThanOrEqual(1);
+    await step.close();
+    await slow.frame('turn_end');
+    expect(slow.textOf(step.messageId)).toBe(step.text);
+    expect(slow.breaches).toEqual([]);
+    expect(quick.breaches).toEqual([]);
+    expect(quick.of('stream_snapshot')).toEqual([]);
+  });
+
+  test('that asks much and reads nothing is closed with 4009', async () => {
+    const client = await harness.connect(await harness.session());
+    client.socket.pause();
+    // Far more answers than kernel and gateway hold for one socket.
+    const ping = JSON.stringify({ type: 'ping', id: 'i'.repeat(64) });
+    for (let n = 0; n < 250_000; n += 1) {
+      client.socket.send(ping);
+      if (n % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => client.socket.bufferedAmount === 0);
+    client.socket.resume();
+    expect((await client.end()).code).toBe(4009);
+  });
+});
