@@ -18,6 +18,18 @@ for (const [, flags, variable, standard, description] of devOptions) {
 }
 
 program
+  .command('chat')
+  .description('talk to the agent of a running Turngate, in the terminal')
+  .option('--session <id>', 'the session to go on with; otherwise your newest')
+  .option('--new', 'begin a new session')
+  .option('--url <address>', 'a gateway elsewhere, such as http://127.0.0.1:8080')
+  .option('--token <jwt>', 'whom you are; otherwise the token of `turngate dev`')
+  .addOption(
+    new Option('--data <folder>', 'folder of `turngate dev`').env('TURNGATE_DATA').default('.turngate'),
+  )
+  .action(async (options) => (await import('./chat.ts')).runChat(options, process.env));
+
+program
   .command('gateway')
   .description('run a gateway: connections, HTTP API, delivery')
   .action(async () => (await import('./gateway.ts')).runGateway(process.env));

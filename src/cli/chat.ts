@@ -1,0 +1,52 @@
+import { render } from 'ink';
+import { createElement as h } from 'react';
+import { Chat } from './chat/chat.ts';
+import { HttpApi } from './chat/http-api.ts';
+import { targetFinder } from './chat/target.ts';
+import { App } from './chat/ui/app.ts';
+import { themeOf } from './chat/ui/theme.ts';
+import { StartFailure } from './dev/start-failure.ts';
+
+export interface ChatOptions {
+  /** Folder of `turngate dev`. */
+  data: string;
+  url?: string;
+  token?: string;
+  session?: string;
+  new?: boolean;
+}
+
+/**
+ * `turngate chat`: a conversation in the terminal, until the person leaves.
+ * @throws StartFailure where there is no terminal, or nothing to talk to
+ */
+export async function runChat(options: ChatOptions, env: NodeJS.ProcessEnv): Promise<void> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new StartFailure(
+      'The chat needs a terminal for its input and output; without one, use the HTTP API or the WebSocket.',
+    );
+  }
+  const findTarget = targetFinder(options);
+  const api = new HttpApi(findTarget);
+  const sessionId = await chooseSession(api, options);
+  const chat = await Chat.open({ api, findTarget, sessionId });
+  try {
+    // Said outright: Ink would take a terminal in a CI job for none.
+    const app = render(h(App, { chat, theme: themeOf(env) }), { interactive: true });
+    await Promise.race([app.waitUntilExit(), chat.left]);
+    app.unmount();
+    await app.waitUntilExit();
+  } finally {
+    chat.close();
+  }
+}
+
+/** The one named, a new one, or the person's newest; who has none gets one. */
+async function chooseSession(api: HttpApi, options: ChatOptions): Promise<string> {
+  if (options.session !== undefined && options.new) {
+    throw new StartFailure('--session opens a session and --new makes one; give one of the two.');
+  }
+  if (options.session !== undefined) return options.session;
+  const [newest] = options.new ? [] : await api.sessions(1);
+  return newest?.id ?? (await api.createSession(undefined)).id;
+}

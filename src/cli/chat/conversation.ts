@@ -1,0 +1,174 @@
+import type {
+  AckFrame,
+  AgentState,
+  EventFrame,
+  LiveFrame,
+  ServerFrame,
+} from '../../protocol/server-frames.ts';
+import { applyEvent } from './conversation-events.ts';
+import type { LogItem } from './log-item.ts';
+import { applyText, noText, type StreamText } from './stream-text.ts';
+import { note, type OpenTurn } from './turn-log.ts';
+
+export type ConnectionState =
+  | { kind: 'connecting' }
+  | { kind: 'open' }
+  /** `until` in milliseconds since 1970 */
+  | { kind: 'waiting'; why: string; until: number }
+  | { kind: 'stopped'; why: string };
+
+export interface OpenCall {
+  turnId: string | undefined;
+  tool: string;
+  /** What the tool last said about how far it is. */
+  progress: string;
+}
+
+export interface PendingApproval {
+  toolCallId: string;
+  turnId: string | undefined;
+  tool: string;
+  arguments: unknown;
+  argumentsHash: string;
+  reason: string;
+  expiresAt: number;
+  askedAt: number;
+}
+
+/** What was sent and has not shown its effect. */
+export type Outgoing =
+  | { id: string; kind: 'message'; text: string }
+  | { id: string; kind: 'decision'; toolCallId: string }
+  | { id: string; kind: 'cancel' };
+
+export interface Agent {
+  status: AgentState;
+  /** Milliseconds since 1970. */
+  since: number;
+  attempt: number | undefined;
+  toolCallId: string | undefined;
+}
+
+/** Everything that the terminal shows. */
+export interface Conversation {
+  sessionId: string;
+  log: readonly LogItem[];
+  turns: readonly OpenTurn[];
+  text: StreamText;
+  calls: ReadonlyMap<string, OpenCall>;
+  /** Oldest first. */
+  approvals: readonly PendingApproval[];
+  outgoing: readonly Outgoing[];
+  /** null until the gateway says it. */
+  agent: Agent | null;
+  connection: ConnectionState;
+}
+
+export type ConversationInput =
+  | { kind: 'frame'; frame: ServerFrame; now: number }
+  | { kind: 'connection'; connection: ConnectionState }
+  | { kind: 'sending'; outgoing: Outgoing }
+  | { kind: 'notice'; text: string };
+
+export function startConversation(sessionId: string, log: readonly LogItem[]): Conversation {
+  return {
+    sessionId,
+    log,
+    turns: [],
+    text: noText,
+    calls: new Map(),
+    approvals: [],
+    outgoing: [],
+    agent: null,
+    connection: { kind: 'connecting' },
+  };
+}
+
+/** What waits for a decision and has none on its way, oldest first. */
+export function undecided(at: Conversation): PendingApproval[] {
+  const sent = new Set(at.outgoing.map((item) => (item.kind === 'decision' ? item.toolCallId : '')));
+  return at.approvals.filter((approval) => !sent.has(approval.toolCallId));
+}
+
+/** Pure: events in the order of their `seq`, each once; live frames as they come. */
+export function reduce(at: Conversation, input: ConversationInput): Conversation {
+  switch (input.kind) {
+    case 'notice':
+      return { ...at, ...note(at, { kind: 'notice', text: input.text }) };
+    case 'sending':
+      return { ...at, outgoing: [...at.outgoing, input.outgoing] };
+    case 'connection':
+      return { ...at, connection: input.connection };
+    case 'frame': {
+      const text = applyText(at.text, input.frame);
+      const next = text === at.text ? at : { ...at, text };
+      return isEvent(input.frame) ? applyEvent(next, input.frame) : applyLive(next, input.frame, input.now);
+    }
+  }
+}
+
+function isEvent(frame: ServerFrame): frame is EventFrame {
+  return 'seq' in frame;
+}
+
+function applyLive(at: Conversation, frame: LiveFrame, now: number): Conversation {
+  switch (frame.type) {
+    case 'welcome':
+      // What the agent does is said again at each connection.
+      return { ...at, agent: null };
+    case 'agent_status':
+      return { ...at, agent: agentOf(at, frame, now) };
+    case 'tool_progress': {
+      const call = at.calls.get(frame.tool_call_id);
+      if (!call) return at;
+      const { progress, total, message } = frame;
+      const share = total === undefined ? String(progress) : `${progress} of ${total}`;
+      const calls = new Map(at.calls).set(frame.tool_call_id, { ...call, progress: message ?? share });
+      return { ...at, calls };
+    }
+    case 'ack':
+      return applyAck(at, frame);
+    case 'error':
+      return applyError(at, frame);
+    default:
+      return at;
+  }
+}
+
+function agentOf(at: Conversation, frame: Extract<LiveFrame, { type: 'agent_status' }>, now: number): Agent {
+  const { status, details } = frame;
+  const { attempt, tool_call_id: toolCallId } = details;
+  const before = at.agent;
+  const isSame = before?.status === status && before.toolCallId === toolCallId && before.attempt === attempt;
+  const askedAt = status === 'waiting_approval' ? at.approvals[0]?.askedAt : undefined;
+  // What had begun before this connection is counted from its own beginning, by the server's account.
+  const begun = before ? now : now - (details.elapsed_ms ?? 0);
+  const since = isSame ? before.since : Math.min(now, askedAt ?? begun);
+  return { status, since, attempt, toolCallId };
+}
+
+function applyAck(at: Conversation, frame: AckFrame): Conversation {
+  const sent = at.outgoing.find((item) => item.id === frame.id);
+  // A message and a decision stay until the event itself is here.
+  const isDone = sent?.kind === 'cancel' || frame.disposition === 'conflict';
+  if (!sent || !isDone) return at;
+  const outgoing = at.outgoing.filter((item) => item !== sent);
+  if (frame.disposition !== 'conflict' || !frame.decision) return { ...at, outgoing };
+  const { decision, by } = frame.decision;
+  const text = `Your decision came too late: ${by} had decided already (${decision}).`;
+  return { ...at, outgoing, ...note(at, { kind: 'notice', text }) };
+}
+
+function applyError(at: Conversation, frame: Extract<LiveFrame, { type: 'error' }>): Conversation {
+  // A failed tool says so by its result too.
+  if (frame.tool_call_id !== undefined && frame.id === undefined) return at;
+  const sent = at.outgoing.find((item) => item.id === frame.id);
+  const what = {
+    message: 'Your message was not taken',
+    decision: 'Your decision was not taken',
+    cancel: 'Not stopped',
+  };
+  const text = `${sent ? what[sent.kind] : 'The gateway says'}: ${frame.error}`;
+  const item: LogItem = { kind: 'notice', text };
+  return { ...at, outgoing: at.outgoing.filter((other) => other !== sent), ...note(at, item) };
+}

@@ -1,0 +1,94 @@
+import { Box, Text } from 'ink';
+import { createElement as h, type ReactElement } from 'react';
+import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/server-frames.ts';
+import type { LogItem } from '../log-item.ts';
+import { headOf, terminalText } from '../terminal-text.ts';
+import type { Theme } from './theme.ts';
+
+/** A tool's result may be a whole file; all of it is in the session's history. */
+const resultBounds = { maxChars: 1_000, maxLines: 12 };
+
+/** One final item, as it is printed for good. */
+export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): ReactElement {
+  switch (item.kind) {
+    case 'user':
+      return block(true, h(Text, theme.user, `> ${terminalText(item.text)}`));
+    case 'assistant':
+      return h(Saying, { content: item.text, thought: item.thought, theme });
+    case 'tool_call':
+      return toolCall(item, theme);
+    case 'decision': {
+      const { sign, style } = outcomes[item.outcome];
+      const reason = item.reason === undefined ? '' : `: ${item.reason}`;
+      const text = `${sign} ${item.tool} ${item.outcome} by ${item.by}${reason}`;
+      return block(false, h(Text, theme[style], terminalText(text)));
+    }
+    case 'tool_result': {
+      const isGood = item.status === 'completed';
+      const head = `${isGood ? '✔' : '✘'} ${item.tool} ${results[item.status]}`;
+      const text = headOf(terminalText(item.text), resultBounds);
+      return block(
+        false,
+        h(Text, isGood ? theme.good : theme.bad, terminalText(head)),
+        text === '' ? null : h(Box, { paddingLeft: 2 }, h(Text, theme.dim, text)),
+      );
+    }
+    case 'turn_end': {
+      const words = item.status === 'cancelled' ? '■ Stopped.' : '✘ This turn failed.';
+      return block(true, h(Text, theme.bad, terminalText(`${words} ${item.text}`.trim())));
+    }
+    case 'notice':
+      return block(true, h(Text, theme.dim, terminalText(item.text)));
+  }
+}
+
+/** What the agent says, with the model's reasoning before it. */
+export function Saying(props: { content: string; thought: string; theme: Theme }): ReactElement {
+  const { content, thought, theme } = props;
+  return block(
+    true,
+    thought === '' ? null : h(Text, theme.dim, `thinking: ${terminalText(thought)}`),
+    content === '' ? null : h(Text, theme.agent, terminalText(content)),
+  );
+}
+
+function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): ReactElement {
+  const gates = { allow: 'runs at once', ask: 'needs your approval', deny: 'is denied' };
+  const rule = item.rule === undefined ? '' : ` (rule: ${item.rule})`;
+  // As JSON, so that no value can pass itself off as another argument; never cut, because it is what is approved.
+  const args = JSON.stringify(item.arguments, null, 2);
+  return block(
+    true,
+    h(Text, theme.tool, terminalText(`⚙ ${item.tool}`)),
+    h(Box, { paddingLeft: 2 }, h(Text, null, terminalText(args))),
+    h(
+      Box,
+      { paddingLeft: 2 },
+      h(
+        Text,
+        item.gate === 'allow' ? theme.dim : theme.ask,
+        terminalText(`${gates[item.gate]}: ${item.reason}${rule}`),
+      ),
+    ),
+  );
+}
+
+const outcomes: Record<ApprovalOutcome, { sign: string; style: 'good' | 'bad' }> = {
+  approved: { sign: '✔', style: 'good' },
+  rejected: { sign: '✘', style: 'bad' },
+  expired: { sign: '✘', style: 'bad' },
+  withdrawn: { sign: '✘', style: 'bad' },
+};
+
+const results: Record<ToolResultStatus, string> = {
+  completed: 'is done',
+  failed: 'failed',
+  rejected: 'was rejected',
+  denied: 'was denied',
+  cancelled: 'was cancelled',
+  unknown: 'has an unknown outcome',
+};
+
+function block(hasGap: boolean, ...children: (ReactElement | null)[]): ReactElement {
+  return h(Box, { flexDirection: 'column', marginTop: hasGap ? 1 : 0 }, ...children);
+}
