@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
-import type { EventFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
+import type { ServerFrame } from '../../src/protocol/server-frames.ts';
+import { FrameView } from './frame-view.ts';
 import { until } from './until.ts';
 
 export interface ConnectOptions {
@@ -11,23 +12,11 @@ export interface ConnectOptions {
   origin?: string;
 }
 
-interface ShownMessage {
-  attempt: number;
-  text: string;
-  thought: string;
-  isFinal: boolean;
-}
-
-/**
- * A client that does with frames exactly what the protocol says, and writes down every breach of it: an event out of
- * order, doubled or missing, a delta that is not at its offset or of another attempt.
- */
+/** A WebSocket client that keeps every frame, and checks each against the protocol. */
 export class SessionClient {
   readonly frames: ServerFrame[] = [];
-  readonly breaches: string[] = [];
-  readonly shown = new Map<string, ShownMessage>();
+  readonly view: FrameView;
   readonly socket: WebSocket;
-  lastSeq: number;
   closed: { code: number; reason: string } | null = null;
   upgradeStatus: number | null = null;
 
@@ -37,7 +26,7 @@ export class SessionClient {
     const { token } = options;
     const way = token === null ? null : (options.way ?? 'header');
     if (way === 'query' && token) url.searchParams.set('token', token);
-    this.lastSeq = Number(options.query?.last_seq ?? 0);
+    this.view = new FrameView(Number(options.query?.last_seq ?? 0));
     this.socket = new WebSocket(url, way === 'protocol' ? ['turngate.v1', `bearer.${token}`] : [], {
       headers: way === 'header' ? { authorization: `Bearer ${token}` } : {},
       ...(options.origin === undefined ? {} : { origin: options.origin }),
@@ -61,8 +50,8 @@ export class SessionClient {
   }
 
   resume(lastSeq: number): void {
-    this.lastSeq = lastSeq;
-    this.shown.clear();
+    this.view.lastSeq = lastSeq;
+    this.view.shown.clear();
     this.send({ type: 'resume', last_seq: lastSeq });
   }
 
@@ -89,8 +78,16 @@ export class SessionClient {
     return this.closed;
   }
 
+  get breaches(): string[] {
+    return this.view.breaches;
+  }
+
+  get lastSeq(): number {
+    return this.view.lastSeq;
+  }
+
   textOf(messageId: string): string {
-    return this.shown.get(messageId)?.text ?? '';
+    return this.view.textOf(messageId);
   }
 
   terminate(): void {
@@ -99,39 +96,6 @@ export class SessionClient {
 
   #take(frame: ServerFrame): void {
     this.frames.push(frame);
-    if ('seq' in frame) {
-      this.#takeEvent(frame);
-      return;
-    }
-    if (frame.type === 'stream_snapshot') this.#takeSnapshot(frame);
-    if (frame.type === 'stream_delta' || frame.type === 'thought_delta') this.#takeDelta(frame);
-  }
-
-  #takeEvent(event: EventFrame): void {
-    if (event.seq !== this.lastSeq + 1) this.breaches.push(`event ${event.seq} after ${this.lastSeq}`);
-    this.lastSeq = event.seq;
-    if (event.type === 'stream_start' || (event.type === 'stream_reset' && event.attempt !== undefined)) {
-      const attempt = event.attempt ?? 0;
-      this.shown.set(event.message_id, { attempt, text: '', thought: '', isFinal: false });
-    }
-    if (event.type !== 'stream_end') return;
-    const { content: text, thought = '' } = event;
-    this.shown.set(event.message_id, { attempt: 0, text, thought, isFinal: true });
-  }
-
-  #takeSnapshot(frame: Extract<ServerFrame, { type: 'stream_snapshot' }>): void {
-    const { message_id: id, attempt, content: text, thought = '' } = frame;
-    if (this.shown.get(id)?.isFinal) this.breaches.push(`snapshot of the finished ${id}`);
-    this.shown.set(id, { attempt, text, thought, isFinal: false });
-  }
-
-  #takeDelta(frame: Extract<ServerFrame, { type: 'stream_delta' | 'thought_delta' }>): void {
-    const message = this.shown.get(frame.message_id);
-    const channel = frame.type === 'stream_delta' ? 'text' : 'thought';
-    if (!message || message.isFinal || message.attempt !== frame.attempt) {
-      this.breaches.push(`delta of ${frame.message_id}, attempt ${frame.attempt}, which is not open`);
-    } else if (message[channel].length !== frame.offset) {
-      this.breaches.push(`delta at ${frame.offset}, known are ${message[channel].length}`);
-    } else message[channel] += frame.delta;
+    this.view.take(frame);
   }
 }

@@ -1,0 +1,128 @@
+import { describe, expect, test } from '@jest/globals';
+import { createTokenVerifier } from '../../src/gateway/auth.ts';
+import { bearerToken, readCredentials } from '../../src/gateway/credentials.ts';
+import { FrameQueue } from '../../src/gateway/frame-queue.ts';
+import { InFlight } from '../../src/gateway/in-flight.ts';
+import { originCheck } from '../../src/gateway/origins.ts';
+import { publicError } from '../../src/gateway/public-errors.ts';
+import { PublicError } from '../../src/protocol/errors.ts';
+import { signToken } from '../helpers/gateway.ts';
+
+describe('credentials', () => {
+  const none = { authorization: '', protocols: '', token: undefined };
+
+  test('are taken from the header, the subprotocol or the query, in this order', () => {
+    const all = { authorization: 'Bearer a', protocols: 'turngate.v1, bearer.b', token: 'c' };
+    expect(readCredentials(all)).toEqual({ token: 'a', protocol: 'turngate.v1' });
+    expect(readCredentials({ ...all, authorization: '' })).toEqual({ token: 'b', protocol: 'turngate.v1' });
+    expect(readCredentials({ ...none, token: 'c' })).toEqual({ token: 'c', protocol: '' });
+    expect(readCredentials(none)).toEqual({ token: null, protocol: '' });
+  });
+
+  test('a bearer header has one token', () => {
+    expect(bearerToken('bearer  x.y.z ')).toBe('x.y.z');
+    for (const header of ['', 'Bearer', 'Bearer a b', 'Basic abc']) expect(bearerToken(header)).toBeNull();
+  });
+
+  test('issuer and audience are asked where they are configured, and a secret must be', async () => {
+    const JWT_SECRET = 'a secret of more than thirty-two characters';
+    const verify = createTokenVerifier({
+      JWT_SECRET,
+      JWT_SECRET_FILE: undefined,
+      JWT_ISSUER: 'us',
+      JWT_AUDIENCE: 'turngate',
+    });
+    const sign = (claims: Record<string, unknown>) => signToken(claims, { secret: JWT_SECRET });
+    const claims = { iss: 'us', aud: 'turngate', email: 'a@example.org', name: 'A' };
+    expect(await verify(await sign(claims))).toEqual({
+      userId: 'alice',
+      tenant: 't',
+      email: 'a@example.org',
+      name: 'A',
+    });
+    for (const wrong of [{ iss: 'them' }, { aud: 'other' }, { sub: '' }, { sub: 'a\u0000b' }]) {
+      await expect(verify(await sign({ ...claims, ...wrong }))).rejects.toMatchObject({
+        code: 'unauthorized',
+      });
+    }
+    const unset = { JWT_ISSUER: undefined, JWT_AUDIENCE: undefined, JWT_SECRET: undefined };
+    expect(() => createTokenVerifier({ ...unset, JWT_SECRET_FILE: undefined })).toThrow(/JWT_SECRET_FILE/);
+  });
+});
+
+describe('origins', () => {
+  test('programs, our own address and listed ones may connect; the rest may not', () => {
+    const allowed = originCheck({
+      allowed: ' https://a.example ,https://b.example:8443',
+      host: '127.0.0.1',
+      port: 8080,
+    });
+    for (const origin of ['', 'http://localhost:8080', 'http://127.0.0.1:8080', 'HTTPS://A.example']) {
+      expect([origin, allowed(origin)]).toEqual([origin, true]);
+    }
+    for (const origin of [
+      'null',
+      'http://localhost:81',
+      'https://b.example',
+      'https://a.example.evil.example',
+    ]) {
+      expect([origin, allowed(origin)]).toEqual([origin, false]);
+    }
+    expect(originCheck({ allowed: '', host: '10.0.0.5', port: 80 })('http://localhost:80')).toBe(false);
+  });
+});
+
+describe('bounds', () => {
+  test('a frame queue keeps order and refuses what does not fit', async () => {
+    const queue = new FrameQueue({ maxFrames: 2, maxChars: 10 });
+    const seen: number[] = [];
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const work = (n: number) => async () => {
+      await gate;
+      seen.push(n);
+    };
+    expect(queue.add(4, work(1))).toBe(true);
+    expect(queue.add(7, work(2))).toBe(false);
+    expect(queue.add(6, work(3))).toBe(true);
+    expect(queue.add(0, work(4))).toBe(false);
+    open();
+    const done = new Promise<void>((resolve) => {
+      const retry = () => {
+        const last = async () => {
+          seen.push(5);
+          resolve();
+        };
+        if (!queue.add(1, last)) setImmediate(retry);
+      };
+      retry();
+    });
+    await done;
+    expect(seen).toEqual([1, 3, 5]);
+  });
+
+  test('what is under way is awaited, but not for ever', async () => {
+    const inFlight = new InFlight();
+    await expect(inFlight.track(Promise.reject(new Error('on purpose')))).rejects.toThrow('on purpose');
+    void inFlight.track(Promise.resolve());
+    expect(await inFlight.settle(1_000)).toBe(0);
+    void inFlight.track(new Promise(() => undefined));
+    expect(await inFlight.settle(10)).toBe(1);
+  });
+});
+
+describe('what clients are told of failures', () => {
+  test('our own errors as they are, a store that is away as unavailable, the rest without details', () => {
+    const own = new PublicError('busy', 'wait');
+    expect(publicError(own)).toBe(own);
+    const away = [
+      Object.assign(new Error('x'), { code: 'ECONNREFUSED' }),
+      Object.assign(new Error('x'), { code: '57P01' }),
+      new Error('Connection terminated unexpectedly'),
+    ];
+    for (const error of away) expect(publicError(error).code).toBe('unavailable');
+    for (const error of [new Error('secret detail'), 'text', null]) {
+      expect(publicError(error).code).toBe('processing_error');
+      expect(publicError(error).message).not.toContain('secret');
+    }
+  });
+});
