@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import WebSocket from 'ws';
+import type { ServerFrame } from '../src/protocol/server-frames.ts';
+import { nowMs } from './clock.ts';
+import { arrivalStamps, type ModelTask } from './model-task.ts';
+import { StreamLog } from './stream-log.ts';
+
+const openBoundMs = 10_000;
+const turnBoundMs = 120_000;
+
+export interface Turn {
+  sentMs: number;
+  ackedMs: number;
+  firstDeltaMs: number;
+  /** From the request's arrival at the model to its first token, by the model's own clock. */
+  modelMs: number;
+  log: StreamLog;
+}
+
+interface OpenTurn extends Omit<Turn, 'modelMs'> {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** A session with one WebSocket client in it, in this process. */
+export class BenchSession {
+  readonly id: string;
+  readonly #socket: WebSocket;
+  #turn: OpenTurn | null = null;
+
+  private constructor(id: string, socket: WebSocket) {
+    this.id = id;
+    this.#socket = socket;
+  }
+
+  /** Makes a session and connects to it; it is ready for its first message. */
+  static async open(at: { http: string; ws: string; token: string }): Promise<BenchSession> {
+    const headers = { authorization: `Bearer ${at.token}` };
+    const made = await fetch(`${at.http}/v1/sessions`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: '{}',
+      signal: AbortSignal.timeout(openBoundMs),
+    });
+    if (made.status !== 201) throw new Error(`A session could not be made: HTTP ${made.status}.`);
+    const { id } = (await made.json()) as { id: string };
+    const socket = new WebSocket(`${at.ws}/v1/sessions/${id}/ws`, {
+      headers,
+      perMessageDeflate: false,
+      handshakeTimeout: openBoundMs,
+    });
+    const session = new BenchSession(id, socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('message', () => resolve());
+      socket.once('error', reject);
+      socket.once('close', (code) => reject(new Error(`The gateway closed the connection: ${code}.`)));
+    });
+    socket.on('message', (data) => session.#take(nowMs(), String(data)));
+    socket.on('close', (code) => session.#fail(new Error(`A connection was closed: ${code}.`)));
+    socket.on('error', (error) => session.#fail(error));
+    return session;
+  }
+
+  /** Sends a message that tells the model what to say, and follows the turn to its end. */
+  async ask(task: ModelTask): Promise<Turn> {
+    const log = new StreamLog(arrivalStamps);
+    const bound = setTimeout(
+      () => this.#fail(new Error(`A turn did not end within ${turnBoundMs} ms.`)),
+      turnBoundMs,
+    );
+    const frame = JSON.stringify({ type: 'message', id: randomUUID(), content: JSON.stringify(task) });
+    try {
+      const turn = await new Promise<Turn>((resolve, reject) => {
+        const open: OpenTurn = {
+          sentMs: nowMs(),
+          ackedMs: 0,
+          firstDeltaMs: 0,
+          log,
+          reject,
+          resolve: () => resolve({ ...open, modelMs: log.stamp(1) - log.stamp(0) }),
+        };
+        this.#turn = open;
+        this.#socket.send(frame);
+      });
+      if (log.tokens === task.tokens) return turn;
+      throw new Error(`The model said ${task.tokens} tokens, and ${log.tokens} arrived.`);
+    } finally {
+      clearTimeout(bound);
+      this.#turn = null;
+    }
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+
+  #take(receivedMs: number, data: string): void {
+    const frame = JSON.parse(data) as ServerFrame;
+    if (frame.type === 'ping') this.#socket.send('{"type":"pong"}');
+    const turn = this.#turn;
+    if (!turn) return;
+    try {
+      this.#apply(turn, frame, receivedMs);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #apply(turn: OpenTurn, frame: ServerFrame, receivedMs: number): void {
+    switch (frame.type) {
+      case 'stream_delta':
+        turn.firstDeltaMs ||= receivedMs;
+        turn.log.add(frame.offset, frame.delta, receivedMs);
+        return;
+      case 'stream_snapshot':
+        turn.firstDeltaMs ||= receivedMs;
+        turn.log.add(0, frame.content, receivedMs);
+        return;
+      case 'ack':
+        turn.ackedMs = receivedMs;
+        return;
+      case 'stream_end':
+        if (frame.content !== turn.log.text) throw new Error('The text received is not the text stored.');
+        return;
+      case 'turn_end':
+        if (frame.status === 'completed') turn.resolve();
+        else throw new Error(`A turn ended as ${frame.status}: ${JSON.stringify(frame.error)}`);
+        return;
+      case 'error':
+        throw new Error(`The gateway answered ${frame.code}: ${frame.error}`);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#turn?.reject(error);
+  }
+}
