@@ -7,6 +7,8 @@ export type Tx = pg.PoolClient;
 const INT8 = 20;
 const TIMESTAMPTZ = 1184;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** A server that says nothing for this long is gone without a word (cut network, frozen machine). */
+const SILENCE_TIMEOUT_MS = 35_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** bigint as number (all of ours stay below 2^53), timestamptz as milliseconds since 1970. */
@@ -23,12 +25,14 @@ const types: pg.CustomTypesConfig = {
  * A pool of connections. Queries that are issued without waiting for each other go out together
  * (pipelined) and run in order, so a transaction costs few round trips.
  * @param options.onError called for errors of idle connections; the pool replaces them by itself
+ * @param options.silenceMs how long a query may go without an answer before its connection is given up
  */
 export function openPool(options: {
   connectionString: string;
   max: number;
   applicationName: string;
   onError(error: Error): void;
+  silenceMs?: number;
 }): Db {
   const pool = new pg.Pool({
     connectionString: options.connectionString,
@@ -36,14 +40,21 @@ export function openPool(options: {
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: options.silenceMs ?? SILENCE_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
     types,
   } as pg.PoolConfig);
   pool.on('error', options.onError);
+  // The pool listens to connections only while they are idle. One that dies inside a transaction, with no query
+  // under way, would otherwise end the process: an error event that nobody hears is thrown.
+  pool.on('connect', (client) => client.on('error', noteLost));
   return pool;
 }
+
+/** Nothing to do: whoever uses the connection gets the same error. */
+const noteLost = () => undefined;
 
 /** Work done in a transaction whose commit is still under way. */
 export interface Committing<T> {
@@ -63,7 +74,11 @@ export async function transactionAhead<T>(db: Db, work: (tx: Tx) => Promise<T>):
     await abandon(tx);
     throw failure.reason;
   }
-  return { value: await worked, committed: commit(tx) };
+  const committed = commit(tx);
+  // Whoever needs to know awaits it, perhaps only later or, after a fault of its own, never: until then it is heard
+  // here, because a rejection that nobody hears ends the process.
+  committed.catch(noteLost);
+  return { value: await worked, committed };
 }
 
 /** Runs `work` in a transaction (read committed) and answers what it answered, once that is durable. */

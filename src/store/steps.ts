@@ -95,7 +95,10 @@ export async function openStep(
     if (input.step > input.maxSteps) return endAtOpening(tx, input, turn, tooManySteps(input.maxSteps));
     return takeAttempt(tx, input, turn, step, session);
   });
-  return { opening: value.opening, committed: committed.then(() => value.events) };
+  const events = committed.then(() => value.events);
+  // Heard here as well: what the caller does first may fail before it awaits this.
+  events.catch(() => undefined);
+  return { opening: value.opening, committed: events };
 }
 
 interface Opened {
