@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type ClientFrame, frameId, parseClientFrame } from '../protocol/client-frames.ts';
+import { type ClientFrame, frameId } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
@@ -7,6 +7,7 @@ import type { Caller, Commands, Done } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { publicError } from './public-errors.ts';
+import { readFrame } from './read-frame.ts';
 
 /** Frames of one connection that may wait for their answer, and their text together. */
 const maxWaitingFrames = 64;
@@ -44,11 +45,9 @@ export class FrameReader {
       return;
     }
     try {
-      this.#accept(parseClientFrame(raw), text.length);
+      this.#accept(readFrame(raw), text.length);
     } catch (error) {
-      // Whatever breaks the parser (nesting without end, say) is the frame's fault.
-      const known = error instanceof PublicError ? error : tooDeep();
-      this.#fail(known, { id: frameId(raw) });
+      this.#fail(error, { id: frameId(raw) });
     }
   }
 
@@ -101,8 +100,4 @@ export class FrameReader {
     if (frame.tool_call_id !== undefined) answer.tool_call_id = frame.tool_call_id;
     this.#connection.send(answer);
   }
-}
-
-function tooDeep(): PublicError {
-  return new PublicError('validation_error', 'The frame cannot be read; it is nested too deeply.');
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { parseClientFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { createSessionBody } from '../protocol/http.ts';
 import type { Db } from '../store/db.ts';
@@ -10,6 +9,7 @@ import type { Identity } from './auth.ts';
 import type { Caller, Commands, Done } from './commands.ts';
 import type { HttpAnswer, HttpCall } from './http-exchange.ts';
 import type { HttpRouter } from './http-router.ts';
+import { readFrame } from './read-frame.ts';
 import { sessionIdPattern } from './session-id.ts';
 
 const pageLimit = z.coerce.number().int().min(1).max(200).default(50);
@@ -61,14 +61,14 @@ export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Comm
 
   router.post('/v1/sessions/:id/messages', async (call, identity) => {
     const caller = await callerOf(db, call, identity);
-    const frame = parseClientFrame({ ...(await call.body()), type: 'message' });
+    const frame = readFrame({ ...(await call.body()), type: 'message' });
     if (frame.type !== 'message') throw new PublicError('processing_error', 'The body became another frame.');
     return accepted(await commands.message(caller, frame));
   });
 
   router.post('/v1/sessions/:id/cancel', async (call, identity) => {
     const caller = await callerOf(db, call, identity);
-    const frame = parseClientFrame({ ...(await call.body()), type: 'cancel' });
+    const frame = readFrame({ ...(await call.body()), type: 'cancel' });
     if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');
     return accepted(await commands.cancel(caller, frame));
   });

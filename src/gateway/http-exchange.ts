@@ -30,8 +30,8 @@ export interface HttpAnswer {
 export class HttpFault extends PublicError {
   readonly status: number;
   readonly headers: [string, string][];
-  constructor(status: number, message: string, headers: [string, string][] = []) {
-    super('validation_error', message);
+  constructor(status: number, code: ErrorCode, message: string, headers: [string, string][] = []) {
+    super(code, message);
     this.status = status;
     this.headers = headers;
   }
@@ -98,7 +98,10 @@ function collect(res: HttpResponse, done: (body: ReadBody) => void): void {
     else chunks = [];
     if (!isLast) return;
     if (bytes <= limits.frameBytes) done({ text: Buffer.concat(chunks).toString('utf8') });
-    else done({ fault: new HttpFault(413, `The body is larger than ${limits.frameBytes} bytes.`) });
+    else
+      done({
+        fault: new HttpFault(413, 'validation_error', `The body is larger than ${limits.frameBytes} bytes.`),
+      });
   });
 }
 

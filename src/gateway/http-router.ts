@@ -59,7 +59,8 @@ export class HttpRouter {
     this.#app.options('/*', (res, req) => this.#preflight(res, req));
     for (const [path, methods] of this.#methods) {
       const allowed = methods.map((method) => method.toUpperCase()).join(', ');
-      this.#refuse(path, new HttpFault(405, `This path takes ${allowed} only.`, [['Allow', allowed]]));
+      const words = `This path takes ${allowed} only.`;
+      this.#refuse(path, new HttpFault(405, 'validation_error', words, [['Allow', allowed]]));
     }
     this.#refuse('/*', new PublicError('not_found', 'There is nothing at this path.'));
   }
