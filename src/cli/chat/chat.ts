@@ -32,6 +32,7 @@ export class Chat {
   static async open(options: { api: HttpApi; findTarget: FindTarget; sessionId: string }): Promise<Chat> {
     const { conversation, lastSeq } = await loadHistory(options.api, options.sessionId);
     const chat = new Chat({ ...options, at: conversation });
+    chat.#note(`Session ${options.sessionId}. /help says what you can do here.`);
     chat.#follow(options.sessionId, lastSeq);
     return chat;
   }

@@ -9,16 +9,19 @@ export type Command =
   | { kind: 'unknown'; name: string };
 
 export const help = `Write a message and press Enter. What you can do besides:
-  /new [title]        begin a new session
-  /sessions           list your sessions; /sessions 2 or /sessions <id> opens one
-  /cancel             stop the running turn; what was said so far stays
-  /help               this text
-  /quit               leave; turns go on without you, and approvals wait
+  /new [title]     begin a new session
+  /sessions        list your sessions; /sessions 2 or /sessions <id> opens one
+  /cancel          stop the running turn; what was said so far stays
+  /help            this text
+  /quit            leave; turns go on without you, and approvals wait
 While a tool call waits for you and your line is empty:
-  a approves it, r rejects it (then a reason, or just Enter; Esc goes back)
-Keys: left, right, Home, End, Backspace, Delete; Ctrl-U and Ctrl-W erase; Ctrl-J begins a new line.
-Esc empties the line, or stops what the agent is doing when the line is empty. Ctrl-C leaves.
-To send a message that begins with a slash, or with a or r while a call waits, begin it with a space.`;
+  a                approve it
+  r                reject it, with a reason if you like
+Keys: left, right, Home, End, Backspace, Delete; Ctrl-U, Ctrl-K and Ctrl-W
+erase; Ctrl-J begins a new line. Esc empties the line, or stops what the agent
+does when the line is empty. Ctrl-C leaves.
+To send a message that begins with a slash, or with a or r while a call waits,
+begin it with a space.`;
 
 /** An empty line is null. */
 export function parseCommand(line: string): Command | null {

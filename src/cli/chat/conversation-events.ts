@@ -44,7 +44,7 @@ function saveMessage(at: Conversation, event: Event<'message_saved'>): Conversat
 
 function proposeCall(at: Conversation, event: Event<'tool_call'>): Conversation {
   const { tool, arguments: args, gate, rule, reason } = event;
-  const call: OpenCall = { turnId: event.turn_id, tool, progress: '' };
+  const call: OpenCall = { turnId: event.turn_id, tool, arguments: args, progress: '' };
   const calls = new Map(at.calls).set(event.tool_call_id, call);
   return print({ ...at, calls }, event, { kind: 'tool_call', tool, arguments: args, gate, rule, reason });
 }
@@ -66,21 +66,25 @@ function askApproval(at: Conversation, event: Event<'tool_approval_request'>): C
 
 function resolveApproval(at: Conversation, event: Event<'tool_approval_resolved'>): Conversation {
   const { tool_call_id: toolCallId, decision: outcome, by, reason } = event;
-  const tool = at.calls.get(toolCallId)?.tool ?? 'a tool';
-  const item: LogItem = { kind: 'decision', tool, outcome, by, ...(reason === undefined ? {} : { reason }) };
+  const item: LogItem = {
+    kind: 'decision',
+    ...calledOf(at, toolCallId),
+    outcome,
+    by,
+    ...(reason === undefined ? {} : { reason }),
+  };
   return print(forgetApproval(at, toolCallId), event, item);
 }
 
 function endCall(at: Conversation, event: Event<'tool_result'>): Conversation {
   const { tool_call_id: toolCallId, status, result, error } = event;
-  const tool = at.calls.get(toolCallId)?.tool ?? 'a tool';
   const calls = new Map(at.calls);
   calls.delete(toolCallId);
   const next = { ...forgetApproval(at, toolCallId), calls };
   // The decision and the gate are printed already, with their reasons.
   if (status === 'rejected' || status === 'denied') return next;
   const text = error?.message ?? resultText(result);
-  return print(next, event, { kind: 'tool_result', tool, status, text });
+  return print(next, event, { kind: 'tool_result', ...calledOf(at, toolCallId), status, text });
 }
 
 function endOfTurn(at: Conversation, event: Event<'turn_end'>): Conversation {
@@ -95,6 +99,11 @@ function endOfTurn(at: Conversation, event: Event<'turn_end'>): Conversation {
   const ended = { ...said, ...endTurn(said, event.turn_id) };
   if (ended.turns.length > 0) return ended;
   return { ...ended, agent: { status: 'idle', since: event.ts, attempt: undefined, toolCallId: undefined } };
+}
+
+function calledOf(at: Conversation, toolCallId: string): { tool: string; arguments: unknown } {
+  const call = at.calls.get(toolCallId);
+  return { tool: call?.tool ?? 'a tool', arguments: call?.arguments };
 }
 
 function withoutApproval(at: Conversation, toolCallId: string) {

@@ -20,6 +20,7 @@ export type ConnectionState =
 export interface OpenCall {
   turnId: string | undefined;
   tool: string;
+  arguments: unknown;
   /** What the tool last said about how far it is. */
   progress: string;
 }

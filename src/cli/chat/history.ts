@@ -65,7 +65,15 @@ function itemsOf(messages: readonly MessageView[]): LogItem[] {
       const status = toolResultStatus.safeParse(call?.status);
       if (call?.gate === 'deny') return [];
       const known = status.success ? status.data : 'unknown';
-      return [{ kind: 'tool_result', tool: call?.tool ?? 'a tool', status: known, text }];
+      return [
+        {
+          kind: 'tool_result',
+          tool: call?.tool ?? 'a tool',
+          arguments: call?.arguments,
+          status: known,
+          text,
+        },
+      ];
     }
     const said: LogItem[] = text === '' && thought === '' ? [] : [{ kind: 'assistant', text, thought }];
     const calls = (message.tool_calls ?? []).map((call): LogItem => {

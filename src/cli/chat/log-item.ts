@@ -10,8 +10,15 @@ export type LogItem =
   | { kind: 'user'; text: string }
   | { kind: 'assistant'; text: string; thought: string }
   | { kind: 'tool_call'; tool: string; arguments: unknown; gate: GateDecision; rule?: string; reason: string }
-  | { kind: 'decision'; tool: string; outcome: ApprovalOutcome; by: string; reason?: string }
-  | { kind: 'tool_result'; tool: string; status: ToolResultStatus; text: string }
+  | {
+      kind: 'decision';
+      tool: string;
+      arguments: unknown;
+      outcome: ApprovalOutcome;
+      by: string;
+      reason?: string;
+    }
+  | { kind: 'tool_result'; tool: string; arguments: unknown; status: ToolResultStatus; text: string }
   | { kind: 'turn_end'; status: Exclude<TurnEndStatus, 'completed'>; text: string }
   | { kind: 'notice'; text: string };
 

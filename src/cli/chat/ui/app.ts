@@ -14,7 +14,7 @@ import { undecided } from '../conversation.ts';
 import { insert } from '../line.ts';
 import type { LogItem } from '../log-item.ts';
 import { emptyPrompt, type KeyPress, type Prompt, type PromptAction, press, pressAll } from '../prompt.ts';
-import { ApprovalView, OpenStreamView, QueueView, StatusLine } from './live-view.ts';
+import { type ApprovalKeys, ApprovalView, OpenStreamView, QueueView, StatusLine } from './live-view.ts';
 import { LogLine } from './log-line.ts';
 import { PromptView } from './prompt-view.ts';
 import type { Theme } from './theme.ts';
@@ -32,6 +32,7 @@ export function App({ chat, theme }: { chat: Chat; theme: Theme }): ReactElement
   const armedId = useArmed(asked?.toolCallId ?? null);
   const prompt = usePrompt(chat, armedId);
   const rejected = at.approvals.find((approval) => approval.toolCallId === prompt.rejecting);
+  const keys = rejected ? 'reason' : keysOf(prompt, armedId);
   const label = rejected ? `why reject ${rejected.tool}? ` : '> ';
   const printed = useMemo(
     () => ({
@@ -50,11 +51,16 @@ export function App({ chat, theme }: { chat: Chat; theme: Theme }): ReactElement
       { flexDirection: 'column', maxHeight: size.rows - 1, overflow: 'hidden', justifyContent: 'flex-end' },
       h(OpenStreamView, { at, size, theme }),
       h(QueueView, { at, theme }),
-      asked && h(ApprovalView, { at, asked, isArmed: armedId === asked.toolCallId, theme }),
+      asked && h(ApprovalView, { at, asked, keys, theme }),
       h(StatusLine, { at, now, theme }),
       h(PromptView, { label, line: prompt.line, columns: size.columns }),
     ),
   );
+}
+
+function keysOf(prompt: Prompt, armedId: string | null): ApprovalKeys {
+  if (armedId === null) return 'none';
+  return prompt.line.text === '' ? 'decide' : 'line';
 }
 
 function useNow(everyMs: number): number {

@@ -60,14 +60,24 @@ export function QueueView({ at, theme }: { at: Conversation; theme: Theme }): Re
   );
 }
 
-/** The question that a single key answers. `isArmed`: the keys count now. */
+/** What the keys do: nothing yet, write a line, decide, or write the reason of a rejection. */
+export type ApprovalKeys = 'none' | 'line' | 'decide' | 'reason';
+
+const keyHints: Record<ApprovalKeys, string> = {
+  none: '  …',
+  line: '  Send or empty your line (Esc) first; then a approves, r rejects',
+  decide: '  a approve · r reject',
+  reason: '  Enter rejects, with the reason if there is one · Esc goes back',
+};
+
+/** The question that a single key answers. */
 export function ApprovalView(props: {
   at: Conversation;
   asked: PendingApproval;
-  isArmed: boolean;
+  keys: ApprovalKeys;
   theme: Theme;
 }): ReactElement {
-  const { at, asked, isArmed, theme } = props;
+  const { at, asked, keys, theme } = props;
   const more = undecided(at).length - 1;
   const others = more === 0 ? '' : ` (${more} more ${more === 1 ? 'waits' : 'wait'} after it)`;
   const args = headOf(terminalText(JSON.stringify(asked.arguments)), {
@@ -80,7 +90,7 @@ export function ApprovalView(props: {
     h(Text, theme.ask, terminalText(`May ${asked.tool} run?${others}`)),
     h(Text, null, `  ${args}`),
     h(Text, { wrap: 'truncate-end', ...theme.dim }, terminalText(`  ${oneLine(asked.reason)}`)),
-    h(Text, { wrap: 'truncate-end' }, isArmed ? '  a approve · r reject' : '  …'),
+    h(Text, { wrap: 'truncate-end' }, keyHints[keys]),
   );
 }
 

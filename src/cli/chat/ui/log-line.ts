@@ -1,10 +1,12 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
 import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/server-frames.ts';
+import { cutAt } from '../../../protocol/text.ts';
 import type { LogItem } from '../log-item.ts';
 import { headOf, terminalText } from '../terminal-text.ts';
 import type { Theme } from './theme.ts';
 
+const briefChars = 32;
 /** A tool's result may be a whole file; all of it is in the session's history. */
 const resultBounds = { maxChars: 1_000, maxLines: 12 };
 
@@ -20,12 +22,12 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
     case 'decision': {
       const { sign, style } = outcomes[item.outcome];
       const reason = item.reason === undefined ? '' : `: ${item.reason}`;
-      const text = `${sign} ${item.tool} ${item.outcome} by ${item.by}${reason}`;
+      const text = `${sign} ${callOf(item)} ${item.outcome} by ${item.by}${reason}`;
       return block(false, h(Text, theme[style], terminalText(text)));
     }
     case 'tool_result': {
       const isGood = item.status === 'completed';
-      const head = `${isGood ? '✔' : '✘'} ${item.tool} ${results[item.status]}`;
+      const head = `${isGood ? '✔' : '✘'} ${callOf(item)} ${results[item.status]}`;
       const text = headOf(terminalText(item.text), resultBounds);
       return block(
         false,
@@ -40,6 +42,13 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
     case 'notice':
       return block(true, h(Text, theme.dim, terminalText(item.text)));
   }
+}
+
+/** Several calls of one tool are told apart by how their arguments begin. */
+function callOf(item: { tool: string; arguments: unknown }): string {
+  const args = JSON.stringify(item.arguments) ?? '';
+  const isShort = args.length <= briefChars;
+  return `${item.tool}(${isShort ? args : `${args.slice(0, cutAt(args, briefChars))}…`})`;
 }
 
 /** What the agent says, with the model's reasoning before it. */
