@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { SessionView } from '../../protocol/http.ts';
 import { limits } from '../../protocol/limits.ts';
+import { cutAt } from '../../protocol/text.ts';
 import { reasonOf } from '../dev/start-failure.ts';
 import { type Command, help, parseCommand } from './commands.ts';
 import { type Conversation, type ConversationInput, type Outgoing, reduce } from './conversation.ts';
@@ -66,7 +67,7 @@ export class Chat {
         tool_call_id: toolCallId,
         approved,
         arguments_hash: asked.argumentsHash,
-        ...(reason ? { reason: reason.slice(0, limits.reasonChars) } : {}),
+        ...(reason ? { reason: reason.slice(0, cutAt(reason, limits.reasonChars)) } : {}),
       },
       { kind: 'decision', toolCallId },
     );

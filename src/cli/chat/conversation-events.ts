@@ -11,7 +11,7 @@ export function applyEvent(at: Conversation, event: EventFrame): Conversation {
     case 'message_saved':
       return saveMessage(at, event);
     case 'turn_started':
-      return event.turn_id === undefined ? at : { ...at, ...runTurn(at, event.turn_id) };
+      return event.turn_id === undefined ? at : runTurn(at, event.turn_id);
     case 'stream_end': {
       const { content: text, thought = '' } = event;
       return text === '' && thought === '' ? at : print(at, event, { kind: 'assistant', text, thought });
@@ -32,12 +32,12 @@ export function applyEvent(at: Conversation, event: EventFrame): Conversation {
 }
 
 function print(at: Conversation, event: EventFrame, item: LogItem): Conversation {
-  return { ...at, ...append(at, event.turn_id, item) };
+  return append(at, event.turn_id, item);
 }
 
 function saveMessage(at: Conversation, event: Event<'message_saved'>): Conversation {
   if (event.role !== 'user') return at;
-  const opened = event.turn_id === undefined ? at : { ...at, ...openTurn(at, event.turn_id) };
+  const opened = event.turn_id === undefined ? at : openTurn(at, event.turn_id);
   const outgoing = at.outgoing.filter((item) => item.id !== event.client_message_id);
   return print({ ...opened, outgoing }, event, { kind: 'user', text: event.content });
 }
@@ -96,7 +96,7 @@ function endOfTurn(at: Conversation, event: Event<'turn_end'>): Conversation {
     status === 'completed'
       ? next
       : print(next, event, { kind: 'turn_end', status, text: event.error?.message ?? '' });
-  const ended = { ...said, ...endTurn(said, event.turn_id) };
+  const ended = endTurn(said, event.turn_id);
   if (ended.turns.length > 0) return ended;
   return { ...ended, agent: { status: 'idle', since: event.ts, attempt: undefined, toolCallId: undefined } };
 }

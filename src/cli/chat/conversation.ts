@@ -95,7 +95,7 @@ export function undecided(at: Conversation): PendingApproval[] {
 export function reduce(at: Conversation, input: ConversationInput): Conversation {
   switch (input.kind) {
     case 'notice':
-      return { ...at, ...note(at, { kind: 'notice', text: input.text }) };
+      return note(at, { kind: 'notice', text: input.text });
     case 'sending':
       return { ...at, outgoing: [...at.outgoing, input.outgoing] };
     case 'connection':
@@ -157,7 +157,7 @@ function applyAck(at: Conversation, frame: AckFrame): Conversation {
   if (frame.disposition !== 'conflict' || !frame.decision) return { ...at, outgoing };
   const { decision, by } = frame.decision;
   const text = `Your decision came too late: ${by} had decided already (${decision}).`;
-  return { ...at, outgoing, ...note(at, { kind: 'notice', text }) };
+  return note({ ...at, outgoing }, { kind: 'notice', text });
 }
 
 function applyError(at: Conversation, frame: Extract<LiveFrame, { type: 'error' }>): Conversation {
@@ -170,6 +170,6 @@ function applyError(at: Conversation, frame: Extract<LiveFrame, { type: 'error' 
     cancel: 'Not stopped',
   };
   const text = `${sent ? what[sent.kind] : 'The gateway says'}: ${frame.error}`;
-  const item: LogItem = { kind: 'notice', text };
-  return { ...at, outgoing: at.outgoing.filter((other) => other !== sent), ...note(at, item) };
+  const outgoing = at.outgoing.filter((other) => other !== sent);
+  return note({ ...at, outgoing }, { kind: 'notice', text });
 }

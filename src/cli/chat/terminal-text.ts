@@ -1,3 +1,5 @@
+import { cutAt } from '../../protocol/text.ts';
+
 const tab = '    ';
 const controlPictures = 0x2400;
 const deletePicture = '\u2421';
@@ -28,7 +30,7 @@ function terminalChar(char: string, code: number): string {
 /** The end of a long text, from a line's beginning where one is near; what comes before it is counted in lines. */
 export function tailOf(text: string, maxChars: number): { tail: string; hiddenLines: number } {
   if (text.length <= maxChars) return { tail: text, hiddenLines: 0 };
-  const least = text.length - maxChars;
+  const least = cutAt(text, text.length - maxChars);
   const lineStart = text.indexOf('\n', least) + 1;
   const start = lineStart > 0 && lineStart < text.length ? lineStart : least;
   const tail = text.slice(start);
@@ -39,7 +41,7 @@ export function tailOf(text: string, maxChars: number): { tail: string; hiddenLi
 export function headOf(text: string, bounds: { maxChars: number; maxLines: number }): string {
   const lines = text.split('\n');
   const byLines = lines.slice(0, bounds.maxLines).join('\n');
-  const head = byLines.slice(0, bounds.maxChars);
+  const head = byLines.slice(0, cutAt(byLines, bounds.maxChars));
   const hidden = text.length - head.length;
   return hidden === 0 ? text : `${head} … (${hidden} more characters)`;
 }

@@ -13,17 +13,17 @@ export interface TurnLog {
 }
 
 /** Adds a line that belongs to no turn. */
-export function note(at: TurnLog, item: LogItem): TurnLog {
+export function note<T extends TurnLog>(at: T, item: LogItem): T {
   return { ...at, log: [...at.log, item] };
 }
 
-export function openTurn(at: TurnLog, turnId: string): TurnLog {
+export function openTurn<T extends TurnLog>(at: T, turnId: string): T {
   if (at.turns.some((turn) => turn.turnId === turnId)) return at;
   return { ...at, turns: [...at.turns, { turnId, held: [] }] };
 }
 
 /** A turn that runs is the first of those that have not ended. */
-export function runTurn(at: TurnLog, turnId: string): TurnLog {
+export function runTurn<T extends TurnLog>(at: T, turnId: string): T {
   let log = openTurn(at, turnId);
   for (const turn of log.turns.slice(0, -1)) {
     if (turn.turnId === turnId) break;
@@ -32,7 +32,7 @@ export function runTurn(at: TurnLog, turnId: string): TurnLog {
   return log;
 }
 
-export function append(at: TurnLog, turnId: string | undefined, item: LogItem): TurnLog {
+export function append<T extends TurnLog>(at: T, turnId: string | undefined, item: LogItem): T {
   const index = at.turns.findIndex((turn) => turn.turnId === turnId);
   if (index <= 0) return note(at, item);
   const turns = at.turns.map((turn) =>
@@ -42,13 +42,13 @@ export function append(at: TurnLog, turnId: string | undefined, item: LogItem): 
 }
 
 /** Ends a turn; when it was the first, the next one's messages are printed. */
-export function endTurn(at: TurnLog, turnId: string | undefined): TurnLog {
+export function endTurn<T extends TurnLog>(at: T, turnId: string | undefined): T {
   const index = at.turns.findIndex((turn) => turn.turnId === turnId);
   if (index < 0) return at;
   const turns = at.turns.filter((turn) => turn.turnId !== turnId);
   const ended = at.turns[index];
-  if (index > 0) return { log: [...at.log, ...(ended?.held ?? [])], turns };
+  if (index > 0) return { ...at, log: [...at.log, ...(ended?.held ?? [])], turns };
   const [next, ...rest] = turns;
-  if (!next) return { log: at.log, turns };
-  return { log: [...at.log, ...next.held], turns: [{ ...next, held: [] }, ...rest] };
+  if (!next) return { ...at, turns };
+  return { ...at, log: [...at.log, ...next.held], turns: [{ ...next, held: [] }, ...rest] };
 }

@@ -1,7 +1,8 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
+import { cutAt } from '../../../protocol/text.ts';
 import type { Line } from '../line.ts';
-import { terminalText } from '../terminal-text.ts';
+import { tailOf, terminalText } from '../terminal-text.ts';
 
 const shownRows = 4;
 const segmenter = new Intl.Segmenter();
@@ -10,7 +11,7 @@ const segmenter = new Intl.Segmenter();
 export function PromptView(props: { label: string; line: Line; columns: number }): ReactElement {
   const { label, line, columns } = props;
   const room = columns * (shownRows - 1) - label.length;
-  const before = inOneFlow(line.text.slice(0, line.cursor)).slice(-room);
+  const before = tailOf(inOneFlow(line.text.slice(0, line.cursor)), room).tail;
   const [under] = segmenter.segment(line.text.slice(line.cursor));
   const after = line.text.slice(line.cursor + (under?.segment.length ?? 0));
   return h(
@@ -21,7 +22,7 @@ export function PromptView(props: { label: string; line: Line; columns: number }
       { wrap: 'hard' },
       `${label}${before}`,
       h(Text, { inverse: true }, inOneFlow(under?.segment ?? ' ')),
-      inOneFlow(after).slice(0, columns),
+      inOneFlow(after.slice(0, cutAt(after, columns))),
     ),
   );
 }

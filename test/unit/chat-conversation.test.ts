@@ -1,0 +1,301 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  type Conversation,
+  type ConversationInput,
+  reduce,
+  startConversation,
+  undecided,
+} from '../../src/cli/chat/conversation.ts';
+import { agentText, connectionText } from '../../src/cli/chat/status-text.ts';
+import type { EventFrame, LiveFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
+
+type Body = EventFrame extends infer E
+  ? E extends EventFrame
+    ? Omit<E, 'seq' | 'session_id' | 'ts'>
+    : never
+  : never;
+
+/** Frames as they come; events get their seq, and the time of the n-th input is n seconds. */
+function play(
+  inputs: (Body | LiveFrame | ConversationInput)[],
+  from = startConversation('s', []),
+): Conversation {
+  let seq = 0;
+  return inputs.reduce<Conversation>((at, input, index) => {
+    if ('kind' in input && !('type' in input)) return reduce(at, input);
+    const ts = (index + 1) * 1_000;
+    seq += 1;
+    const live = [
+      'agent_status',
+      'ack',
+      'error',
+      'tool_progress',
+      'welcome',
+      'stream_delta',
+      'agent_thought',
+    ];
+    const frame = (live.includes(input.type) ? input : { ...input, seq, session_id: 's', ts }) as ServerFrame;
+    return reduce(at, { kind: 'frame', frame, now: ts });
+  }, from);
+}
+
+const said = (turn_id: string, content: string, id?: string): Body => ({
+  type: 'message_saved',
+  turn_id,
+  message_id: `of-${turn_id}`,
+  role: 'user',
+  content,
+  attachments: [],
+  ...(id === undefined ? {} : { client_message_id: id }),
+});
+const started = (turn_id: string): Body => ({ type: 'turn_started', turn_id, workflow_id: 'w', run_id: 'r' });
+const answered = (turn_id: string, content: string, thought?: string): Body => ({
+  type: 'stream_end',
+  turn_id,
+  message_id: `answer-${turn_id}`,
+  content,
+  ...(thought === undefined ? {} : { thought }),
+  finish_reason: 'stop',
+  usage: null,
+});
+const ended = (turn_id: string, status: 'completed' | 'failed' | 'cancelled' = 'completed'): Body => ({
+  type: 'turn_end',
+  turn_id,
+  status,
+  usage: null,
+  ...(status === 'failed' ? { error: { code: 'model_error', message: 'The key is wrong.' } } : {}),
+});
+const call = (id: string, gate: 'allow' | 'ask' | 'deny' = 'ask'): Body => ({
+  type: 'tool_call',
+  turn_id: 't1',
+  tool_call_id: id,
+  message_id: 'm',
+  tool: 'office.send_mail',
+  arguments: { to: id },
+  gate,
+  rule: 'ask-by-default',
+  reason: 'may change something',
+});
+const asks = (id: string): Body => ({
+  type: 'tool_approval_request',
+  turn_id: 't1',
+  tool_call_id: id,
+  tool: 'office.send_mail',
+  arguments: { to: id },
+  arguments_hash: `hash-${id}`,
+  reason: 'may change something',
+  expires_at: 99,
+  approvers: ['me'],
+  needed: 1,
+});
+const resolved = (id: string, decision: 'approved' | 'rejected', reason?: string): Body => ({
+  type: 'tool_approval_resolved',
+  turn_id: 't1',
+  tool_call_id: id,
+  decision,
+  by: 'ann',
+  at: 5,
+  ...(reason === undefined ? {} : { reason }),
+});
+const result = (id: string, status: 'completed' | 'rejected' | 'failed'): Body => ({
+  type: 'tool_result',
+  turn_id: 't1',
+  tool_call_id: id,
+  status,
+  result: status === 'completed' ? { content: [{ type: 'text', text: 'sent' }] } : null,
+  error: status === 'failed' ? { code: 'tool_error', message: 'no such person' } : null,
+});
+const status = (
+  of: 'thinking' | 'running_tool' | 'waiting_approval' | 'idle',
+  elapsedMs?: number,
+): LiveFrame => ({
+  type: 'agent_status',
+  status: of,
+  details: elapsedMs === undefined ? {} : { elapsed_ms: elapsedMs },
+});
+
+describe('what is printed', () => {
+  test('a turn: question, reasoning and answer, and nothing twice', () => {
+    const at = play([said('t1', 'Hi'), started('t1'), answered('t1', 'Hello.', 'A greeting.'), ended('t1')]);
+    expect(at.log).toEqual([
+      { kind: 'user', text: 'Hi' },
+      { kind: 'assistant', text: 'Hello.', thought: 'A greeting.' },
+    ]);
+    expect(at.turns).toEqual([]);
+  });
+
+  test('a message that waits its turn is printed after the turn before it', () => {
+    const open = [said('t1', 'one'), started('t1'), said('t2', 'two'), said('t3', 'three')];
+    expect(play(open).log).toEqual([{ kind: 'user', text: 'one' }]);
+    const at = play([...open, answered('t1', 'first'), ended('t1'), started('t2'), answered('t2', 'second')]);
+    expect(at.log.map((item) => ('text' in item ? item.text : ''))).toEqual([
+      'one',
+      'first',
+      'two',
+      'second',
+    ]);
+    expect(at.turns.map((turn) => turn.turnId)).toEqual(['t2', 't3']);
+  });
+
+  test('a queued turn that is cancelled leaves the running one as it is', () => {
+    const at = play([said('t1', 'one'), started('t1'), said('t2', 'two'), ended('t2', 'cancelled')]);
+    expect(at.turns.map((turn) => turn.turnId)).toEqual(['t1']);
+    expect(at.log).toContainEqual({ kind: 'turn_end', status: 'cancelled', text: '' });
+  });
+
+  test('a turn that starts while an earlier one seems open shows that the earlier one is over', () => {
+    const at = play([said('t1', 'one'), said('t2', 'two'), started('t2'), answered('t2', 'second')]);
+    expect(at.log.map((item) => ('text' in item ? item.text : ''))).toEqual(['one', 'two', 'second']);
+  });
+
+  test('a failed turn says why; a tool call says its arguments, gate, rule and reason, a result what came', () => {
+    const failed = play([said('t1', 'Hi'), ended('t1', 'failed')]);
+    expect(failed.log.at(-1)).toEqual({ kind: 'turn_end', status: 'failed', text: 'The key is wrong.' });
+    const at = play([said('t1', 'Mail'), call('c1', 'allow'), result('c1', 'completed')]);
+    expect(at.log.slice(1)).toEqual([
+      {
+        kind: 'tool_call',
+        tool: 'office.send_mail',
+        arguments: { to: 'c1' },
+        gate: 'allow',
+        rule: 'ask-by-default',
+        reason: 'may change something',
+      },
+      {
+        kind: 'tool_result',
+        tool: 'office.send_mail',
+        arguments: { to: 'c1' },
+        status: 'completed',
+        text: 'sent',
+      },
+    ]);
+    expect(play([call('c1'), result('c1', 'failed')]).log.at(-1)).toMatchObject({ text: 'no such person' });
+  });
+});
+
+describe('approvals', () => {
+  const two = [said('t1', 'Mail'), started('t1'), call('c1'), call('c2'), asks('c1'), asks('c2')];
+
+  test('the oldest is asked first; one on its way is asked no more, and an error asks again', () => {
+    expect(undecided(play(two)).map((asked) => asked.argumentsHash)).toEqual(['hash-c1', 'hash-c2']);
+    const sent = [
+      ...two,
+      { kind: 'sending', outgoing: { id: 'd', kind: 'decision', toolCallId: 'c1' } } as const,
+    ];
+    expect(undecided(play(sent)).map((asked) => asked.toolCallId)).toEqual(['c2']);
+    const refused = play([...sent, { type: 'error', id: 'd', code: 'conflict', error: 'It differs.' }]);
+    expect(undecided(refused).map((asked) => asked.toolCallId)).toEqual(['c1', 'c2']);
+    expect(refused.log.at(-1)).toEqual({ kind: 'notice', text: 'Your decision was not taken: It differs.' });
+  });
+
+  test('a decision is printed with its reason, in any order, and a rejection needs no result beside it', () => {
+    const at = play([
+      ...two,
+      resolved('c2', 'rejected', 'not now'),
+      result('c2', 'rejected'),
+      resolved('c1', 'approved'),
+    ]);
+    expect(at.approvals).toEqual([]);
+    expect(at.log.slice(-2)).toEqual([
+      {
+        kind: 'decision',
+        tool: 'office.send_mail',
+        arguments: { to: 'c2' },
+        outcome: 'rejected',
+        by: 'ann',
+        reason: 'not now',
+      },
+      { kind: 'decision', tool: 'office.send_mail', arguments: { to: 'c1' }, outcome: 'approved', by: 'ann' },
+    ]);
+  });
+
+  test('a decision that came too late says whose stands', () => {
+    const at = play([
+      ...two,
+      { kind: 'sending', outgoing: { id: 'd', kind: 'decision', toolCallId: 'c1' } },
+      {
+        type: 'ack',
+        id: 'd',
+        disposition: 'conflict',
+        decision: { tool_call_id: 'c1', decision: 'rejected', by: 'ann', at: 1 },
+      },
+    ]);
+    expect(at.outgoing).toEqual([]);
+    expect(at.log.at(-1)).toMatchObject({
+      text: expect.stringContaining('ann had decided already (rejected)'),
+    });
+  });
+
+  test('the end of the turn takes its questions away', () => {
+    expect(play([...two, ended('t1', 'cancelled')])).toMatchObject({ approvals: [], turns: [] });
+  });
+});
+
+describe('what was sent', () => {
+  const sending: ConversationInput = { kind: 'sending', outgoing: { id: 'x', kind: 'message', text: 'Hi' } };
+
+  test('a message is shown as being sent until it is saved, not only acknowledged', () => {
+    const acked = play([sending, { type: 'ack', id: 'x', disposition: 'started' }]);
+    expect(acked.outgoing).toHaveLength(1);
+    expect(play([sending, said('t1', 'Hi', 'x')]).outgoing).toEqual([]);
+  });
+
+  test('a refusal is told with its reason', () => {
+    const at = play([sending, { type: 'error', id: 'x', code: 'busy', error: 'Too many wait.' }]);
+    expect(at.outgoing).toEqual([]);
+    expect(at.log).toEqual([{ kind: 'notice', text: 'Your message was not taken: Too many wait.' }]);
+  });
+});
+
+describe('what the agent does', () => {
+  test('is counted from when it began, however often it is said', () => {
+    const at = play([
+      said('t1', 'Hi'),
+      status('thinking', 0),
+      status('thinking', 2_000),
+      status('thinking', 4_000),
+    ]);
+    expect(at.agent).toMatchObject({ status: 'thinking', since: 2_000 });
+    expect(agentText(at, 9_500)).toBe('thinking · 7 s');
+  });
+
+  test('what began before this connection is counted by the server’s account', () => {
+    const at = play([said('t1', 'Hi'), started('t1'), status('thinking', 2_500)]);
+    expect(at.agent?.since).toBe(500);
+  });
+
+  test('waiting is counted from the question, and the tool that runs is named with its progress', () => {
+    const waiting = play([
+      said('t1', 'Hi'),
+      call('c1'),
+      asks('c1'),
+      call('c2'),
+      status('waiting_approval', 4_000),
+    ]);
+    expect(agentText(waiting, 3_000 + 3_723_000)).toBe('waiting for your approval · 1 h 2 min');
+    const running = play([
+      call('c1', 'allow'),
+      { type: 'agent_status', status: 'running_tool', details: { tool_call_id: 'c1', elapsed_ms: 0 } },
+      { type: 'tool_progress', tool_call_id: 'c1', progress: 2, total: 5 },
+    ]);
+    expect(agentText(running, 63_000)).toBe('running office.send_mail (2 of 5) · 1 min 1 s');
+  });
+
+  test('the end of the last turn is the end of the work; a turn that nobody runs yet says so', () => {
+    expect(agentText(play([said('t1', 'Hi'), status('thinking'), ended('t1')]), 0)).toBe('ready');
+    expect(agentText(play([said('t1', 'Hi'), status('idle')]), 0)).toBe('waiting for a worker');
+    expect(agentText(startConversation('s', []), 0)).toBeNull();
+  });
+
+  test('the connection is told in words', () => {
+    const at = startConversation('s', []);
+    const waiting = {
+      ...at,
+      connection: { kind: 'waiting', why: 'the gateway restarts', until: 1_500 } as const,
+    };
+    expect(connectionText(waiting, 0)).toBe('reconnecting in 2 s: the gateway restarts');
+    expect(connectionText({ ...at, connection: { kind: 'stopped', why: 'Gone.' } }, 0)).toBe(
+      'not connected: Gone.',
+    );
+  });
+});
