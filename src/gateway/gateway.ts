@@ -24,7 +24,8 @@ export interface Gateway {
 }
 
 const drainMs = 1_500;
-const answerMs = 300;
+/** Of the bound, for who just asked for something: the answer still comes before the farewell. */
+const answerShare = 0.2;
 /** Close frames get this long to leave before the sockets are gone. */
 const lingerMs = 100;
 
@@ -79,10 +80,9 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const drain = async (boundMs: number) => {
     isDraining = true;
     listener.close();
-    // Who just asked for something gets the answer, if it comes soon.
-    await inFlight.settle(Math.min(answerMs, boundMs));
+    await inFlight.settle(boundMs * answerShare);
     connections.closeAll();
-    const left = await inFlight.settle(boundMs);
+    const left = await inFlight.settle(boundMs * (1 - answerShare));
     if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
     await hubs.close();
     await delay(lingerMs);

@@ -46,19 +46,27 @@ export interface GatewayHarness {
 }
 
 export async function openGatewayHarness(
-  options: { timings?: Partial<GatewayTimings>; origins?: string; logger?: Logger } = {},
+  options: {
+    timings?: Partial<GatewayTimings>;
+    origins?: string;
+    logger?: Logger;
+    /** The way to Postgres that the gateway takes, instead of the straight one. */
+    wayTo?(databaseUrl: string): Promise<string>;
+  } = {},
 ): Promise<GatewayHarness> {
   const database = await createTestDatabase();
   const logger = options.logger ?? pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
+  const connectionString = (await options.wayTo?.(database.url)) ?? database.url;
   const db = openPool({
-    connectionString: database.url,
+    connectionString,
     max: 5,
     applicationName: 'test-gateway',
     onError: (error) => logger.warn({ err: error }, 'a pooled connection broke'),
   });
-  const plane = (applicationName: string) =>
-    createPostgresPlane({ connectionString: database.url, applicationName, logger });
-  const [live, worker] = [plane('test-gateway-live'), plane('test-worker-live')];
+  const plane = (applicationName: string, url: string) =>
+    createPostgresPlane({ connectionString: url, applicationName, logger });
+  const live = plane('test-gateway-live', connectionString);
+  const worker = plane('test-worker-live', database.url);
   const connection = await Connection.connect({ address: fromSetup('TURNGATE_TEST_TEMPORAL') });
   const client = new Client({ connection });
   const gateway = await startGateway({
