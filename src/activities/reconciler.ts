@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { LivePlane } from '../live/port.ts';
 import type { Db } from '../store/db.ts';
@@ -38,6 +38,8 @@ export class Reconciler {
   readonly #stopped = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #sweptAt = Date.now();
+  /** When the last round was through, milliseconds since 1970. */
+  roundedAt = Date.now();
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
@@ -55,6 +57,7 @@ export class Reconciler {
   async #loop(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       await this.round();
+      this.roundedAt = Date.now();
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ROUND_MS);
         this.#stopped.signal.addEventListener('abort', () => {
@@ -146,6 +149,15 @@ export class Reconciler {
     }
   }
 
+  /** A reset leaves an open run behind that waits at the gates of the turn that was ended: it is to look. */
+  async #releaseResetRun(turn: RunningTurn): Promise<void> {
+    try {
+      await this.#deps.turns.cancel(turn.sessionId, turn.turnId);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  }
+
   /** The run is closed and its turn is not: nobody will ever end it but us. */
   async #end(turn: RunningTurn, how: string): Promise<void> {
     const { db, live, turns, logger } = this.#deps;
@@ -164,5 +176,6 @@ export class Reconciler {
     live.publish({ kind: 'events', sessionId: turn.sessionId, events: ended.events });
     live.nudge({ kind: 'stop', turnId: turn.turnId });
     if (ended.moreWaiting) await turns.wake(turn);
+    else await this.#releaseResetRun(turn);
   }
 }

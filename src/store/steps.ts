@@ -88,6 +88,8 @@ export async function openStep(
     ]);
     if (step?.result) return done({ kind: 'closed', result: step.result });
     if (mine && mine.status !== 'running') return done({ kind: 'refused' });
+    // A run that was reset into the middle of a turn must not go on with another one from there.
+    if (!mine && input.step > 1) return done({ kind: 'refused' });
     const turn = mine ?? next;
     if (!turn) return done({ kind: 'nothing' });
     if (other) return done({ kind: 'busy' });

@@ -24,31 +24,28 @@ interface CallsOfStep {
  */
 export async function settleCalls(step: CallsOfStep, inbox: SignalInbox, states: GateState[]): Promise<void> {
   const open = step.calls.filter((call) => call.gate !== 'deny');
-  const waiting = open.filter((call) => call.gate === 'ask');
   const since = Date.now();
+  const byId = new Map(open.map((call) => [call.toolCallId, gateState(call, since)]));
+  const waiting = () => open.filter((call) => byId.get(call.toolCallId)?.state === 'waiting');
   const view = () =>
     showWaiting(
       step,
-      waiting.map((call) => ({ call, since })),
+      waiting().map((call) => ({ call, since })),
     );
-  const byId = new Map(open.map((call) => [call.toolCallId, gateState(call, since)]));
   states.push(...byId.values());
-  if (waiting.length > 0) view();
+  if (waiting().length > 0) view();
   inbox.lookOnWake = true;
   try {
     await allOrNone(
       open.map((call) => async () => {
         const state = byId.get(call.toolCallId) ?? gateState(call, since);
-        await settleCall(step.sessionId, call, inbox, state, () => {
-          const at = waiting.indexOf(call);
-          if (at < 0) return;
-          waiting.splice(at, 1);
-          view();
-        });
+        await settleCall(step.sessionId, call, inbox, state, view);
       }),
     );
   } finally {
     inbox.lookOnWake = false;
+    // Search attributes outlive the run: the next one would be listed as waiting, too.
+    if (waiting().length > 0) showWaiting(step, []);
   }
 }
 
@@ -79,7 +76,7 @@ async function settleCall(
   call: StepCall,
   inbox: SignalInbox,
   state: GateState,
-  decided: () => void,
+  view: () => void,
 ): Promise<void> {
   const callTool = toolActivity(call.tool);
   const run = async () => {
@@ -90,10 +87,11 @@ async function settleCall(
   if (call.gate === 'ask') {
     await passGate(sessionId, call, inbox, async () => {
       setState(state, 'running');
-      decided();
-      const settled = await run();
-      if (!settled) setState(state, 'waiting');
-      return settled;
+      view();
+      if (await run()) return true;
+      setState(state, 'waiting');
+      view();
+      return false;
     });
   } else if (!(await run())) {
     // An allowed call that suddenly needs a decision: its arguments are not what they were.

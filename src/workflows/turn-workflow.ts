@@ -38,7 +38,7 @@ async function runTurn(sessionId: string, inbox: SignalInbox, state: TurnState):
     return await CancellationScope.cancellable(async () => {
       const working = CancellationScope.current();
       const watching = new CancellationScope();
-      watching.run(() => watch(sessionId, inbox, working)).catch(ignoreCancellation);
+      watching.run(() => watch(sessionId, inbox, state, working)).catch(ignoreCancellation);
       try {
         return await runSteps(sessionId, inbox, state);
       } finally {
@@ -78,12 +78,19 @@ async function runSteps(sessionId: string, inbox: SignalInbox, state: TurnState)
  * Looks, whenever a signal asks for it, whether the turn is still this run's and wanted; cancels the work if
  * not. The store says so, not the signal.
  */
-async function watch(sessionId: string, inbox: SignalInbox, working: CancellationScope): Promise<void> {
+async function watch(
+  sessionId: string,
+  inbox: SignalInbox,
+  state: TurnState,
+  working: CancellationScope,
+): Promise<void> {
   for (;;) {
     await condition(() => inbox.lookWanted);
     inbox.lookWanted = false;
     const { standing, cancelRequested } = await storeActivities.lookAtTurn({ sessionId });
-    if (standing === 'over' || (standing === 'mine' && cancelRequested)) {
+    // A turn that the history names but the store does not give to this run: the run was reset.
+    const lost = standing === 'over' || (standing === 'unclaimed' && state.turnId !== null);
+    if (lost || (standing === 'mine' && cancelRequested)) {
       working.cancel();
       return;
     }
