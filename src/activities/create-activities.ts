@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { PublicError } from '../protocol/errors.ts';
+import { cleanText } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
 import { recordRejectedSignal } from '../store/reconcile.ts';
 import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
@@ -18,7 +19,14 @@ export function createActivities(deps: ActivityDeps): Activities {
       { session_id: signal.sessionId, turn_id: turn?.turnId, signal: signal.name },
       'a signal was not understood and is ignored',
     );
-    if (turn) await recordRejectedSignal(db, { ...signal, turnId: turn.turnId });
+    if (!turn) return;
+    await recordRejectedSignal(db, {
+      sessionId: signal.sessionId,
+      turnId: turn.turnId,
+      name: cleanText(signal.name),
+      problem: cleanText(signal.problem),
+      payload: cleanText(signal.payload),
+    });
   };
   return {
     runStep: createRunStep(deps),
@@ -38,7 +46,11 @@ export function createActivities(deps: ActivityDeps): Activities {
       try {
         const by = expired
           ? { decidedBy: 'turngate', via: 'timeout' }
-          : { decidedBy: 'operator', via: 'signal', reason };
+          : {
+              decidedBy: 'operator',
+              via: 'signal',
+              reason: reason === undefined ? undefined : cleanText(reason),
+            };
         const decided = await recordVerdict(db, { sessionId, toolCallId, outcome, ...by });
         if (decided.kind === 'conflict') return 'conflict';
         if (decided.events.length > 0) live.publish({ kind: 'events', sessionId, events: decided.events });
