@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 2_000;
-/** SQLSTATE classes that say the same however often one asks: data, constraint, syntax. */
-const finalClasses = ['22', '23', '42'];
+/** SQLSTATE classes that say the same however often one asks: data, constraint, syntax, limit exceeded. */
+const finalClasses = ['22', '23', '42', '54'];
 
 /**
  * Repeats a write that must not be lost while the store is away: a model's answer or a tool's result exists only

@@ -11,6 +11,9 @@ import type { ToolDescriptor } from '../tools/port.ts';
 /** Calls of one step; more are refused, so that one answer cannot flood people with gates. */
 const CALLS_PER_STEP_MAX = 32;
 
+/** No tool has a longer name; what a model makes up may. */
+const TOOL_NAME_CHARS_MAX = 256;
+
 /** Evaluates the policy on each call the model asked for. Policy lives here, in the activity, never in workflow code. */
 export function proposeCalls(
   asked: ModelToolCall[],
@@ -22,7 +25,7 @@ export function proposeCalls(
   return asked.map((call, index) => {
     const toolCallId = uuidv7();
     const tool = toolName(
-      cleanText(call.name),
+      cleanText(call.name).slice(0, TOOL_NAME_CHARS_MAX),
       tools.map((known) => known.name),
     );
     const descriptor = tools.find((known) => known.name === tool);

@@ -196,9 +196,15 @@ function offered(agent: AgentDefinition, tools: ToolDescriptor[]): ToolDescripto
   return servers === undefined ? tools : tools.filter((tool) => servers.includes(tool.server));
 }
 
+/** What no attempt gets over (no such agent, an answer that the store refuses) must not hold the session for ever. */
+function givenUp(error: unknown, attempt: number): ApplicationFailure {
+  const message = `${error instanceof Error ? error.message : String(error)} (given up after ${attempt} attempts)`;
+  return ApplicationFailure.create({ type: 'Step.Failed', message, nonRetryable: true });
+}
+
 /** Tells Temporal whether another attempt may help, and when. */
 function toFailure(error: unknown, attempt: number, maxAttempts: number): unknown {
-  if (!(error instanceof ModelError)) return error;
+  if (!(error instanceof ModelError)) return attempt < maxAttempts ? error : givenUp(error, attempt);
   const exhausted = error.retryable && attempt >= maxAttempts;
   const message = exhausted ? `${error.message} (given up after ${attempt} attempts)` : error.message;
   const { retryAfterMs } = error;

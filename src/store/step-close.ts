@@ -8,8 +8,10 @@ import type { StepCall, StepResult } from './steps.ts';
 import { closeCall } from './tool-call-close.ts';
 import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
 
-/** Arguments of a call as an operator sees them in Temporal, bytes of JSON. */
-const OPERATOR_ARGUMENT_CHARS = 32 * 1024;
+/** Arguments as an operator sees them in Temporal, bytes: of one call, and of all calls of a step together. */
+const OPERATOR_ARGUMENT_BYTES = 32 * 1024;
+/** Temporal takes 2 MB a payload and warns from 512 KiB; escaping may double this. */
+const OPERATOR_STEP_BYTES = 256 * 1024;
 
 /** A tool call that the model asked for, with the policy's decision on it. */
 export interface ProposedCall {
@@ -65,7 +67,7 @@ export async function closeStep(
       kind: 'calls',
       turnId: closing.turnId,
       userId: turn.user_id,
-      calls: closing.calls.map(toStepCall),
+      calls: closing.calls.map((call) => toStepCall(call, closing.calls.length)),
     };
     await saveResult(tx, closing, result);
     return { result, events: await appendEvents(tx, closing.sessionId, [streamed, ...events]) };
@@ -237,12 +239,14 @@ function requestEvent(
   };
 }
 
-function toStepCall(call: ProposedCall): StepCall {
-  const json = JSON.stringify(call.arguments);
+function toStepCall(call: ProposedCall, calls: number): StepCall {
+  const limit = Math.min(OPERATOR_ARGUMENT_BYTES, Math.floor(OPERATOR_STEP_BYTES / calls));
+  const json = Buffer.from(JSON.stringify(call.arguments));
   return {
     toolCallId: call.toolCallId,
     tool: call.tool,
-    arguments: json.length > OPERATOR_ARGUMENT_CHARS ? `${json.slice(0, OPERATOR_ARGUMENT_CHARS)}…` : json,
+    // A character that the cut splits becomes U+FFFD.
+    arguments: json.length > limit ? `${json.subarray(0, limit).toString()}…` : json.toString(),
     gate: call.refusal ? 'deny' : call.gate,
     rule: call.rule,
     reason: call.reason,
