@@ -24,6 +24,7 @@ import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
 import { temporalLogger } from './temporal-logger.ts';
 import { untilSignalled } from './until-signalled.ts';
+import { reportHealth } from './worker-health.ts';
 import { bundleWorkflows, payloadConverterPath } from './workflow-bundle.ts';
 
 const SHUTDOWN_GRACE = '1 s';
@@ -112,12 +113,21 @@ export async function startWorker(
   const running = Promise.all([steps.run(), calls.run()]);
   const reconciler = new Reconciler({ db, live, client, turns, logger });
   reconciler.start();
+  const stopReporting = reportHealth(
+    config.WORKER_HEALTH_FILE,
+    {
+      isPolling: () => [steps, calls].every((worker) => worker.getState() === 'RUNNING'),
+      roundedAt: () => reconciler.roundedAt,
+    },
+    logger,
+  );
   const failed = running.then(() => {
     throw new Error('The Temporal worker stopped by itself.');
   });
   return {
     failed,
     async close() {
+      stopReporting();
       await reconciler.stop();
       for (const worker of [steps, calls]) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.allSettled([running]);

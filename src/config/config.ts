@@ -51,6 +51,10 @@ export const environment = z.object({
   PG_POOL_MAX: count
     .default(10)
     .describe('Postgres connections of one process, besides those of the live plane'),
+  WORKER_HEALTH_FILE: z
+    .string()
+    .optional()
+    .describe('file that a worker touches every second while it works, for health checks'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
