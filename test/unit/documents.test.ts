@@ -10,11 +10,8 @@ import { eventBodies } from '../../src/protocol/server-frames.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const read = (file: string) => readFileSync(join(repository, file), 'utf8');
-const documents = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(repository, 'docs')).map(inDocs)];
-
-function inDocs(name: string): string {
-  return join('docs', name);
-}
+const inDocs = readdirSync(join(repository, 'docs'), { encoding: 'utf8', recursive: true });
+const documents = ['README.md', 'CONTRIBUTING.md', ...inDocs.map((name) => join('docs', name))];
 
 /** Targets of a document's links to files of the repository. */
 function linksOf(document: string): string[] {
@@ -43,6 +40,11 @@ describe('the documents', () => {
     const names = [...Object.keys(eventBodies), ...errorCode.options].map((name) => `| \`${name}\` |`);
     const text = read('docs/protocol.md');
     expect([...codes, ...names].filter((cell) => !text.includes(cell))).toEqual([]);
+  });
+
+  test('every error code has its page, and no other word has', () => {
+    const pages = readdirSync(join(repository, 'docs', 'errors'));
+    expect(pages.toSorted()).toEqual(errorCode.options.map((code) => `${code}.md`).toSorted());
   });
 
   test('the examples are as short as README says', () => {
