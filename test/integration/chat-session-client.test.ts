@@ -1,0 +1,247 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { ConnectionState } from '../../src/cli/chat/conversation.ts';
+import { SessionClient } from '../../src/cli/chat/session-client.ts';
+import { StartFailure } from '../../src/cli/dev/start-failure.ts';
+import type { ServerFrame } from '../../src/protocol/server-frames.ts';
+import { until } from '../helpers/gateway.ts';
+
+interface Arrived {
+  socket: WebSocket;
+  url: string;
+  authorization: string | undefined;
+  frames: { type: string; id?: string; last_seq?: number }[];
+}
+
+let server: WebSocketServer;
+let arrived: Arrived[];
+let token: string;
+let isGone: boolean;
+let client: SessionClient;
+let got: ServerFrame[];
+let states: ConnectionState[];
+
+const welcome = {
+  type: 'welcome',
+  session_id: 's',
+  connection_id: 'c',
+  user: { id: 'u', email: null, name: null },
+  last_seq: 0,
+  heartbeat_ms: 30_000,
+  protocol: 'turngate.v1',
+};
+const event = (seq: number) => ({
+  type: 'turn_started',
+  seq,
+  session_id: 's',
+  ts: 1,
+  turn_id: `t${seq}`,
+  workflow_id: 'w',
+  run_id: 'r',
+});
+
+beforeEach(async () => {
+  arrived = [];
+  token = 'one';
+  isGone = false;
+  got = [];
+  states = [];
+  server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  server.on('connection', (socket, request) => {
+    const { authorization } = request.headers;
+    const frames: Arrived['frames'] = [];
+    socket.on('message', (data) => frames.push(JSON.parse(String(data))));
+    arrived.push({ socket, url: request.url ?? '', authorization, frames });
+    socket.send(JSON.stringify(welcome));
+  });
+  await new Promise((listening) => server.once('listening', listening));
+});
+
+afterEach(async () => {
+  client.close();
+  for (const socket of server.clients) socket.terminate();
+  await new Promise((closed) => server.close(closed));
+});
+
+function connect(lastSeq = 0): void {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The server has no port.');
+  const place = `127.0.0.1:${address.port}`;
+  client = new SessionClient({
+    findTarget: () => {
+      if (isGone) throw new StartFailure('No Turngate runs here.');
+      return { http: `http://${place}`, ws: `ws://${place}`, token };
+    },
+    sessionId: 's',
+    lastSeq,
+    onFrame: (frame) => got.push(frame),
+    onConnection: (state) => states.push(state),
+  });
+  client.connect();
+}
+
+/** The n-th connection, once it is there. */
+async function connection(n: number): Promise<Arrived> {
+  await until(() => arrived.length >= n);
+  const found = arrived[n - 1];
+  if (!found) throw new Error(`There is no connection ${n}.`);
+  return found;
+}
+const say = (to: Arrived, ...frames: object[]) => {
+  for (const frame of frames) to.socket.send(JSON.stringify(frame));
+};
+const seqs = () => got.flatMap((frame) => ('seq' in frame ? [frame.seq] : []));
+const opened = (times: number) =>
+  until(() => states.filter((state) => state.kind === 'open').length >= times);
+const message = (id: string) => ({ type: 'message' as const, id, content: id });
+
+describe('events', () => {
+  test('each comes once and in order, whatever is repeated or unknown', async () => {
+    connect(2);
+    const first = await connection(1);
+    expect([first.url, first.authorization]).toEqual(['/v1/sessions/s/ws?last_seq=2', 'Bearer one']);
+    say(
+      first,
+      event(2),
+      event(3),
+      event(3),
+      { type: 'later_invention', seq: 4 },
+      { type: 'rumour' },
+      event(5),
+    );
+    first.socket.send('no json');
+    first.socket.send('[]');
+    say(first, { type: 'ping' });
+    await until(() => first.frames.length > 0);
+    expect(seqs()).toEqual([3, 5]);
+    expect(client.lastSeq).toBe(5);
+    expect(first.frames).toEqual([{ type: 'pong' }]);
+  });
+
+  test('a gap is asked for once and nothing after it is taken before it is closed', async () => {
+    connect();
+    const first = await connection(1);
+    say(first, event(1), event(4), event(5), { type: 'ping' });
+    await until(() => first.frames.length === 2);
+    expect(first.frames).toEqual([{ type: 'resume', last_seq: 1 }, { type: 'pong' }]);
+    say(first, event(2), event(3), event(4), event(5));
+    await until(() => seqs().length === 5);
+    expect(seqs()).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe('a lost connection', () => {
+  test('comes back after the last event, and what was not answered is sent again with its id', async () => {
+    connect();
+    const first = await connection(1);
+    await opened(1);
+    for (const id of ['a', 'b', 'c']) expect(client.send(message(id))).toBe(true);
+    await until(() => first.frames.length === 3);
+    say(
+      first,
+      event(1),
+      { type: 'ack', id: 'a' },
+      { type: 'error', id: 'c', code: 'busy', error: 'Too many.' },
+    );
+    await until(() => got.length === 4);
+    first.socket.terminate();
+    const second = await connection(2);
+    expect(second.url).toBe('/v1/sessions/s/ws?last_seq=1');
+    await until(() => second.frames.length === 1);
+    expect(second.frames).toEqual([{ type: 'message', id: 'b', content: 'b' }]);
+  });
+
+  test('what is written meanwhile is sent when it is back, in order', async () => {
+    connect();
+    const first = await connection(1);
+    await opened(1);
+    first.socket.terminate();
+    await until(() => states.some((state) => state.kind === 'waiting'));
+    for (const id of ['a', 'b']) expect(client.send(message(id))).toBe(true);
+    const second = await connection(2);
+    await until(() => second.frames.length === 2);
+    expect(second.frames.map((frame) => frame.id)).toEqual(['a', 'b']);
+  });
+
+  test('what the gateway cannot take just now is sent again, and the refusal is not shown', async () => {
+    connect();
+    const first = await connection(1);
+    await opened(1);
+    client.send(message('a'));
+    await until(() => first.frames.length === 1);
+    say(first, { type: 'error', id: 'a', code: 'unavailable', error: 'The store is away.' });
+    await until(() => first.frames.length === 2);
+    expect(first.frames[1]).toEqual(first.frames[0]);
+    expect(got.map((frame) => frame.type)).toEqual(['welcome']);
+  });
+
+  test.each([1001, 1011, 4008, 4009, 4029])('close code %i: it reconnects', async (code) => {
+    connect();
+    (await connection(1)).socket.close(code, 'some reason');
+    await connection(2);
+    await opened(2);
+    expect(states.find((state) => state.kind === 'waiting')).toMatchObject({ why: 'some reason' });
+  });
+
+  test('1012: it stays away as long as it is told', async () => {
+    connect();
+    const first = await connection(1);
+    await opened(1);
+    const before = Date.now();
+    first.socket.close(1012, 'Server restarting; retry_after_ms=300');
+    await connection(2);
+    expect(Date.now() - before).toBeGreaterThanOrEqual(290);
+    expect(states.find((state) => state.kind === 'waiting')).toMatchObject({ why: 'the gateway restarts' });
+  });
+
+  test('where nothing runs, it tries until something does', async () => {
+    isGone = true;
+    connect();
+    await until(() => states.filter((state) => state.kind === 'waiting').length >= 2);
+    expect(states).toContainEqual(
+      expect.objectContaining({ kind: 'waiting', why: 'No Turngate runs here.' }),
+    );
+    isGone = false;
+    await opened(1);
+  });
+});
+
+describe('an end', () => {
+  test.each([
+    [4000, /another connection/i],
+    [4001, /does not accept the token/],
+    [4003, /do not take part/],
+    [4004, /does not exist/],
+    [4010, /has expired/],
+    [4013, /larger than/],
+  ])('close code %i: it stops and says why', async (code, why) => {
+    connect();
+    (await connection(1)).socket.close(code, 'x');
+    await until(() => states.at(-1)?.kind === 'stopped');
+    expect(states.at(-1)).toMatchObject({ why: expect.stringMatching(why) });
+    expect(client.send(message('late'))).toBe(false);
+    expect(arrived).toHaveLength(1);
+  });
+
+  test.each([4001, 4010])(
+    'close code %i, and there is another token: it comes back with that',
+    async (code) => {
+      connect();
+      const first = await connection(1);
+      token = 'two';
+      first.socket.close(code, 'x');
+      expect((await connection(2)).authorization).toBe('Bearer two');
+    },
+  );
+
+  test('after close it neither comes back nor says anything', async () => {
+    connect();
+    const first = await connection(1);
+    await opened(1);
+    const closed = new Promise((resolve) => first.socket.once('close', resolve));
+    client.close();
+    await closed;
+    expect(states.at(-1)).toEqual({ kind: 'open' });
+    expect(client.send(message('late'))).toBe(false);
+  });
+});
