@@ -73,11 +73,6 @@ export class TerminalRun {
     await this.#waitFor(`no "${what}"`, () => !this.screen().includes(what));
   }
 
-  resize(columns: number, rows: number): void {
-    this.#screen.resize(columns, rows);
-    this.#pty.resize(columns, rows);
-  }
-
   async end(): Promise<void> {
     if (this.#exitCode === null) this.#pty.kill('SIGKILL');
     await this.exited;

@@ -110,6 +110,16 @@ describe('the session as a chat finds it', () => {
   });
 });
 
+test('what HTTP refuses, and who does not answer, is told in a sentence', async () => {
+  const wrong = new HttpApi(() => ({ ...findTarget(), token: 'wrong' }));
+  await expect(wrong.sessions(1)).rejects.toThrow(
+    /does not accept the token: .* `turngate token` makes a new one/,
+  );
+  await expect(loadHistory(api, 'none')).rejects.toThrow('refused: There is no such session.');
+  const nobody = new HttpApi(() => ({ ...findTarget(), http: 'http://127.0.0.1:9' }));
+  await expect(nobody.sessions(1)).rejects.toThrow(/^Nothing answers at .* Does `npm start` run there\?$/);
+});
+
 describe('a chat', () => {
   test('that comes in the middle of a stream shows all of it, and goes on exactly', async () => {
     const sessionId = await at.session();
