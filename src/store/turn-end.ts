@@ -63,13 +63,14 @@ export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] 
 interface OpenStreamRow {
   step: number;
   message_id: string;
+  attempt: number;
   position: number;
 }
 
 async function closeStream(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   const { rows } = await tx.query<OpenStreamRow>({
     name: 'find-open-stream',
-    text: `select s.step, s.message_id, t.position from steps s join turns t on t.id = s.turn_id
+    text: `select s.step, s.message_id, s.attempt, t.position from steps s join turns t on t.id = s.turn_id
            where s.turn_id = $1 and not exists (select 1 from messages m where m.id = s.message_id)`,
     values: [ending.turnId],
   });
@@ -77,7 +78,8 @@ async function closeStream(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   if (!open) return [];
   const draft = ending.status === 'cancelled' ? await readDraft(tx, open.message_id) : null;
   await deleteDraft(tx, open.message_id);
-  if (!draft?.content) {
+  // What an earlier attempt had said was taken back when the next one began.
+  if (!draft?.content || draft.attempt !== open.attempt) {
     return [
       {
         key: `stream_void:${open.message_id}`,

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type Db, openPool } from '../../src/store/db.ts';
+import { writeDrafts } from '../../src/store/drafts.ts';
+import { acceptMessage, readMessages } from '../../src/store/messages.ts';
+import { createSession } from '../../src/store/sessions.ts';
+import { openStep } from '../../src/store/steps.ts';
+import { endRunningTurn } from '../../src/store/turns.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+
+let db: Db;
+let database: { url: string; drop(): Promise<void> };
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = openPool({
+    connectionString: database.url,
+    max: 2,
+    applicationName: 'test',
+    onError: () => undefined,
+  });
+});
+afterAll(async () => {
+  await db.end();
+  await database.drop();
+});
+
+async function cancelAfter(attempts: number): Promise<string[]> {
+  const { id: sessionId } = await createSession(db, { tenant: 't', userId: 'alice' });
+  await acceptMessage(db, { sessionId, userId: 'alice', clientMessageId: 'one', content: 'go' });
+  const runId = `run of ${sessionId}`;
+  const input = { sessionId, runId, workflowId: 'w', step: 1, historyMessages: 50, maxSteps: 25 };
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    const { opening, committed } = await openStep(db, input);
+    await committed;
+    if (opening.kind !== 'open') throw new Error(`The step is ${opening.kind}.`);
+    const { messageId } = opening;
+    if (attempt === 1) {
+      await writeDrafts(db, [{ messageId, sessionId, attempt, content: 'said first', thought: '' }]);
+    }
+  }
+  await endRunningTurn(db, { sessionId, runId, status: 'cancelled' });
+  const { messages } = await readMessages(db, { sessionId, limit: 10 });
+  return messages.map((message) => message.content);
+}
+
+test('what a cancelled turn had said stays', async () => {
+  expect(await cancelAfter(1)).toEqual(['go', 'said first']);
+});
+
+test('what an attempt had said before the next one began does not come back with the cancellation', async () => {
+  expect(await cancelAfter(2)).toEqual(['go']);
+});
