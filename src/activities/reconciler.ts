@@ -56,14 +56,18 @@ export class Reconciler {
 
   async #loop(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      await this.round();
+      // A call that is under way when the worker stops ends with it, also where Temporal does not answer.
+      await this.#deps.client.withAbortSignal(this.#stopped.signal, () => this.round());
       this.roundedAt = Date.now();
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ROUND_MS);
-        this.#stopped.signal.addEventListener('abort', () => {
+        const done = () => {
           clearTimeout(timer);
+          this.#stopped.signal.removeEventListener('abort', done);
           resolve();
-        });
+        };
+        const timer = setTimeout(done, ROUND_MS);
+        this.#stopped.signal.addEventListener('abort', done);
+        if (this.#stopped.signal.aborted) done();
       });
     }
   }
@@ -82,9 +86,11 @@ export class Reconciler {
   }
 
   async #part(what: string, work: () => Promise<void>): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
     try {
       await work();
     } catch (error) {
+      if (this.#stopped.signal.aborted) return;
       this.#deps.logger.warn({ err: error }, `reconciling ${what} failed; the next round tries again`);
     }
   }
@@ -122,6 +128,8 @@ export class Reconciler {
     rows: { turnIds: string[]; decisionIds: string[] },
     work: () => Promise<void>,
   ): Promise<void> {
+    // What is left is due again later, for whoever runs then.
+    if (this.#stopped.signal.aborted) return;
     try {
       await work();
     } catch (error) {

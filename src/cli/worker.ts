@@ -128,9 +128,8 @@ export async function startWorker(
     failed,
     async close() {
       stopReporting();
-      await reconciler.stop();
       for (const worker of [steps, calls]) if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.allSettled([running]);
+      await Promise.allSettled([running, reconciler.stop()]);
       await Promise.allSettled([tools.close(), live.close()]);
       await Promise.allSettled([db.end(), connection.close()]);
     },

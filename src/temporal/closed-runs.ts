@@ -8,6 +8,7 @@ export interface ClosedRun {
   how: string;
 }
 
+const CALL_TIMEOUT_MS = 5_000;
 const abnormal = ['Terminated', 'Failed', 'TimedOut', 'Canceled'];
 
 /**
@@ -18,17 +19,20 @@ export async function listClosedRuns(client: Client, since: Date, limit: number)
   const statuses = abnormal.map((status) => `'${status}'`).join(', ');
   const query = `WorkflowType = '${turnWorkflowType}' and ExecutionStatus in (${statuses}) and CloseTime > '${since.toISOString()}'`;
   const runs: ClosedRun[] = [];
-  for await (const run of client.workflow.list({ query, pageSize: limit })) {
-    runs.push({ runId: run.runId, how: run.status.name });
-    if (runs.length >= limit) break;
-  }
+  await client.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => {
+    for await (const run of client.workflow.list({ query, pageSize: limit })) {
+      runs.push({ runId: run.runId, how: run.status.name });
+      if (runs.length >= limit) break;
+    }
+  });
   return runs;
 }
 
 /** How a run ended; null while it is open. A run that Temporal does not know (any more) counts as ended. */
 export async function describeRun(client: Client, sessionId: string, runId: string): Promise<string | null> {
   try {
-    const { status } = await client.workflow.getHandle(sessionWorkflowId(sessionId), runId).describe();
+    const handle = client.workflow.getHandle(sessionWorkflowId(sessionId), runId);
+    const { status } = await client.withDeadline(Date.now() + CALL_TIMEOUT_MS, () => handle.describe());
     return status.name === 'RUNNING' ? null : status.name;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'NOT_FOUND';
