@@ -9,6 +9,9 @@ import type { Activities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createRunStep } from './run-step.ts';
 
+/** Of what a client is told when a turn fails; the whole of it is in the run's history. */
+const ERROR_CHARS_MAX = 2_000;
+
 /** Everything a turn may do to the world. */
 export function createActivities(deps: ActivityDeps): Activities {
   const { db, live, logger } = deps;
@@ -70,7 +73,8 @@ export function createActivities(deps: ActivityDeps): Activities {
     },
 
     async endTurn({ sessionId, status, error }) {
-      const ended = await endRunningTurn(db, { sessionId, runId: runId(), status, error });
+      const said = error && { ...error, message: cleanText(error.message).slice(0, ERROR_CHARS_MAX) };
+      const ended = await endRunningTurn(db, { sessionId, runId: runId(), status, error: said });
       if (ended.events.length > 0) live.publish({ kind: 'events', sessionId, events: ended.events });
       return { moreWaiting: ended.moreWaiting };
     },

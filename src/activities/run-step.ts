@@ -1,6 +1,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { type ModelAnswer, ModelError } from '../model/port.ts';
 import type { EventFrame } from '../protocol/server-frames.ts';
+import { cleanText } from '../protocol/text.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
 import { type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
@@ -12,11 +13,13 @@ import type { ActivityDeps } from './deps.ts';
 import { toModelMessages, toModelTools } from './model-messages.ts';
 import { persist } from './persist.ts';
 import { proposeCalls } from './propose-calls.ts';
+import { noteChoices, noteProgress } from './step-notices.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
 import { TextStream } from './text-stream.ts';
 
 const BUSY_RETRY = '1 s';
 const CLOSE_FOR_MS = 60_000;
+const FINISH_REASON_CHARS_MAX = 64;
 const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /** One model call: opens the step, streams, closes it. Safe to run again at any point. */
@@ -118,6 +121,7 @@ class StepRun {
     const opened = committed.then(
       (events) => {
         publish(this.#deps, sessionId, events);
+        noteProgress(this.#deps.live, sessionId, this.#at.step);
         this.#stream.release();
       },
       (error: unknown) => {
@@ -143,7 +147,7 @@ class StepRun {
     const timeoutMs = config.approval_timeout_ms ?? this.#deps.config.APPROVAL_TIMEOUT_MS;
     return this.#commit({
       ...this.#closing(),
-      finishReason: answer.finishReason,
+      finishReason: cleanText(answer.finishReason).slice(0, FINISH_REASON_CHARS_MAX),
       usage: answer.usage,
       calls: proposeCalls(answer.toolCalls, tools, agent, timeoutMs),
     });
@@ -187,6 +191,7 @@ class StepRun {
     });
     if (!closed) return { kind: 'refused' };
     publish(this.#deps, closing.sessionId, closed.events);
+    noteChoices(this.#deps.live, closing.sessionId, closed.result);
     return closed.result;
   }
 }

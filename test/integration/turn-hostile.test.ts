@@ -132,3 +132,11 @@ test('the run that follows a cancelled gate is not shown as waiting', async () =
   free.resolve();
   expect(Object.fromEntries(shown)).toMatchObject({ TurngateState: 'running' });
 });
+
+test('a finish reason that no database can carry does not fail its step', async () => {
+  at.model.script(() => ['said', { finish: 'stop\u0000' as 'stop' }]);
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  expect(await at.event(sessionId, 'stream_end')).toMatchObject({ finish_reason: 'stop\uFFFD' });
+});
