@@ -34,6 +34,8 @@ export function createTurnClient(client: Client, options: { taskQueue: string })
           workflowId: sessionWorkflowId(sessionId),
           taskQueue: options.taskQueue,
           args: [input],
+          // A worker that dies in the middle of a workflow task holds its run for this long, not for the default 10 s.
+          workflowTaskTimeout: '3 s',
           signal: signals.wake,
           signalArgs: [],
           staticSummary: `Session ${sessionId}`,

@@ -170,11 +170,17 @@ test('a tool that a killed worker was running: read-only runs again, anything el
   expect(statuses.indexOf('retrying')).toBeGreaterThan(statuses.indexOf('stalled'));
 });
 
-test('a tool of 20 s shows a sign of life at least eight times', async () => {
+test('a tool of 20 s shows a sign of life at least eight times, why it may run, and how far it is', async () => {
   const { client } = await openClient();
   client.send({ type: 'message', id: 'm', content: 'slow {"seconds": 20}' });
   await client.event('turn_end', undefined, 40_000);
   expect(client.statuses.filter((status) => status.status === 'running_tool').length).toBeGreaterThanOrEqual(
     8,
   );
+  const { notices } = client;
+  const thoughts = notices.flatMap((frame) => (frame.type === 'agent_thought' ? [frame.content] : []));
+  expect(thoughts).toEqual([expect.stringContaining('test.slow: allow, by the rule trusted-read-only')]);
+  const steps = notices.flatMap((frame) => (frame.type === 'workflow_progress' ? [frame.step] : []));
+  expect(steps).toEqual([1, 2]);
+  expect(notices.filter((frame) => frame.type === 'tool_progress').length).toBeGreaterThan(10);
 });

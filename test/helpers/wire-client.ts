@@ -15,6 +15,7 @@ export class WireClient {
   readonly events: EventFrame[] = [];
   readonly statuses: { status: string; attempt: number | undefined; at: number }[] = [];
   readonly acks: Extract<ServerFrame, { type: 'ack' }>[] = [];
+  readonly notices: ServerFrame[] = [];
   readonly errors: Extract<ServerFrame, { type: 'error' }>[] = [];
   readonly faults: string[] = [];
   readonly deltas: number[] = [];
@@ -109,6 +110,8 @@ export class WireClient {
       if (frame.id !== undefined) this.#unacked.delete(frame.id);
     } else if (frame.type === 'error') {
       this.errors.push(frame);
+    } else {
+      this.notices.push(frame);
     }
   }
 
