@@ -1,15 +1,22 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
-import { closeCodes } from '../protocol/close-codes.ts';
+import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
-import { type Admission, type AdmissionDeps, admit, socketCredentials } from './admission.ts';
+import {
+  type Admission,
+  type AdmissionDeps,
+  admit,
+  type SocketRequest,
+  socketCredentials,
+} from './admission.ts';
 import type { Connections, SocketHandler } from './connections.ts';
+import { EarlyFrames } from './early-frames.ts';
 import type { OriginCheck } from './origins.ts';
 
-/** A socket's user data: why it is here, and what handles it once it is open. */
+/** A socket's user data: who wants to come in, and what handles the socket now. */
 export interface SocketData {
-  admission: Admission;
-  handler?: SocketHandler;
+  request: SocketRequest;
+  handler: SocketHandler | null;
 }
 
 interface SocketDeps extends AdmissionDeps {
@@ -40,6 +47,10 @@ export function serveWebSocket(app: TemplatedApp, deps: SocketDeps): void {
   });
 }
 
+/**
+ * Upgrades at once, and asks who it is afterwards. An upgrade that waits for that (`res.cork(() => res.upgrade())` after
+ * an `await`) now and then closes the new socket with 1006: uNetworking/uWebSockets#1928, in the version we have.
+ */
 function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
   if (!deps.isAllowedOrigin(req.getHeader('origin'))) {
     res.writeStatus('403 Forbidden').end('This origin may not connect; see ALLOWED_ORIGINS.');
@@ -53,33 +64,40 @@ function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context:
   };
   const key = req.getHeader('sec-websocket-key');
   const extensions = req.getHeader('sec-websocket-extensions');
-  let isAborted = false;
-  res.onAborted(() => {
-    isAborted = true;
-  });
-  const upgraded = admit(deps, request).then((admission) => {
-    if (isAborted) {
-      if ('granted' in admission) deps.hubs.release(admission.granted.hub);
-      return;
-    }
-    const { protocol } = socketCredentials(request);
-    res.cork(() => res.upgrade<SocketData>({ admission }, key, protocol, extensions, context));
-  });
-  upgraded.catch((error: unknown) => deps.logger.error({ err: error }, 'a connection could not be opened'));
+  const { protocol } = socketCredentials(request);
+  res.upgrade<SocketData>({ request, handler: null }, key, protocol, extensions, context);
 }
 
 function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
   const data = ws.getUserData();
-  const { admission } = data;
-  if ('granted' in admission && deps.isDraining()) {
-    // Let in a moment before the drain began, and too late for its farewell.
-    deps.hubs.release(admission.granted.hub);
-    ws.end(closeCodes.restarting.code, `${closeCodes.restarting.reason}; ${comeBack}`);
-  } else if ('granted' in admission) {
+  const early = new EarlyFrames(() => ws.end(policyViolation, 'Wait for welcome'));
+  data.handler = early;
+  const settled = admit(deps, data.request).then((admission) => {
+    // A socket that is closed throws whatever is done with it.
+    if (!early.isClosed) settle(deps, ws, data, admission, early);
+    else if ('granted' in admission) deps.hubs.release(admission.granted.hub);
+  });
+  settled.catch((error: unknown) => deps.logger.error({ err: error }, 'a connection could not be opened'));
+}
+
+function settle(
+  deps: SocketDeps,
+  ws: WebSocket<SocketData>,
+  data: SocketData,
+  admission: Admission,
+  early: EarlyFrames,
+): void {
+  if ('granted' in admission) {
+    if (deps.isDraining()) {
+      // Asked a moment before the drain began, and too late for its farewell.
+      deps.hubs.release(admission.granted.hub);
+      refuse(ws, 'restarting', comeBack);
+      return;
+    }
     data.handler = deps.connections.open(ws, admission.granted);
+    early.replay(data.handler);
   } else if ('refused' in admission) {
-    const { code, reason } = closeCodes[admission.refused];
-    ws.end(code, admission.detail === undefined ? reason : `${reason}; ${admission.detail}`);
+    refuse(ws, admission.refused, admission.detail);
   } else {
     const error: ErrorFrame = { type: 'error', code: 'validation_error', error: admission.invalid };
     ws.send(JSON.stringify(error), false, false);
@@ -87,7 +105,12 @@ function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
   }
 }
 
-function receive(handler: SocketHandler | undefined, message: ArrayBuffer, isBinary: boolean): void {
+function refuse(ws: WebSocket<SocketData>, why: CloseReason, detail?: string): void {
+  const { code, reason } = closeCodes[why];
+  ws.end(code, detail === undefined ? reason : `${reason}; ${detail}`);
+}
+
+function receive(handler: SocketHandler | null, message: ArrayBuffer, isBinary: boolean): void {
   if (!handler) return;
   // The buffer is ours only until this returns; the text is a copy.
   if (message.byteLength > limits.frameBytes) handler.tooLarge();

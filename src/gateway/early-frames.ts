@@ -1,0 +1,60 @@
+import { limits } from '../protocol/limits.ts';
+import type { SocketHandler } from './connections.ts';
+
+const maxFrames = 64;
+const maxChars = limits.frameBytes;
+
+/** What a client sends while it is not decided whether it may come in: kept in its order, within bounds. */
+export class EarlyFrames implements SocketHandler {
+  readonly #refuse: () => void;
+  #frames: ((handler: SocketHandler) => void)[] = [];
+  #chars = 0;
+  /** Nothing that comes after a frame that closes is looked at. */
+  #isFull = false;
+  #isClosed = false;
+
+  /** @param refuse closes the socket: it sends more than is kept */
+  constructor(refuse: () => void) {
+    this.#refuse = refuse;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  text(frame: string): void {
+    this.#keep(frame.length, (handler) => handler.text(frame));
+  }
+
+  binary(): void {
+    this.#keep(0, (handler) => handler.binary());
+  }
+
+  tooLarge(): void {
+    this.#keep(0, (handler) => handler.tooLarge());
+    this.#isFull = true;
+  }
+
+  drained(): void {
+    // Nothing has been sent yet that somebody waits for.
+  }
+
+  closed(): void {
+    this.#isClosed = true;
+    this.#frames = [];
+  }
+
+  /** Gives what was kept to whom it was meant for. */
+  replay(handler: SocketHandler): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    for (const give of frames) give(handler);
+  }
+
+  #keep(chars: number, give: (handler: SocketHandler) => void): void {
+    if (this.#isFull) return;
+    this.#frames.push(give);
+    this.#chars += chars;
+    if (this.#frames.length > maxFrames || this.#chars > maxChars) this.#refuse();
+  }
+}
