@@ -260,26 +260,22 @@ export class SessionHub {
   /** Never rejects and is not awaited: events go on meanwhile, and the end of the stream ends this too. */
   async #heal(stream: OpenStream): Promise<void> {
     const shown = stream.length;
-    stream.startHealing();
-    try {
-      await this.#closeGap(stream);
-    } catch (error) {
-      this.#logger.warn({ err: error, session_id: this.sessionId }, 'a draft could not be read');
-    }
-    stream.stopHealing();
-    // Also after a failure: what was taken over before it would be a gap for the members.
-    if (this.#isOver(stream) || stream.length === shown) return;
-    this.#show(stream.snapshot());
-    this.#flush();
-  }
-
-  async #closeGap(stream: OpenStream): Promise<void> {
     const deadline = Date.now() + this.#timings.healMs;
+    stream.startHealing();
     for (;;) {
-      const draft = await this.#store.readDraft(stream.messageId);
-      if (this.#isOver(stream) || stream.closeGap(draft) || Date.now() >= deadline) return;
+      const draft = await this.#store.readDraft(stream.messageId).catch((error: unknown) => {
+        this.#logger.warn({ err: error, session_id: this.sessionId }, 'a draft could not be read');
+        return undefined;
+      });
+      if (this.#isOver(stream)) return;
+      if (stream.closeGap(draft ?? null) || draft === undefined || Date.now() >= deadline) break;
       await delay(this.#timings.healEveryMs, undefined, { ref: false });
     }
+    // From closing the gap to here nothing is awaited, so no delta is shown before the snapshot that it follows.
+    stream.stopHealing();
+    if (stream.length === shown) return;
+    this.#show(stream.snapshot());
+    this.#flush();
   }
 
   #isOver(stream: OpenStream): boolean {

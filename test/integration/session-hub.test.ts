@@ -33,11 +33,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-function hubOf(sessionId: string): SessionHub {
+function hubOf(sessionId: string, draftOf = (messageId: string) => readDraft(db, messageId)): SessionHub {
   const store = {
     readLiveState: (id: string) => readLiveState(db, id),
     readEvents: (range: { sessionId: string; after: number; limit: number }) => readEvents(db, range),
-    readDraft: (messageId: string) => readDraft(db, messageId),
+    readDraft: draftOf,
   };
   const timings = { ...hubTimings, healMs: 200, healEveryMs: 5, probeFirstMs: 20, probeLastMs: 40 };
   return new SessionHub({ sessionId, store, logger, timings });
@@ -145,6 +145,37 @@ describe('a session hub', () => {
     expect(watcher.view.breaches).toEqual([]);
     hub.close();
   });
+
+  test.each([0, 1, 2, 3, 4, 5, 6])(
+    'shows the snapshot before a delta that comes %i rounds after the draft',
+    async (rounds) => {
+      const { id: sessionId } = await createSession(db, { tenant: 't', userId: 'alice' });
+      const hub: SessionHub = hubOf(sessionId, async (messageId) => {
+        const draft = await readDraft(db, messageId);
+        let left = rounds;
+        const sayLater = () => {
+          if (left === 0) step.say('.');
+          else queueMicrotask(sayLater);
+          left -= 1;
+        };
+        sayLater();
+        return draft;
+      });
+      const step = new StreamingStep(db, { publish: (message) => hub.receive(message) }, sessionId);
+      await step.ask('go');
+      await step.open();
+      await hub.load();
+      const watcher = new Watcher(hub.lastSeq);
+      hub.attach(watcher);
+      step.say('lost ', { lost: true });
+      step.say('heard ');
+      await step.draft();
+      await until(() => watcher.view.textOf(step.messageId) === step.text);
+      expect(watcher.view.textOf(step.messageId)).toMatch(/^lost heard \.+$/);
+      expect(watcher.view.breaches).toEqual([]);
+      hub.close();
+    },
+  );
 
   test('reach says whether the store could be read', async () => {
     const { id: sessionId } = await createSession(db, { tenant: 't', userId: 'alice' });
