@@ -88,6 +88,8 @@ export class Commands {
     return {
       ack: { type: 'ack', ...id, turn_id: turnId, disposition: 'recorded', decision },
       spread: () => {
+        // The same decision again changes nothing, and a run takes only so many signals: the row is there already.
+        if (events.length === 0) return;
         this.#publish(sessionId, events);
         const payload = {
           tool_call_id: toolCallId,

@@ -95,10 +95,18 @@ async function kill(roles: string[]): Promise<void> {
   const before = run.info().processes;
   for (const role of roles) process.kill(Number(before[role]), 'SIGKILL');
   await until(() => roles.every((role) => run.info().processes[role] !== before[role]), 30_000);
+  expectOthersAlive(before, roles);
   await until(async () => {
     const ready = await fetch(`${run.info().http}/readyz`).catch(() => null);
     return ready?.status === 200;
   }, 30_000);
+}
+
+/** A part that dies of another's death would be brought back by the supervisor, and nobody would notice. */
+function expectOthersAlive(before: Record<string, number>, killed: string[]): void {
+  const others = Object.entries(before).filter(([role]) => !killed.includes(role));
+  const now = run.info().processes;
+  expect(others.filter(([role, pid]) => now[role] !== pid)).toEqual([]);
 }
 
 const effectsOf = (callId: string) =>
@@ -126,6 +134,7 @@ describe.each([
     streaming.client.send({ type: 'message', id: 'm', content: 'stream' });
     await until(() => streaming.client.deltas.length >= 5);
 
+    const before = run.info().processes;
     await kill(roles);
 
     pending.client.send({
@@ -139,6 +148,7 @@ describe.each([
       status: 'completed',
     });
 
+    expectOthersAlive(before, roles);
     expect(streaming.client.faults).toEqual([]);
     expect(pending.client.faults).toEqual([]);
     expect(streaming.client.lastText).toBe(words.join(''));

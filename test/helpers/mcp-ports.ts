@@ -30,6 +30,8 @@ export function start(options: Partial<McpToolsOptions> = {}): ToolPort {
     ...(options.configFile === undefined ? { servers: { test: server } } : {}),
     logger,
     timeoutMs: 20_000,
+    // On a loaded machine a server may take seconds to start.
+    listWaitMs: 20_000,
     ...options,
   });
   return tools;
