@@ -35,7 +35,6 @@ export interface System {
 export class SystemStarter {
   readonly #folder = mkdtempSync(join(tmpdir(), 'turngate-bench-'));
   readonly #children: Child[] = [];
-  #connection: Connection | null = null;
   #stopping = false;
 
   /** @param signal aborts the search for Temporal, which may take minutes the first time */
@@ -53,10 +52,11 @@ export class SystemStarter {
       }),
     );
     await untilReady(reference, () => reference.readyMessage, readyBoundMs);
-    this.#connection = await Connection.connect({ address: dev.temporal_address });
+    // Never closed: a call may be under way at the stop, would then throw where nobody hears it, and the process ends.
+    const connection = await Connection.connect({ address: dev.temporal_address });
     return {
       dev,
-      temporal: new Client({ connection: this.#connection }),
+      temporal: new Client({ connection }),
       runProcess: async (name, env, boundMs) => {
         const child = await this.#start(this.#process(name, { DATABASE_URL: dev.database_url, ...env }));
         const exit = await Promise.race([child.exited, delay(boundMs, null, { ref: false })]);
@@ -71,7 +71,6 @@ export class SystemStarter {
   /** Ends every process, the last started first, and removes what they wrote. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    await this.#connection?.close();
     for (const child of this.#children.toReversed()) await stopChild(child, stopBoundMs);
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
