@@ -50,7 +50,8 @@ export class PostgresPublisher {
 
   async close(): Promise<void> {
     const deadline = performance.now() + drainMs;
-    while (this.#isWaiting && this.#link.client && performance.now() < deadline) await delay(5);
+    // Also while there is no connection: the first one, or the next, may be a moment away.
+    while (this.#isWaiting && performance.now() < deadline) await delay(5);
     this.#closed = true;
     await this.#link.close();
   }

@@ -130,6 +130,9 @@ describe('the live plane over Postgres', () => {
 
   test('comes back after its connections were killed, says so, and sends what waited', async () => {
     const a = await listening('plane-killed');
+    // The publisher's connection comes up on its own; this went through it.
+    a.plane.publish(delta('first', 0, 'up'));
+    await until(() => a.heard.length === 1);
     let restored = 0;
     a.plane.onRestored(() => {
       restored += 1;
@@ -153,10 +156,11 @@ describe('the live plane over Postgres', () => {
       applicationName: 'plane-sender',
       logger,
     });
-    await sender.subscribe(() => undefined);
+    sender.publish(delta('first', 0, 'up'));
+    await until(() => listener.heard.length === 1);
     for (let n = 0; n < 300; n += 1) sender.publish(delta(`s${n}`, 0, 'x'.repeat(500)));
     await sender.close();
-    await until(() => listener.heard.length === 300);
+    await until(() => listener.heard.length === 301);
     sender.publish(delta('late', 0, 'x'));
     const startedAt = performance.now();
     const nowhere = createPostgresPlane({
