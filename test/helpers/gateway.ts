@@ -30,6 +30,7 @@ export function signToken(
 
 /** A gateway in this process on a real Postgres and Temporal, and a plane beside it as a worker has one. */
 export interface GatewayHarness {
+  /** What workers write with; the gateway has a pool of its own. */
   db: Db;
   gateway: Gateway;
   http: string;
@@ -57,12 +58,15 @@ export async function openGatewayHarness(
   const database = await createTestDatabase();
   const logger = options.logger ?? pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
   const connectionString = (await options.wayTo?.(database.url)) ?? database.url;
-  const db = openPool({
-    connectionString,
-    max: 5,
-    applicationName: 'test-gateway',
-    onError: (error) => logger.warn({ err: error }, 'a pooled connection broke'),
-  });
+  const pool = (applicationName: string, url: string) =>
+    openPool({
+      connectionString: url,
+      max: 5,
+      applicationName,
+      onError: (error) => logger.warn({ err: error }, 'a pooled connection broke'),
+    });
+  const gatewayDb = pool('test-gateway', connectionString);
+  const db = pool('test-worker', database.url);
   const plane = (applicationName: string, url: string) =>
     createPostgresPlane({ connectionString: url, applicationName, logger });
   const live = plane('test-gateway-live', connectionString);
@@ -71,7 +75,7 @@ export async function openGatewayHarness(
   const client = new Client({ connection });
   const gateway = await startGateway({
     config: { GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: 0, ALLOWED_ORIGINS: options.origins ?? '' },
-    db,
+    db: gatewayDb,
     live,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
@@ -120,7 +124,7 @@ export async function openGatewayHarness(
       for (const client of clients) client.terminate();
       await gateway.close();
       await Promise.all([live.close(), worker.close(), connection.close()]);
-      await db.end();
+      await Promise.all([gatewayDb.end(), db.end()]);
       await database.drop();
     },
   };
