@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Db, openPool } from '../../src/store/db.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
@@ -7,7 +6,6 @@ import { openWire, type Wire } from '../helpers/wire.ts';
 
 let harness: GatewayHarness;
 let wire: Wire;
-let workerDb: Db;
 
 beforeAll(async () => {
   harness = await openGatewayHarness({
@@ -17,16 +15,8 @@ beforeAll(async () => {
       return wire.url;
     },
   });
-  // Workers have a way of their own to the store.
-  workerDb = openPool({
-    connectionString: harness.databaseUrl,
-    max: 2,
-    applicationName: 'test-worker',
-    onError: () => undefined,
-  });
 });
 afterAll(async () => {
-  await workerDb.end();
   await harness.close();
   await wire.close();
 });
@@ -35,7 +25,7 @@ const ready = async () => (await fetch(`${harness.http}/readyz`)).status;
 
 test('a gateway without its store says so, lives on, and delivers all that it missed', async () => {
   const sessionId = await harness.session();
-  const step = new StreamingStep(workerDb, harness.worker, sessionId);
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
   const client = await harness.connect(sessionId);
   client.send({ type: 'message', id: 'm1', content: 'hello' });
   await client.frame('ack');
@@ -76,7 +66,7 @@ test('a gateway without its store says so, lives on, and delivers all that it mi
 
 test('a client that connects, catches up or resumes around an outage misses nothing', async () => {
   const sessionId = await harness.session();
-  const step = new StreamingStep(workerDb, harness.worker, sessionId);
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
   const client = await harness.connect(sessionId);
   await step.ask('go');
   await step.open();
