@@ -1,8 +1,8 @@
 import { setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import {
   type ApprovalSignalPayload,
-  approvalSignalPayload,
-  cancelSignalPayload,
+  parseApprovalSignal,
+  parseCancelSignal,
 } from '../protocol/approval-signal.ts';
 import { storeActivities } from './activity-stubs.ts';
 import { approvalSignal, cancelSignal, wakeSignal } from './signals.ts';
@@ -51,21 +51,17 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     if (inbox.lookOnWake) inbox.lookWanted = true;
   });
   setHandler(approvalSignal, (payload) => {
-    const parsed = approvalSignalPayload.safeParse(payload);
-    if (parsed.success) inbox.approvals.set(parsed.data.tool_call_id, parsed.data);
-    else reject('approval', describe(parsed.error.issues), payload);
+    const parsed = parseApprovalSignal(payload);
+    if (parsed.ok) inbox.approvals.set(parsed.payload.tool_call_id, parsed.payload);
+    else reject('approval', parsed.problem, payload);
   });
   setHandler(cancelSignal, (payload) => {
-    const parsed = cancelSignalPayload.safeParse(payload);
-    if (parsed.success) inbox.lookWanted = true;
-    else reject('cancel', describe(parsed.error.issues), payload);
+    const parsed = parseCancelSignal(payload);
+    if (parsed.ok) inbox.lookWanted = true;
+    else reject('cancel', parsed.problem, payload);
   });
   setDefaultSignalHandler((name, ...args) => {
     reject(name, 'There is no such signal; there are wake, approval and cancel.', args);
   });
   return inbox;
-}
-
-function describe(issues: { path: PropertyKey[]; message: string }[]): string {
-  return issues.map((issue) => `${issue.path.join('.') || 'payload'}: ${issue.message}`).join('; ');
 }
