@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createTokenVerifier } from '../../src/gateway/auth.ts';
 import { bearerToken, readCredentials } from '../../src/gateway/credentials.ts';
+import { EarlyFrames } from '../../src/gateway/early-frames.ts';
 import { FrameQueue } from '../../src/gateway/frame-queue.ts';
 import { InFlight } from '../../src/gateway/in-flight.ts';
 import { originCheck } from '../../src/gateway/origins.ts';
@@ -98,6 +99,37 @@ describe('bounds', () => {
     });
     await done;
     expect(seen).toEqual([1, 3, 5]);
+  });
+
+  test('early frames are given on in their order, and too many of them send the client away', () => {
+    let refused = 0;
+    const early = new EarlyFrames(() => {
+      refused += 1;
+    });
+    const given: string[] = [];
+    const handler = {
+      text: (frame: string) => given.push(frame),
+      binary: () => given.push('binary'),
+      tooLarge: () => given.push('too large'),
+      drained: () => given.push('drained'),
+      closed: () => given.push('closed'),
+    };
+    early.text('first');
+    early.binary();
+    early.tooLarge();
+    early.text('never looked at');
+    early.replay(handler);
+    expect(given).toEqual(['first', 'binary', 'too large']);
+    const talkative = new EarlyFrames(() => {
+      refused += 1;
+    });
+    for (let n = 0; n < 64; n += 1) talkative.text('x');
+    expect(refused).toBe(0);
+    talkative.text('x');
+    expect(refused).toBe(1);
+    talkative.closed();
+    talkative.replay(handler);
+    expect([talkative.isClosed, given.length]).toEqual([true, 3]);
   });
 
   test('what is under way is awaited, but not for ever', async () => {
