@@ -14,16 +14,30 @@ export function cpuMs(pid: number): number | null {
     .filter((name) => /^\d+$/.test(name))
     .map((name) => readStat(Number(name)))
     .filter((stat) => stat?.parent === pid);
-  const ticks = children.reduce((sum, child) => sum + (child?.ticks ?? 0), own.ticks);
+  const ticks = children.reduce((sum, child) => sum + (child?.ticks ?? 0), own.ticks + own.endedTicks);
   return (ticks * 1_000) / ticksPerSecond;
 }
 
-function readStat(pid: number): { parent: number; ticks: number } | null {
+interface Stat {
+  parent: number;
+  ticks: number;
+  /** Of children that have ended: Postgres's come and go. */
+  endedTicks: number;
+}
+
+function readStat(pid: number): Stat | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name, in parentheses, may hold spaces.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
+    const [parent, user, system, endedUser, endedSystem] = [1, 11, 12, 13, 14].map((at) =>
+      Number(fields[at]),
+    );
+    return {
+      parent: parent ?? 0,
+      ticks: (user ?? 0) + (system ?? 0),
+      endedTicks: (endedUser ?? 0) + (endedSystem ?? 0),
+    };
   } catch {
     // No /proc here, or the process has ended.
     return null;
