@@ -81,12 +81,22 @@ export class FrameReader {
     }
   }
 
-  #perform(frame: Extract<ClientFrame, { type: 'message' | 'tool_approval' | 'cancel' }>): Promise<Done> {
+  async #perform(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' }>): Promise<Done> {
     const { sessionId, identity } = this.#connection;
     const caller: Caller = { sessionId, userId: identity.userId, via: 'websocket' };
-    if (frame.type === 'message') return this.#commands.message(caller, frame);
-    if (frame.type === 'tool_approval') return this.#commands.decision(caller, frame);
-    return this.#commands.cancel(caller, frame);
+    switch (frame.type) {
+      case 'message':
+        return this.#commands.message(caller, frame);
+      case 'tool_approval':
+        return this.#commands.decision(caller, frame);
+      case 'cancel':
+        return this.#commands.cancel(caller, frame);
+      case 'typing':
+      case 'received':
+      case 'auth':
+      case 'input_response':
+        throw new PublicError('validation_error', `"${frame.type}" is not supported by this server yet.`);
+    }
   }
 
   #fail(error: unknown, frame: { id?: string | undefined; tool_call_id?: string | undefined }): void {

@@ -21,6 +21,8 @@ export const messageFrame = z.object({
   on_busy: z.literal('enqueue', { error: 'only "enqueue" is supported by this server yet' }).optional(),
 });
 
+export const typingFrame = z.object({ type: z.literal('typing'), ...envelope, active: z.boolean() });
+
 export const toolApprovalFrame = z.object({
   type: z.literal('tool_approval'),
   ...envelope,
@@ -29,7 +31,7 @@ export const toolApprovalFrame = z.object({
   arguments_hash: cleanString.optional(),
   reason: cleanString.max(limits.reasonChars).optional(),
   arguments: notYet('arguments'),
-  remember: notYet('remember'),
+  remember: z.literal('once', { error: 'only "once" is supported by this server yet' }).optional(),
 });
 
 export const resumeFrame = z.object({
@@ -44,15 +46,37 @@ export const cancelFrame = z.object({
   turn_id: cleanString.optional(),
 });
 
+export const inputResponseFrame = z.object({
+  type: z.literal('input_response'),
+  ...envelope,
+  request_id: cleanString.min(1),
+  action: z.enum(['accept', 'decline', 'cancel']),
+  content: z.json().optional(),
+});
+
+/** Everything up to `seq` arrived at this device. */
+export const receivedFrame = z.object({
+  type: z.literal('received'),
+  ...envelope,
+  seq: z.int().nonnegative(),
+});
+
+/** Goes on with a new token, without reconnecting. */
+export const authFrame = z.object({ type: z.literal('auth'), ...envelope, token: z.string().min(1) });
+
 export const pongFrame = z.object({ type: z.literal('pong'), ...envelope });
 /** A client may measure the way to the gateway: answered with `pong`. */
 export const pingFrame = z.object({ type: z.literal('ping'), ...envelope });
 
 export const clientFrame = z.discriminatedUnion('type', [
   messageFrame,
+  typingFrame,
   toolApprovalFrame,
   resumeFrame,
   cancelFrame,
+  inputResponseFrame,
+  receivedFrame,
+  authFrame,
   pongFrame,
   pingFrame,
 ]);

@@ -19,13 +19,29 @@ export type ToolResultStatus = z.infer<typeof toolResultStatus>;
 export const turnEndStatus = z.enum(['completed', 'failed', 'cancelled']);
 export type TurnEndStatus = z.infer<typeof turnEndStatus>;
 
+/** An attachment as frames and messages refer to it; its bytes are at `GET /v1/attachments/{id}`. */
+export const attachmentRef = z.object({
+  id: z.string(),
+  name: z.string(),
+  media_type: z.string(),
+  size: z.int().nonnegative().describe('bytes'),
+});
+export type AttachmentRef = z.infer<typeof attachmentRef>;
+
+export const participantRole = z.enum(['owner', 'member', 'approver', 'viewer']);
+export type ParticipantRole = z.infer<typeof participantRole>;
+export const participant = z.object({ user_id: z.string(), role: participantRole });
+export type Participant = z.infer<typeof participant>;
+export const sessionState = z.enum(['active', 'suspended', 'closed']);
+export type SessionState = z.infer<typeof sessionState>;
+
 /** What happened, without what the store adds (`seq`, `session_id`, `ts`, `turn_id`). */
 export const eventBodies = {
   message_saved: z.object({
     message_id: z.string(),
     role: z.enum(['user', 'assistant', 'tool']),
     content: z.string(),
-    attachments: z.array(z.never()),
+    attachments: z.array(attachmentRef),
     client_message_id: z.string().optional(),
     user_id: z.string().optional(),
   }),
@@ -64,6 +80,7 @@ export const eventBodies = {
     by: z.string(),
     at: timestamp,
     reason: z.string().optional(),
+    arguments: json.optional(),
   }),
   tool_started: z.object({ tool_call_id: z.string(), attempt: z.int() }),
   tool_result: z.object({
@@ -72,10 +89,43 @@ export const eventBodies = {
     result: json,
     error: errorBody.nullable(),
   }),
+  input_request: z.object({
+    request_id: z.string(),
+    kind: z.enum(['elicitation', 'limit', 'unknown_outcome']),
+    tool_call_id: z.string().optional(),
+    message: z.string(),
+    schema: json,
+  }),
+  input_resolved: z.object({
+    request_id: z.string(),
+    action: z.enum(['accept', 'decline', 'cancel']),
+    by: z.string(),
+  }),
   turn_end: z.object({
     status: turnEndStatus,
     error: errorBody.optional(),
     usage: usage.nullable(),
+    debug: z
+      .object({
+        model: z.string().nullable(),
+        first_token_ms: z.int().nullable(),
+        attempts: z.int(),
+        rules: z.array(z.string()),
+        run_link: z.string().nullable(),
+      })
+      .optional()
+      .describe('development only'),
+  }),
+  external_event: z.object({
+    event_id: z.string().describe('the same in every session of the user'),
+    event_type: z.string(),
+    event_data: json,
+  }),
+  messages_removed: z.object({ message_ids: z.array(z.string()) }),
+  session_updated: z.object({
+    title: z.string().optional(),
+    state: sessionState.optional(),
+    participants: z.array(participant).optional().describe('all of them, where they changed'),
   }),
 } as const;
 export type EventType = keyof typeof eventBodies;
@@ -102,7 +152,12 @@ export const eventFrame = z.discriminatedUnion('type', [
   durableFrame('tool_approval_resolved', eventBodies.tool_approval_resolved),
   durableFrame('tool_started', eventBodies.tool_started),
   durableFrame('tool_result', eventBodies.tool_result),
+  durableFrame('input_request', eventBodies.input_request),
+  durableFrame('input_resolved', eventBodies.input_resolved),
   durableFrame('turn_end', eventBodies.turn_end),
+  durableFrame('external_event', eventBodies.external_event),
+  durableFrame('messages_removed', eventBodies.messages_removed),
+  durableFrame('session_updated', eventBodies.session_updated),
 ]);
 export type EventFrame = z.infer<typeof eventFrame>;
 
@@ -180,6 +235,26 @@ export const workflowProgressFrame = z.object({
   step: z.int(),
 });
 
+export const typingNoticeFrame = z.object({
+  type: z.literal('typing'),
+  user_id: z.string(),
+  active: z.boolean(),
+});
+export const presenceFrame = z.object({
+  type: z.literal('presence'),
+  users: z.array(z.object({ user_id: z.string(), devices: z.int().positive() })),
+});
+export type PresenceFrame = z.infer<typeof presenceFrame>;
+
+/** How far a stream has come from which events are left out (a filter, or not for this user): gaps are judged against it. */
+export const cursorFrame = z.object({ type: z.literal('cursor'), seq: z.int().nonnegative() });
+/** The events asked for are gone: read the history, go on from `last_seq`. */
+export const resyncFrame = z.object({
+  type: z.literal('resync'),
+  reason: z.string(),
+  last_seq: z.int().nonnegative(),
+});
+
 /** The decision that stands on a tool call. */
 export const standingDecision = z.object({
   tool_call_id: z.string(),
@@ -195,7 +270,7 @@ export const ackFrame = z.object({
   id: z.string().optional(),
   turn_id: z.string().optional(),
   message_id: z.string().optional(),
-  disposition: z.enum(['started', 'queued', 'recorded', 'conflict']).optional(),
+  disposition: z.enum(['started', 'queued', 'steered', 'interrupted', 'recorded', 'conflict']).optional(),
   decision: standingDecision.optional(),
 });
 export type AckFrame = z.infer<typeof ackFrame>;
@@ -222,6 +297,10 @@ export const liveFrame = z.discriminatedUnion('type', [
   toolProgressFrame,
   agentStatusFrame,
   workflowProgressFrame,
+  typingNoticeFrame,
+  presenceFrame,
+  cursorFrame,
+  resyncFrame,
   ackFrame,
   errorFrame,
   serverPingFrame,
@@ -231,3 +310,8 @@ export type LiveFrame = z.infer<typeof liveFrame>;
 
 export const serverFrame = z.union([eventFrame, liveFrame]);
 export type ServerFrame = z.infer<typeof serverFrame>;
+
+/** Whether a frame is an event of the session: durable, with a `seq` of its own. */
+export function isEventFrame(frame: ServerFrame): frame is EventFrame {
+  return 'seq' in frame && frame.type !== 'cursor';
+}

@@ -1,4 +1,4 @@
-import type { EventFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
+import { type EventFrame, isEventFrame, type ServerFrame } from '../../src/protocol/server-frames.ts';
 
 interface ShownMessage {
   attempt: number;
@@ -29,7 +29,7 @@ export class FrameView {
   }
 
   take(frame: ServerFrame): void {
-    if ('seq' in frame) {
+    if (isEventFrame(frame)) {
       this.#takeEvent(frame);
       return;
     }

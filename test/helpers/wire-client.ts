@@ -1,5 +1,5 @@
 import WebSocket from 'ws';
-import type { EventFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
+import { type EventFrame, isEventFrame, type ServerFrame } from '../../src/protocol/server-frames.ts';
 import { until } from './gateway.ts';
 
 interface Shown {
@@ -95,7 +95,7 @@ export class WireClient {
   }
 
   #take(frame: ServerFrame): void {
-    if ('seq' in frame) {
+    if (isEventFrame(frame)) {
       this.#event(frame);
     } else if (frame.type === 'stream_delta') {
       this.#delta(frame);

@@ -161,7 +161,7 @@ describe('hostile frames', () => {
     ['attachments', '{"type":"message","content":"a","attachments":[]}'],
     ['another on_busy', '{"type":"message","content":"a","on_busy":"interrupt"}'],
     ['edited arguments', '{"type":"tool_approval","tool_call_id":"c","approved":true,"arguments":{}}'],
-    ['remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"once"}'],
+    ['remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"always"}'],
     ['approved as a string', '{"type":"tool_approval","tool_call_id":"c","approved":"true"}'],
     ['a negative last_seq', '{"type":"resume","last_seq":-1}'],
     ['a last_seq with a fraction', '{"type":"resume","last_seq":1.5}'],

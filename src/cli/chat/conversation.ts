@@ -1,9 +1,9 @@
-import type {
-  AckFrame,
-  AgentState,
-  EventFrame,
-  LiveFrame,
-  ServerFrame,
+import {
+  type AckFrame,
+  type AgentState,
+  isEventFrame,
+  type LiveFrame,
+  type ServerFrame,
 } from '../../protocol/server-frames.ts';
 import { applyEvent } from './conversation-events.ts';
 import type { LogItem } from './log-item.ts';
@@ -103,13 +103,11 @@ export function reduce(at: Conversation, input: ConversationInput): Conversation
     case 'frame': {
       const text = applyText(at.text, input.frame);
       const next = text === at.text ? at : { ...at, text };
-      return isEvent(input.frame) ? applyEvent(next, input.frame) : applyLive(next, input.frame, input.now);
+      return isEventFrame(input.frame)
+        ? applyEvent(next, input.frame)
+        : applyLive(next, input.frame, input.now);
     }
   }
-}
-
-function isEvent(frame: ServerFrame): frame is EventFrame {
-  return 'seq' in frame;
 }
 
 function applyLive(at: Conversation, frame: LiveFrame, now: number): Conversation {

@@ -1,5 +1,10 @@
 import { WebSocket } from 'ws';
-import type { DeltaFrame, EventFrame, ServerFrame } from '../../protocol/server-frames.ts';
+import {
+  type DeltaFrame,
+  type EventFrame,
+  isEventFrame,
+  type ServerFrame,
+} from '../../protocol/server-frames.ts';
 import { orAborted, TourFailure } from './tour-failure.ts';
 
 type Of<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>;
@@ -120,7 +125,7 @@ export class Conversation {
     this.#recent.push(frame);
     if (frame.type === 'ping') this.send({ type: 'pong' });
     else if (frame.type === 'error') this.breaches.push(`error ${frame.code}: ${frame.error}`);
-    else if ('seq' in frame) this.#takeEvent(frame);
+    else if (isEventFrame(frame)) this.#takeEvent(frame);
     else if (frame.type === 'stream_snapshot') {
       const { message_id: id, attempt, content, thought } = frame;
       this.#shown.set(id, { attempt, text: content, thought: thought ?? '', isOpen: true });
