@@ -7,6 +7,7 @@ import { Commands } from './commands.ts';
 import { Connections } from './connections.ts';
 import { type GatewayDeps, gatewayTimings } from './deps.ts';
 import { serveSessions } from './http-api.ts';
+import { serveDocuments } from './http-documents.ts';
 import { serveHealth } from './http-health.ts';
 import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
@@ -64,6 +65,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
+  serveDocuments(router);
   router.rest();
 
   const { GATEWAY_HOST: host, GATEWAY_PORT, ALLOWED_ORIGINS } = deps.config;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { cancelFrame, messageFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { createSessionBody } from '../protocol/http.ts';
+import { createSessionBody, eventsPage, messagesPage, sessionsPage, sessionView } from '../protocol/http.ts';
+import { ackFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { lastSeqs, readEvents } from '../store/events.ts';
 import { readMessages } from '../store/messages.ts';
@@ -8,6 +10,7 @@ import { createSession, getSession, listSessions, sessionAccess } from '../store
 import type { Identity } from './auth.ts';
 import type { Caller, Commands, Done } from './commands.ts';
 import type { HttpAnswer, HttpCall } from './http-exchange.ts';
+import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import { readFrame } from './read-frame.ts';
 import { sessionIdPattern } from './session-id.ts';
@@ -22,36 +25,62 @@ const cursor = z
 const pageQuery = z.object({ limit: pageLimit, before: cursor });
 const eventsQuery = z.object({ limit: pageLimit, after: z.coerce.number().int().min(0).default(0) });
 
+const about = {
+  create: { summary: 'Makes a session.', body: createSessionBody, answers: { 201: sessionView } },
+  list: { summary: 'Your sessions, newest first.', query: pageQuery, answers: { 200: sessionsPage } },
+  read: { summary: 'One session.', answers: { 200: sessionView } },
+  history: {
+    summary: 'The conversation, a page oldest first, of one moment.',
+    query: pageQuery,
+    answers: { 200: messagesPage },
+  },
+  events: {
+    summary: 'Events after a seq, in their order.',
+    query: eventsQuery,
+    answers: { 200: eventsPage },
+  },
+  say: {
+    summary: 'Sends a message; with an `id`, sending it again is safe.',
+    body: messageFrame.omit({ type: true }),
+    answers: { 202: ackFrame },
+  },
+  cancel: {
+    summary: 'Stops a turn, or the running one.',
+    body: cancelFrame.omit({ type: true }),
+    answers: { 202: ackFrame },
+  },
+} satisfies Record<string, RouteDescription>;
+
 /** `/v1/sessions…`: sessions, their history and events, and the commands that also come as frames. */
 export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Commands }): void {
   const { db, commands } = deps;
 
-  router.post('/v1/sessions', async (call, identity) => {
+  router.post('/v1/sessions', about.create, async (call, identity) => {
     const { title, agent, config } = valid(createSessionBody, await call.body());
     const owner = { tenant: identity.tenant, userId: identity.userId };
     return { status: 201, body: await createSession(db, { ...owner, title, agent, config }) };
   });
 
-  router.get('/v1/sessions', async (call, identity) => {
+  router.get('/v1/sessions', about.list, async (call, identity) => {
     const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
     const sessions = await listSessions(db, { ...identity, limit, before });
     const next = sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null;
     return { status: 200, body: { sessions, next } };
   });
 
-  router.get('/v1/sessions/:id', async (call, identity) => {
+  router.get('/v1/sessions/:id', about.read, async (call, identity) => {
     const session = await getSession(db, await allowed(db, call, identity));
     if (!session) throw noSession();
     return { status: 200, body: session };
   });
 
-  router.get('/v1/sessions/:id/messages', async (call, identity) => {
+  router.get('/v1/sessions/:id/messages', about.history, async (call, identity) => {
     const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
     const sessionId = await allowed(db, call, identity);
     return { status: 200, body: await readMessages(db, { sessionId, limit, before }) };
   });
 
-  router.get('/v1/sessions/:id/events', async (call, identity) => {
+  router.get('/v1/sessions/:id/events', about.events, async (call, identity) => {
     const { limit, after } = valid(eventsQuery, Object.fromEntries(call.query));
     const sessionId = await allowed(db, call, identity);
     const events = await readEvents(db, { sessionId, after, limit });
@@ -59,14 +88,14 @@ export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Comm
     return { status: 200, body: { events, last_seq: lastSeq } };
   });
 
-  router.post('/v1/sessions/:id/messages', async (call, identity) => {
+  router.post('/v1/sessions/:id/messages', about.say, async (call, identity) => {
     const caller = await callerOf(db, call, identity);
     const frame = readFrame({ ...(await call.body()), type: 'message' });
     if (frame.type !== 'message') throw new PublicError('processing_error', 'The body became another frame.');
     return accepted(await commands.message(caller, frame));
   });
 
-  router.post('/v1/sessions/:id/cancel', async (call, identity) => {
+  router.post('/v1/sessions/:id/cancel', about.cancel, async (call, identity) => {
     const caller = await callerOf(db, call, identity);
     const frame = readFrame({ ...(await call.body()), type: 'cancel' });
     if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');

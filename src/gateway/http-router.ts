@@ -12,20 +12,20 @@ import {
   readCall,
   writeAnswer,
 } from './http-exchange.ts';
+import type { Route, RouteDescription } from './http-route.ts';
 import type { InFlight } from './in-flight.ts';
 import type { OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
 
 export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer>;
 
-type Method = 'get' | 'post';
-
+const appMethods = { get: 'get', post: 'post', put: 'put', patch: 'patch', delete: 'del' } as const;
 const preflightMaxAgeSeconds = '600';
 
 /** Routes of the HTTP API: every one checks the origin, then the token, and answers every failure as a problem. */
 export class HttpRouter {
   readonly #app: TemplatedApp;
-  readonly #methods = new Map<string, Method[]>();
+  readonly #routes: Route[] = [];
   readonly #deps: {
     verifyToken: VerifyToken;
     isAllowedOrigin: OriginCheck;
@@ -41,23 +41,29 @@ export class HttpRouter {
     this.#deps = deps;
   }
 
-  get(path: string, handler: HttpHandler): void {
-    this.#route('get', path, this.#authenticated(handler));
+  /** Every route there is, as the OpenAPI document tells of them. */
+  get routes(): readonly Route[] {
+    return this.#routes;
   }
 
-  post(path: string, handler: HttpHandler): void {
-    this.#route('post', path, this.#authenticated(handler));
+  get(path: string, description: RouteDescription, handler: HttpHandler): void {
+    this.#route({ ...description, method: 'get', path, isOpen: false }, this.#authenticated(handler));
   }
 
-  /** For probes: no token is asked. */
-  open(path: string, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
-    this.#route('get', path, handler);
+  post(path: string, description: RouteDescription, handler: HttpHandler): void {
+    this.#route({ ...description, method: 'post', path, isOpen: false }, this.#authenticated(handler));
+  }
+
+  /** For probes and documents: no token is asked. */
+  open(path: string, description: RouteDescription, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+    this.#route({ ...description, method: 'get', path, isOpen: true }, handler);
   }
 
   /** What no route took: preflights of browsers, other methods, paths that do not exist. To be called last. */
   rest(): void {
     this.#app.options('/*', (res, req) => this.#preflight(res, req));
-    for (const [path, methods] of this.#methods) {
+    for (const path of new Set(this.#routes.map((route) => route.path))) {
+      const methods = this.#routes.filter((route) => route.path === path).map(({ method }) => method);
       const allowed = methods.map((method) => method.toUpperCase()).join(', ');
       const words = `This path takes ${allowed} only.`;
       this.#refuse(path, new HttpFault(405, 'validation_error', words, [['Allow', allowed]]));
@@ -65,9 +71,9 @@ export class HttpRouter {
     this.#refuse('/*', new PublicError('not_found', 'There is nothing at this path.'));
   }
 
-  #route(method: Method, path: string, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
-    this.#methods.set(path, [...(this.#methods.get(path) ?? []), method]);
-    this.#app[method](path, (res, req) => this.#serve(res, req, handler));
+  #route(route: Route, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+    this.#routes.push(route);
+    this.#app[appMethods[route.method]](route.path, (res, req) => this.#serve(res, req, handler));
   }
 
   #refuse(path: string, fault: PublicError): void {

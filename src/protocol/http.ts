@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { eventFrame } from './server-frames.ts';
 import { isCleanText } from './text.ts';
 
 const notYet = (field: string) =>
@@ -33,6 +34,13 @@ export const sessionView = z.object({
   updated_at: z.int(),
 });
 export type SessionView = z.infer<typeof sessionView>;
+
+export const sessionsPage = z.object({
+  sessions: z.array(sessionView),
+  next: z.string().nullable().describe('pass as `before` to read older sessions'),
+});
+
+export const eventsPage = z.object({ events: z.array(eventFrame), last_seq: z.int().nonnegative() });
 
 export const toolCallView = z.object({
   tool_call_id: z.string(),
@@ -69,4 +77,15 @@ export const problem = z.object({
   status: z.int(),
   code: z.string(),
   detail: z.string(),
+});
+
+export const healthAnswer = z.object({ status: z.literal('ok') });
+export const readyAnswer = z.object({
+  status: z.enum(['ready', 'not ready']),
+  checks: z.object({
+    store: z.boolean(),
+    temporal: z.boolean(),
+    live: z.boolean(),
+    draining: z.boolean(),
+  }),
 });

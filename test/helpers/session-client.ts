@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { FrameView } from './frame-view.ts';
+import { frameFaults } from './schemas.ts';
 import { until } from './until.ts';
 
 export interface ConnectOptions {
@@ -96,6 +97,7 @@ export class SessionClient {
 
   #take(frame: ServerFrame): void {
     this.frames.push(frame);
+    for (const fault of frameFaults(frame)) this.view.breaches.push(`${frame.type}: ${fault}`);
     this.view.take(frame);
   }
 }

@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { clientFrame } from './client-frames.ts';
+import { messageView, problem, sessionView } from './http.ts';
+import { eventFrame, liveFrame, serverFrame } from './server-frames.ts';
+
+// Names under which schemas stand in the generated documents. A frame is called by its type and what it is.
+for (const option of clientFrame.options) name(`Client${pascal(option.shape.type.value)}`, option);
+for (const option of eventFrame.options) name(`Event${pascal(option.shape.type.value)}`, option);
+for (const option of liveFrame.options) name(`Live${pascal(option.shape.type.value)}`, option);
+
+name('ClientFrame', clientFrame);
+name('EventFrame', eventFrame);
+name('LiveFrame', liveFrame);
+name('ServerFrame', serverFrame);
+name('Session', sessionView);
+name('Message', messageView);
+name('Problem', problem);
+
+/** `stream_delta` → `StreamDelta`. */
+function pascal(type: string): string {
+  return type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function name(id: string, schema: z.ZodType): void {
+  z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });
+}
+
+/** All frames of the native protocol, by name. */
+export const nativeFrames = {
+  ClientFrame: clientFrame,
+  EventFrame: eventFrame,
+  LiveFrame: liveFrame,
+  ServerFrame: serverFrame,
+};

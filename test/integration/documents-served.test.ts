@@ -1,0 +1,190 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import asyncApiSpecs from '@asyncapi/specs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { clientFrame } from '../../src/protocol/client-frames.ts';
+import { eventFrame, liveFrame } from '../../src/protocol/server-frames.ts';
+import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { closed, faultsOf, frameFaults, validatorsOf } from '../helpers/schemas.ts';
+import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+
+type Operation = { responses: Record<string, { content?: Record<string, unknown> }>; security?: unknown[] };
+type OpenApi = Record<string, unknown> & { paths: Record<string, Record<string, Operation>> };
+
+let harness: GatewayHarness;
+let openApi: OpenApi;
+
+beforeAll(async () => {
+  harness = await openGatewayHarness();
+  openApi = await served('/v1/openapi.json');
+});
+afterAll(() => harness.close());
+
+/** Without a token, as tools fetch it. */
+async function served<T>(path: string): Promise<T> {
+  const answer = await fetch(`${harness.http}${path}`);
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json']);
+  return (await answer.json()) as T;
+}
+
+const operations = () =>
+  Object.entries(openApi.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+
+describe('the documents that the gateway serves are valid', () => {
+  test('OpenAPI 3.1', async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(openApi));
+    expect(errors ?? []).toEqual([]);
+    expect([valid, openApi.openapi]).toEqual([true, '3.1.0']);
+  });
+
+  test('AsyncAPI 3', async () => {
+    const document = await served<Record<string, unknown>>('/v1/asyncapi.json');
+    const ajv = new Ajv({ strict: false, validateFormats: false, validateSchema: false, meta: false });
+    const validate = ajv.compile(asyncApiSpecs.schemas['3.0.0'] as object);
+    expect(faultsOf(validate, document)).toEqual([]);
+    expect(danglingRefs(document)).toEqual([]);
+    expect(validate({ ...document, channels: { session: { address: 3 } } })).toBe(false);
+  });
+
+  test('JSON Schema, of every frame of both directions', async () => {
+    const document = await served<{ $defs: Record<string, object> }>('/v1/schema.json');
+    const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
+    for (const name of Object.keys(document.$defs)) ajv.compile({ ...document, $ref: `#/$defs/${name}` });
+    const types = [clientFrame, eventFrame, liveFrame].flatMap(({ options }) =>
+      options.map((option) => option.shape.type.value),
+    );
+    const told = Object.values(document.$defs).flatMap((schema) => {
+      const { properties } = schema as { properties?: { type?: { const?: string } } };
+      return properties?.type?.const ?? [];
+    });
+    expect(told.toSorted()).toEqual(types.toSorted());
+    expect(danglingRefs(document)).toEqual([]);
+  });
+
+  test('no reference of the OpenAPI document leads nowhere', () => expect(danglingRefs(openApi)).toEqual([]));
+});
+
+/** References within the document that find nothing. */
+function danglingRefs(document: object): string[] {
+  const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path);
+  return refs.filter((path) => {
+    let at: unknown = document;
+    for (const key of path.split('/')) at = (at as Record<string, unknown> | undefined)?.[key];
+    return at === undefined;
+  });
+}
+
+describe('the OpenAPI document and the router say the same', () => {
+  test('every method that it names is served', async () => {
+    expect(operations().length).toBeGreaterThan(8);
+    for (const { path, method } of operations()) {
+      const answer = await fetch(`${harness.http}${path.replaceAll(/\{\w+\}/g, 'x')}`, { method });
+      expect([path, method, answer.status]).not.toEqual([path, method, 405]);
+      const text = await answer.text();
+      expect([path, method, text.includes('There is nothing at this path')]).toEqual([path, method, false]);
+    }
+  });
+
+  test('a path takes no method that it does not name', async () => {
+    for (const [path, methods] of Object.entries(openApi.paths)) {
+      const answer = await fetch(`${harness.http}${path.replaceAll(/\{\w+\}/g, 'x')}`, {
+        method: 'PROPFIND',
+      });
+      const allowed = answer.headers.get('allow')?.toLowerCase().split(', ');
+      expect([path, allowed]).toEqual([path, Object.keys(methods)]);
+    }
+  });
+
+  test('routes are registered nowhere but with the router, which tells of them', () => {
+    const folder = fileURLToPath(new URL('../../src/gateway/', import.meta.url));
+    const files = readdirSync(folder).filter((file) => file !== 'http-router.ts');
+    const found = files.flatMap((file) => {
+      const text = readFileSync(`${folder}${file}`, 'utf8');
+      return /\bapp\.(get|post|put|patch|del|head|any|options)\(/i.test(text) ? [file] : [];
+    });
+    expect(found).toEqual([]);
+  });
+});
+
+interface Asking {
+  method?: string;
+  body?: unknown;
+}
+
+/** Asks, and holds the answer against the document that the gateway serves. */
+async function ask(path: string, template: string, { method, body }: Asking = {}) {
+  const verb = method ?? (body === undefined ? 'GET' : 'POST');
+  const answer = await fetch(`${harness.http}${path}`, {
+    method: verb,
+    headers: { authorization: `Bearer ${await signToken()}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const json = JSON.parse(await answer.text());
+  const route = `/paths/${template.replaceAll('/', '~1')}/${verb.toLowerCase()}`;
+  const { responses } = openApi.paths[template]?.[verb.toLowerCase()] ?? { responses: {} };
+  const status = String(answer.status) in responses ? String(answer.status) : 'default';
+  const type = answer.headers.get('content-type') ?? '';
+  const pointer = `${route}/responses/${status}/content/${type.replaceAll('/', '~1')}/schema`;
+  const validate = validatorsOf(closed(openApi))(pointer);
+  expect({ path, status, faults: faultsOf(validate, json) }).toEqual({ path, status, faults: [] });
+  return { status: answer.status, json };
+}
+
+test('HTTP answers of a running gateway are what its OpenAPI document says', async () => {
+  const one = '/v1/sessions/{id}';
+  const { json: session } = await ask('/v1/sessions', '/v1/sessions', { body: { title: 'documented' } });
+  const at = `/v1/sessions/${session.id}`;
+  const client = await harness.connect(session.id);
+  const step = new StreamingStep(harness.db, harness.worker, session.id);
+  const said = await ask(`${at}/messages`, `${one}/messages`, { body: { id: 'm1', content: 'hello' } });
+  expect(said.status).toBe(202);
+  await step.open();
+  step.say('hm', { channel: 'thought' });
+  step.say('I write that.');
+  await step.close({ calls: [gatedCall()] });
+  await client.frame('tool_approval_request');
+  expect((await ask(`${at}/messages`, `${one}/messages`)).json.messages).toHaveLength(2);
+  expect((await ask(`${at}/events`, `${one}/events`)).json.events.length).toBeGreaterThan(4);
+  expect((await ask('/v1/sessions', '/v1/sessions')).status).toBe(200);
+  expect((await ask(at, one)).status).toBe(200);
+  expect((await ask(`${at}/cancel`, `${one}/cancel`, { body: {} })).status).toBe(202);
+  expect((await ask(`${at}/cancel`, `${one}/cancel`, { body: { turn_id: 3 } })).status).toBe(400);
+  expect((await ask('/v1/sessions/none', one)).status).toBe(404);
+  expect((await ask('/healthz', '/healthz')).status).toBe(200);
+  expect((await ask('/readyz', '/readyz')).status).toBe(200);
+});
+
+test('frames of a running gateway are what its JSON Schema says, and the schema finds what is not', async () => {
+  const document = await served<Record<string, unknown>>('/v1/schema.json');
+  const validate = validatorsOf(closed(document))('/$defs/ServerFrame');
+  const sessionId = await harness.session();
+  const client = await harness.connect(sessionId);
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
+  client.send({ type: 'message', id: 'm1', content: 'hello' });
+  await client.frame('message_saved');
+  await step.open();
+  step.say('hm', { channel: 'thought' });
+  step.say('I write that.');
+  await client.frame('stream_delta');
+  client.send({ type: 'resume', last_seq: 0 });
+  await client.frame('stream_snapshot');
+  await step.close({ calls: [gatedCall()] });
+  const { tool_call_id } = await client.frame('tool_approval_request');
+  client.send({ type: 'tool_approval', id: 'd1', tool_call_id, approved: false, reason: 'no' });
+  client.send({ type: 'cancel', id: 'c1', turn_id: 'other' });
+  client.send({ type: 'ping', id: 'p1' });
+  await client.frame('tool_approval_resolved');
+  await client.frame('error');
+  await client.frame('pong');
+  const seen = new Set(client.frames.map(({ type }) => type));
+  expect(seen.size).toBeGreaterThan(12);
+  for (const frame of client.frames) expect([frame.type, ...faultsOf(validate, frame)]).toEqual([frame.type]);
+  const [welcome] = client.of('welcome');
+  expect(frameFaults({ ...welcome, last_seq: '0' })).toEqual([expect.stringContaining('/last_seq')]);
+  expect(frameFaults({ ...welcome, untold: 1 })).toEqual([expect.stringContaining('untold')]);
+});
