@@ -7,6 +7,7 @@ import { startGateway } from '../gateway/gateway.ts';
 import { createPostgresPlane } from '../live/postgres-plane.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
+import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
 import { untilSignalled } from './until-signalled.ts';
@@ -36,6 +37,7 @@ export async function openGateway(
     applicationName: 'turngate-gateway-live',
     logger,
   });
+  announceFeeds(db, live);
   // Lazy: a message is taken in while Temporal is away, and woken when it is back.
   const connection = Connection.lazy({ address: config.TEMPORAL_ADDRESS });
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });

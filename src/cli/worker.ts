@@ -20,6 +20,7 @@ import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentLoader } from '../tools/agent-loader.ts';
 import { createMcpTools } from '../tools/mcp-tools.ts';
+import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
 import { temporalLogger } from './temporal-logger.ts';
@@ -53,6 +54,7 @@ export async function startWorker(
     applicationName: 'turngate-worker-live',
     logger,
   });
+  announceFeeds(db, live);
   const nudges = new TurnNudges();
   await live.subscribeNudges((nudge) => nudges.deliver(nudge));
   const tools = createMcpTools({

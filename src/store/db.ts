@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { settleFeedNews } from './feed-news.ts';
 
 export type Db = pg.Pool;
 /** One connection inside a transaction. */
@@ -71,10 +72,11 @@ export async function transactionAhead<T>(db: Db, work: (tx: Tx) => Promise<T>):
   const settled = await Promise.allSettled([begun, worked]);
   const failure = settled.find((outcome) => outcome.status === 'rejected');
   if (failure) {
+    settleFeedNews(db, tx, false);
     await abandon(tx);
     throw failure.reason;
   }
-  const committed = commit(tx);
+  const committed = commit(db, tx);
   // Whoever needs to know awaits it, perhaps only later or, after a fault of its own, never: until then it is heard
   // here, because a rejection that nobody hears ends the process.
   committed.catch(noteLost);
@@ -88,13 +90,15 @@ export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Prom
   return value;
 }
 
-async function commit(tx: Tx): Promise<void> {
+async function commit(db: Db, tx: Tx): Promise<void> {
   try {
     await tx.query('commit');
   } catch (error) {
+    settleFeedNews(db, tx, false);
     tx.release(true);
     throw error;
   }
+  settleFeedNews(db, tx, true);
   tx.release();
 }
 

@@ -1,5 +1,6 @@
 import type { EventBody, EventFrame, EventType } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
+import { tellFeeds } from './feeds.ts';
 
 /** An event to be written. `key` is unique in its session: written twice, it happens once. */
 export type NewEvent = {
@@ -35,12 +36,14 @@ export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]
     ],
   });
   const byKey = new Map(events.map((event) => [event.key, event]));
-  return rows
+  const frames = rows
     .toSorted((a, b) => a.seq - b.seq)
     .flatMap((row) => {
       const event = byKey.get(row.key);
       return event ? [toFrame(sessionId, row.seq, row.ts, event.type, event.turnId, event.body)] : [];
     });
+  await tellFeeds(tx, sessionId, frames);
+  return frames;
 }
 
 function toFrame(

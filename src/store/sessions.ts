@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { SessionView } from '../protocol/http.ts';
 import type { Db } from './db.ts';
 import { transaction } from './db.ts';
+import { tellOfNewSession } from './feeds.ts';
 
 /** Settings of one session; what is not set comes from the agent and the configuration. */
 export interface SessionConfig {
@@ -39,7 +40,7 @@ export async function createSession(
       id,
       session.userId,
     ]);
-    const [{ rows }] = await Promise.all([inserted, joined]);
+    const [{ rows }] = await Promise.all([inserted, joined, tellOfNewSession(tx, id)]);
     return rows[0] as SessionView;
   });
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { SignJWT } from 'jose';
 import { type Logger, pino } from 'pino';
+import { announceFeeds } from '../../src/cli/announce-feeds.ts';
 import { createTokenVerifier } from '../../src/gateway/auth.ts';
 import type { GatewayTimings } from '../../src/gateway/deps.ts';
 import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
@@ -71,6 +72,8 @@ export async function openGatewayHarness(
     createPostgresPlane({ connectionString: url, applicationName, logger });
   const live = plane('test-gateway-live', connectionString);
   const worker = plane('test-worker-live', database.url);
+  announceFeeds(gatewayDb, live);
+  announceFeeds(db, worker);
   const connection = await Connection.connect({ address: fromSetup('TURNGATE_TEST_TEMPORAL') });
   const client = new Client({ connection });
   const gateway = await startGateway({
