@@ -23,12 +23,15 @@ export function table(rows: Row[]): string {
 }
 
 function figure(value: number, row: Row): string {
-  const text = row.unit === 'events' ? String(value) : value.toFixed(row.unit === '×' ? 2 : 1);
+  const text = ['events', 'sessions'].includes(row.unit)
+    ? String(value)
+    : value.toFixed(row.unit === '×' ? 2 : 1);
   return row.unit === '×' ? `${text} ×` : `${text} ${row.unit}`;
 }
 
 function aimOf(row: Row): string {
-  return row.aim === null ? '' : `≤ ${row.aim} ${row.unit}`;
+  const sign = row.unit === 'sessions' ? '≥' : '≤';
+  return row.aim === null ? '' : `${sign} ${row.aim.toLocaleString('en')} ${row.unit}`;
 }
 
 function verdict(row: Row): string {

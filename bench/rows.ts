@@ -6,8 +6,8 @@ export interface Row {
   id: string;
   what: string;
   value: number;
-  unit: '×' | 'ms' | 'events';
-  /** What it should be at most; null where the figure only informs. */
+  unit: '×' | 'ms' | 'events' | 'kB' | 'sessions';
+  /** What it should be at most, or at least where more is better; null where the figure only informs. */
   aim: number | null;
   met: boolean | null;
 }
@@ -21,4 +21,9 @@ export interface Findings {
 
 export function row(id: string, what: string, value: number, unit: Row['unit'], aim?: number): Row {
   return { id, what, value, unit, aim: aim ?? null, met: aim === undefined ? null : value <= aim };
+}
+
+/** A row whose value should be `aim` or more. */
+export function atLeast(id: string, what: string, value: number, unit: Row['unit'], aim: number): Row {
+  return { id, what, value, unit, aim, met: value >= aim };
 }

@@ -3,10 +3,11 @@ import { measureDeltas, measurePlane } from './deltas.ts';
 import { measureFirstDelta } from './first-delta.ts';
 import { measureHistory } from './history.ts';
 import { measureHumanPace } from './human-pace.ts';
+import { measureIdle } from './idle.ts';
 import type { Findings, Row } from './rows.ts';
 import type { System } from './system.ts';
 
-export const partNames = ['a', 'b', 'plane', 'c', 'd'] as const;
+export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e'] as const;
 export type PartName = (typeof partNames)[number];
 
 export interface Scale {
@@ -15,6 +16,7 @@ export interface Scale {
   /** How long all streams of (b) run together. */
   windowMs: number;
   human: { turnsEach: number; tokens: number; thinkMs: number };
+  idle: { connections: number; watchMs: number };
   /** For what the part before set off to come to rest: last commits, closing runs. */
   restMs: number;
 }
@@ -24,6 +26,7 @@ export const scales: Record<'full' | 'quick', Scale> = {
     streamCounts: [1, 10, 100],
     windowMs: 8_000,
     human: { turnsEach: 3, tokens: 60, thinkMs: 2_000 },
+    idle: { connections: 15_000, watchMs: 10_000 },
     restMs: 1_000,
   },
   quick: {
@@ -31,6 +34,7 @@ export const scales: Record<'full' | 'quick', Scale> = {
     streamCounts: [1, 10],
     windowMs: 300,
     human: { turnsEach: 1, tokens: 20, thinkMs: 300 },
+    idle: { connections: 200, watchMs: 600 },
     restMs: 100,
   },
 };
@@ -73,6 +77,12 @@ export async function runParts(
       name: 'd',
       line: '(d) ten people at a human pace ...',
       measure: () => measureHumanPace(system, scale.human),
+    },
+    {
+      part: 'e',
+      name: 'e',
+      line: `(e) ${scale.idle.connections} connections that do nothing, of the gateway and of a bare server ...`,
+      measure: () => measureIdle(system, scale.idle),
     },
   ];
   const rows: Row[] = [];

@@ -29,6 +29,16 @@ export interface System {
   temporal: Client;
   /** Runs a process of the bench to its end. */
   runProcess(name: string, env: Record<string, string>, boundMs: number): Promise<void>;
+  /** Starts a process of the bench that goes on until it is stopped. */
+  startProcess(name: string, env: Record<string, string>): Promise<BenchProcess>;
+}
+
+export interface BenchProcess {
+  pid: number;
+  /** What it said when it was ready. */
+  ready(boundMs: number): Promise<Record<string, unknown>>;
+  /** Answers its exit code. */
+  stop(): Promise<number | null>;
 }
 
 /** Starts processes of the bench and knows them all, so that it can stop them all. */
@@ -64,6 +74,17 @@ export class SystemStarter {
           const how = exit === null ? `not over after ${boundMs} ms` : describeExit(exit);
           throw new Error(`The bench's process ${name} failed: ${how}.`);
         }
+      },
+      startProcess: async (name, env) => {
+        const child = await this.#start(this.#process(name, { DATABASE_URL: dev.database_url, ...env }));
+        return {
+          pid: child.pid,
+          ready: (boundMs) => untilReady(child, () => child.readyMessage, boundMs),
+          stop: async () => {
+            await stopChild(child, stopBoundMs);
+            return (await child.exited).code;
+          },
+        };
       },
     };
   }
