@@ -5,7 +5,7 @@ import { nowMs } from './clock.ts';
 import { cpuMs } from './cpu.ts';
 import { type Findings, row } from './rows.ts';
 import { BenchSession } from './session.ts';
-import { round, spread } from './stats.ts';
+import { round, type Spread, spread } from './stats.ts';
 import { delaysWhileAllRan, StreamLog } from './stream-log.ts';
 import type { System } from './system.ts';
 
@@ -14,6 +14,7 @@ const everyMs = 20;
 const startEveryMs = 40;
 /** From the last beginning to the window, and for streams that began late. */
 const settleMs = 1_500;
+const openAtOnce = 100;
 const publisherBoundMs = 60_000;
 const aims = { p50: 1, p99: 10 };
 
@@ -28,16 +29,38 @@ interface Load {
  * its arrival at a WebSocket client. Tokens count that were written while all streams ran.
  */
 export async function measureDeltas(system: System, load: Load): Promise<Findings> {
-  const { streams } = load;
+  const { of, cpu } = await streamTogether(system, { ...load, everyMs, startEveryMs });
+  const [name, id] = [`model writes → client has it, ${counted(load.streams)}`, `b.gateway.${load.streams}`];
+  return {
+    rows: [
+      row(`${id}.p50`, `${name}, p50`, of.p50, 'ms', aims.p50),
+      row(`${id}.p99`, `${name}, p99`, of.p99, 'ms', aims.p99),
+    ],
+    details: { delay: of, ...cpu },
+  };
+}
+
+export interface Pace {
+  /** Between two tokens of a stream. */
+  everyMs: number;
+  /** Between the beginnings of two streams. */
+  startEveryMs: number;
+}
+
+/** Runs turns side by side: the delays of their tokens, and how much of a core each process took meanwhile. */
+export async function streamTogether(
+  system: System,
+  load: Load & Pace,
+): Promise<{ of: Spread; cpu: Record<string, number | null> }> {
   const tokens = tokensFor(load);
-  const sessions = await Promise.all(Array.from({ length: streams }, () => BenchSession.open(system.dev)));
+  const sessions = await openSessions(system, load.streams);
   try {
     const beganMs = nowMs();
     const cpuBefore = cpuOf(system);
     const turns = await Promise.all(
       sessions.map(async (session, index) => {
-        await delay((index + Math.random()) * startEveryMs);
-        return session.ask({ tokens, everyMs, firstMs: 0 });
+        await delay((index + Math.random()) * load.startEveryMs);
+        return session.ask({ tokens, everyMs: load.everyMs, firstMs: 0 });
       }),
     );
     const seconds = (nowMs() - beganMs) / 1_000;
@@ -47,18 +70,19 @@ export async function measureDeltas(system: System, load: Load): Promise<Finding
       return [`${role}_cpu_percent`, used] as const;
     });
     const { delays } = delaysWhileAllRan(turns.map((turn) => turn.log));
-    const of = spread(delays);
-    const [name, id] = [`model writes → client has it, ${counted(streams)}`, `b.gateway.${streams}`];
-    return {
-      rows: [
-        row(`${id}.p50`, `${name}, p50`, of.p50, 'ms', aims.p50),
-        row(`${id}.p99`, `${name}, p99`, of.p99, 'ms', aims.p99),
-      ],
-      details: { delay: of, ...Object.fromEntries(cpu) },
-    };
+    return { of: spread(delays), cpu: Object.fromEntries(cpu) };
   } finally {
     for (const session of sessions) session.close();
   }
+}
+
+async function openSessions(system: System, count: number): Promise<BenchSession[]> {
+  const sessions: BenchSession[] = [];
+  for (let left = count; left > 0; left -= openAtOnce) {
+    const some = Array.from({ length: Math.min(left, openAtOnce) }, () => BenchSession.open(system.dev));
+    sessions.push(...(await Promise.all(some)));
+  }
+  return sessions;
 }
 
 /** The live plane alone under the same load: from `publish` in one process to the subscriber in another. */
@@ -84,7 +108,7 @@ export async function measurePlane(system: System, load: Load): Promise<Findings
     });
     const order = {
       BENCH_STREAMS: load.streams,
-      BENCH_TOKENS: tokensFor(load),
+      BENCH_TOKENS: tokensFor({ ...load, everyMs, startEveryMs }),
       BENCH_EVERY_MS: everyMs,
     };
     const env = Object.fromEntries(Object.entries(order).map(([name, value]) => [name, String(value)]));
@@ -104,8 +128,8 @@ export async function measurePlane(system: System, load: Load): Promise<Findings
   };
 }
 
-function tokensFor({ streams, windowMs }: Load): number {
-  return Math.ceil((streams * startEveryMs + settleMs + windowMs) / everyMs);
+function tokensFor({ streams, windowMs, ...pace }: Load & Pace): number {
+  return Math.ceil((streams * pace.startEveryMs + settleMs + windowMs) / pace.everyMs);
 }
 
 function counted(streams: number): string {

@@ -4,10 +4,12 @@ import { measureFirstDelta } from './first-delta.ts';
 import { measureHistory } from './history.ts';
 import { measureHumanPace } from './human-pace.ts';
 import { measureIdle } from './idle.ts';
+import { measureManyStreams } from './many-streams.ts';
+import { measureResume } from './resume.ts';
 import type { Findings, Row } from './rows.ts';
 import type { System } from './system.ts';
 
-export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e'] as const;
+export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e', 'f', 'g'] as const;
 export type PartName = (typeof partNames)[number];
 
 export interface Scale {
@@ -17,6 +19,8 @@ export interface Scale {
   windowMs: number;
   human: { turnsEach: number; tokens: number; thinkMs: number };
   idle: { connections: number; watchMs: number };
+  many: { steps: number[]; windowMs: number };
+  resume: { clients: number };
   /** For what the part before set off to come to rest: last commits, closing runs. */
   restMs: number;
 }
@@ -27,6 +31,8 @@ export const scales: Record<'full' | 'quick', Scale> = {
     windowMs: 8_000,
     human: { turnsEach: 3, tokens: 60, thinkMs: 2_000 },
     idle: { connections: 15_000, watchMs: 10_000 },
+    many: { steps: [100, 200, 300, 400, 500, 600, 800, 1_000], windowMs: 6_000 },
+    resume: { clients: 1_000 },
     restMs: 1_000,
   },
   quick: {
@@ -35,6 +41,8 @@ export const scales: Record<'full' | 'quick', Scale> = {
     windowMs: 300,
     human: { turnsEach: 1, tokens: 20, thinkMs: 300 },
     idle: { connections: 200, watchMs: 600 },
+    many: { steps: [5], windowMs: 300 },
+    resume: { clients: 20 },
     restMs: 100,
   },
 };
@@ -83,6 +91,18 @@ export async function runParts(
       name: 'e',
       line: `(e) ${scale.idle.connections} connections that do nothing, of the gateway and of a bare server ...`,
       measure: () => measureIdle(system, scale.idle),
+    },
+    {
+      part: 'f',
+      name: 'f',
+      line: `(f) up to ${scale.many.steps.at(-1)} sessions at 20 tokens a second ...`,
+      measure: () => measureManyStreams(system, scale.many),
+    },
+    {
+      part: 'g',
+      name: 'g',
+      line: `(g) ${scale.resume.clients} clients come back in the middle of a stream ...`,
+      measure: () => measureResume(system, scale.resume),
     },
   ];
   const rows: Row[] = [];

@@ -21,6 +21,8 @@ const repository = here('../');
 const readyBoundMs = 90_000;
 const stopBoundMs = 8_000;
 const pollMs = 50;
+/** More than any part has turns at once. */
+const stepSlots = '1200';
 export const referenceQueue = 'bench-reference';
 
 /** The product as `turngate dev` starts it, the bench's model and the bare reference: every one a process. */
@@ -114,6 +116,7 @@ export class SystemStarter {
         OPENAI_API_KEY: 'bench',
         OPENAI_BASE_URL: modelUrl,
         TURNGATE_MODEL: 'bench',
+        STEP_SLOTS: stepSlots,
       }),
       args: ['--disable-warning=ExperimentalWarning', here('../src/cli/main.ts'), 'dev', ...ports, ...places],
       ipc: false,

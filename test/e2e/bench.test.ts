@@ -16,6 +16,7 @@ const ids = [
   ...[1, 10].flatMap((streams) => [`b.gateway.${streams}.p50`, `b.gateway.${streams}.p99`]),
   ...[1, 10].flatMap((streams) => [`b.plane.${streams}.p50`, `b.plane.${streams}.p99`]),
   ...['c.200', 'c.2000', 'd.first_delta', 'd.chunk'],
+  ...['e.memory', 'f.sessions', 'f.p99', 'g.p50', 'g.p99'],
 ];
 const runBoundMs = 120_000;
 
@@ -67,7 +68,9 @@ describe('npm run bench', () => {
       const result: Result = JSON.parse(readFileSync(join(results, String(files[0])), 'utf8'));
       expect(result.quick).toBe(true);
       expect(result.rows.map((row) => row.id)).toEqual(ids);
-      expect(result.rows.every((row) => row.value > 0)).toBe(true);
+      // How much memory so few connections take is within what a process's memory moves by itself.
+      const figures = result.rows.filter((row) => row.id !== 'e.memory');
+      expect(figures.every((row) => row.value > 0)).toBe(true);
       expect(result.machine.cores).toBeGreaterThan(0);
       expect(Object.keys(result.machine.versions)).toContain('temporal_server');
       // What time takes depends on the machine; how many events a turn has does not.
