@@ -25,7 +25,9 @@ export async function openGateway(
   logger: Logger,
   timings?: Partial<GatewayTimings>,
 ): Promise<RunningGateway> {
-  const verifyToken = createTokenVerifier(config);
+  const verifyToken = createTokenVerifier(config, {
+    reportKeyFailure: (error) => logger.warn({ err: error }, 'the key set could not be read'),
+  });
   const db = openPool({
     connectionString: config.DATABASE_URL,
     max: config.PG_POOL_MAX,

@@ -25,8 +25,23 @@ export const environment = z.object({
     ),
   JWT_SECRET: z.string().min(32).optional().describe('HS256 secret of at least 32 characters'),
   JWT_SECRET_FILE: z.string().optional().describe('file that holds the HS256 secret'),
+  JWT_JWKS_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('public keys of an identity provider (JWKS); set JWT_ISSUER and JWT_AUDIENCE with it'),
   JWT_ISSUER: z.string().optional().describe('required `iss` of tokens'),
   JWT_AUDIENCE: z.string().optional().describe('required `aud` of tokens'),
+  JWT_CLOCK_SKEW_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(300_000)
+    .default(0)
+    .describe('how far the clocks of whoever issues tokens may be off'),
+  JWT_EXPIRY: z
+    .enum(['required', 'optional'])
+    .default('required')
+    .describe('whether tokens must say when they expire (`exp`)'),
   OPENAI_API_KEY: z.string().default('').describe('key of the model server'),
   OPENAI_BASE_URL: z.string().optional().describe('base URL of any OpenAI-compatible model server'),
   TURNGATE_MODEL: z.string().optional().describe("model name; wins over the agent's"),

@@ -48,6 +48,9 @@ export async function admit(deps: AdmissionDeps, request: SocketRequest): Promis
     return await check(deps, request);
   } catch (error) {
     if (error instanceof PublicError && error.code === 'unauthorized') return { refused: 'unauthorized' };
+    if (error instanceof PublicError && error.code === 'unavailable') {
+      return { refused: 'restarting', detail: 'the keys are away; retry_after_ms=1000' };
+    }
     deps.logger.error({ err: error, session_id: request.sessionId }, 'a connection could not be checked');
     return { refused: 'restarting', detail: 'the store is away; retry_after_ms=1000' };
   }

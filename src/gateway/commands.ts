@@ -2,10 +2,12 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { LivePlane } from '../live/port.ts';
 import type { ClientFrame, MessageFrame, ToolApprovalFrame } from '../protocol/client-frames.ts';
+import type { Right } from '../protocol/roles.ts';
 import type { AckFrame, EventFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
+import { checkRight } from '../store/participants.ts';
 import { requestCancel } from '../store/turns.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { InFlight } from './in-flight.ts';
@@ -43,7 +45,15 @@ export class Commands {
     this.#logger = deps.logger;
   }
 
-  /** @throws PublicError `conflict`, `busy`, `not_found` */
+  /**
+   * For what commits nothing: whether the caller may now. The others check it with what they commit.
+   * @throws PublicError `forbidden`, `not_found`, `conflict` (the session is closed)
+   */
+  check(caller: Caller, right: Right): Promise<void> {
+    return checkRight(this.#db, caller, right);
+  }
+
+  /** @throws PublicError `conflict`, `busy`, `not_found`, `forbidden` */
   async message(caller: Caller, frame: MessageFrame): Promise<Done> {
     const { sessionId, userId } = caller;
     const id = frame.id ?? uuidv7();
@@ -65,7 +75,7 @@ export class Commands {
     };
   }
 
-  /** @throws PublicError `not_found` (unknown call), `conflict` (other arguments wait than were shown) */
+  /** @throws PublicError `not_found` (unknown call), `forbidden`, `conflict` (other arguments wait than were shown) */
   async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
     const { sessionId } = caller;
     const { tool_call_id: toolCallId, approved, reason, arguments_hash: argumentsHash } = frame;
@@ -102,7 +112,7 @@ export class Commands {
     };
   }
 
-  /** @throws PublicError `not_found` when nothing runs or that turn is unknown */
+  /** @throws PublicError `not_found` when nothing runs or that turn is unknown, `forbidden` */
   async cancel(caller: Caller, frame: CancelFrame): Promise<Done> {
     const { sessionId, userId } = caller;
     const { turnId, running, events } = await requestCancel(this.#db, {

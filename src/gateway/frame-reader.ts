@@ -70,6 +70,7 @@ export class FrameReader {
   async #handle(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' }>): Promise<void> {
     try {
       if (frame.type === 'resume') {
+        await this.#commands.check(this.#caller(), 'see');
         this.#connection.resume(frame.last_seq);
         return;
       }
@@ -82,8 +83,7 @@ export class FrameReader {
   }
 
   async #perform(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' }>): Promise<Done> {
-    const { sessionId, identity } = this.#connection;
-    const caller: Caller = { sessionId, userId: identity.userId, via: 'websocket' };
+    const caller = this.#caller();
     switch (frame.type) {
       case 'message':
         return this.#commands.message(caller, frame);
@@ -97,6 +97,11 @@ export class FrameReader {
       case 'input_response':
         throw new PublicError('validation_error', `"${frame.type}" is not supported by this server yet.`);
     }
+  }
+
+  #caller(): Caller {
+    const { sessionId, identity } = this.#connection;
+    return { sessionId, userId: identity.userId, via: 'websocket' };
   }
 
   #fail(error: unknown, frame: { id?: string | undefined; tool_call_id?: string | undefined }): void {

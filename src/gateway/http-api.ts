@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cancelFrame, messageFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { createSessionBody, eventsPage, messagesPage, sessionsPage, sessionView } from '../protocol/http.ts';
+import { notTakingPart } from '../protocol/roles.ts';
 import { ackFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { lastSeqs, readEvents } from '../store/events.ts';
@@ -118,7 +119,7 @@ async function allowed(db: Db, call: HttpCall, identity: Identity): Promise<stri
   const access = await sessionAccess(db, { sessionId, tenant: identity.tenant, userId: identity.userId });
   if (access === 'missing') throw noSession();
   if (access === 'denied') {
-    throw new PublicError('forbidden', 'You do not take part in this session. Ask its owner to add you.');
+    throw notTakingPart();
   }
   return sessionId;
 }

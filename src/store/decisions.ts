@@ -4,6 +4,7 @@ import type { ApprovalOutcome, EventFrame, StandingDecision } from '../protocol/
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type NewEvent } from './events.ts';
+import { checkRight } from './participants.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 
 export interface Verdict {
@@ -43,13 +44,19 @@ interface DecisionRow {
   at: number;
 }
 
-/** A person's decision on one tool call; see {@link recordVerdict}. */
+/**
+ * A participant's decision on one tool call; see {@link recordVerdict}.
+ * @throws PublicError as it does, and `forbidden` (their role may not)
+ */
 export async function decide(
   db: Db,
   decision: Omit<Verdict, 'outcome'> & { approved: boolean },
 ): Promise<Decided> {
   const { approved, ...rest } = decision;
-  return recordVerdict(db, { ...rest, outcome: approved ? 'approved' : 'rejected' });
+  const { sessionId, decidedBy: userId } = decision;
+  return record(db, { ...rest, outcome: approved ? 'approved' : 'rejected' }, (tx) =>
+    checkRight(tx, { sessionId, userId }, 'decide'),
+  );
 }
 
 /**
@@ -59,8 +66,17 @@ export async function decide(
  * the call never waited)
  */
 export async function recordVerdict(db: Db, verdict: Verdict): Promise<Decided> {
+  return record(db, verdict, async () => undefined);
+}
+
+/** @param check whether they may; asked under the session's lock */
+async function record(db: Db, verdict: Verdict, check: (tx: Tx) => Promise<void>): Promise<Decided> {
   return transaction(db, async (tx) => {
-    const [, call] = await Promise.all([lockSession(tx, verdict.sessionId), findCall(tx, verdict)]);
+    const [, , call] = await Promise.all([
+      lockSession(tx, verdict.sessionId),
+      check(tx),
+      findCall(tx, verdict),
+    ]);
     if (!call) throw new PublicError('not_found', 'There is no such tool call in this session.');
     if (verdict.argumentsHash !== undefined && verdict.argumentsHash !== call.arguments_hash) {
       throw new PublicError(

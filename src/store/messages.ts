@@ -6,6 +6,7 @@ import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents } from './events.ts';
+import { checkRight } from './participants.ts';
 
 export interface AcceptedMessage {
   turnId: string;
@@ -24,15 +25,17 @@ interface EarlierRow {
 /**
  * Takes a user's message in: message, turn (queued) and event in one transaction. The same message sent again
  * answers the same and writes nothing.
- * @throws PublicError `conflict` (same id, other content), `busy` (too many open turns), `not_found`
+ * @throws PublicError `conflict` (same id, other content; a closed session), `busy` (too many open turns),
+ * `forbidden` (their role may not), `not_found`
  */
 export async function acceptMessage(
   db: Db,
   message: { sessionId: string; userId: string; clientMessageId: string; content: string },
 ): Promise<AcceptedMessage> {
   return transaction(db, async (tx) => {
-    const [exists, earlier, open] = await Promise.all([
+    const [exists, , earlier, open] = await Promise.all([
       lockSession(tx, message.sessionId),
+      checkRight(tx, message, 'message'),
       findEarlier(tx, message),
       countOpenTurns(tx, message.sessionId),
     ]);

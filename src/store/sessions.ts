@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { SessionView } from '../protocol/http.ts';
+import type { ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db } from './db.ts';
 import { transaction } from './db.ts';
 import { tellOfNewSession } from './feeds.ts';
@@ -65,18 +66,18 @@ export async function getSession(db: Db, sessionId: string): Promise<SessionView
   return rows[0] ?? null;
 }
 
-/** Another tenant's session is `missing`: nobody learns that it exists. */
+/** As whom the user takes part. Another tenant's session is `missing`: nobody learns that it exists. */
 export async function sessionAccess(
   db: Db,
   request: { sessionId: string; tenant: string; userId: string },
-): Promise<'granted' | 'denied' | 'missing'> {
-  const { rows } = await db.query<{ granted: boolean }>({
+): Promise<{ role: ParticipantRole } | 'denied' | 'missing'> {
+  const { rows } = await db.query<{ role: ParticipantRole | null }>({
     name: 'session-access',
-    text: `select exists (select 1 from participants p where p.session_id = s.id and p.user_id = $3) as granted
-           from sessions s where s.id = $1 and s.tenant = $2`,
+    text: `select p.role from sessions s left join participants p on p.session_id = s.id and p.user_id = $3
+           where s.id = $1 and s.tenant = $2 and s.deleted_at is null`,
     values: [request.sessionId, request.tenant, request.userId],
   });
   const row = rows[0];
   if (!row) return 'missing';
-  return row.granted ? 'granted' : 'denied';
+  return row.role === null ? 'denied' : { role: row.role };
 }

@@ -2,6 +2,7 @@ import { PublicError } from '../protocol/errors.ts';
 import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
+import { checkRight } from './participants.ts';
 import { finishTurn, type TurnEnded, type TurnEnding } from './turn-end.ts';
 
 export type TurnStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
@@ -10,14 +11,18 @@ export type TurnStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancel
  * Asks for a turn's end. A queued turn ends here; a running one is marked, and whoever works on it looks at the
  * mark; what was said so far stays. A turn that has ended stays as it is.
  * @param request.turnId without one: the running turn, else the first queued one
- * @throws PublicError `not_found`
+ * @throws PublicError `not_found`, `forbidden` (their role may not)
  */
 export async function requestCancel(
   db: Db,
   request: { sessionId: string; turnId?: string | undefined; userId: string },
 ): Promise<{ turnId: string; running: boolean; events: EventFrame[] }> {
   return transaction(db, async (tx) => {
-    const [, turn] = await Promise.all([lockSession(tx, request.sessionId), findTarget(tx, request)]);
+    const [, , turn] = await Promise.all([
+      lockSession(tx, request.sessionId),
+      checkRight(tx, request, 'cancel'),
+      findTarget(tx, request),
+    ]);
     if (!turn) {
       throw new PublicError(
         'not_found',

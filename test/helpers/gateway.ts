@@ -3,11 +3,12 @@ import { Client, Connection } from '@temporalio/client';
 import { SignJWT } from 'jose';
 import { type Logger, pino } from 'pino';
 import { announceFeeds } from '../../src/cli/announce-feeds.ts';
-import { createTokenVerifier } from '../../src/gateway/auth.ts';
+import { type AuthConfig, createTokenVerifier } from '../../src/gateway/auth.ts';
 import type { GatewayTimings } from '../../src/gateway/deps.ts';
 import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
 import type { LivePlane } from '../../src/live/port.ts';
 import { createPostgresPlane } from '../../src/live/postgres-plane.ts';
+import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 import { type Db, openPool } from '../../src/store/db.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
@@ -23,10 +24,20 @@ export function signToken(
   claims: Record<string, unknown> = {},
   options: { secret?: string; expires?: string } = {},
 ): Promise<string> {
-  return new SignJWT({ sub: 'alice', tenant: 't', ...claims })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime(options.expires ?? '1h')
-    .sign(new TextEncoder().encode(options.secret ?? secret));
+  const now = Math.floor(Date.now() / 1_000);
+  const expires = options.expires === undefined ? { exp: now + 3_600 } : {};
+  const token = new SignJWT({ sub: 'alice', tenant: 't', ...expires, ...claims }).setProtectedHeader({
+    alg: 'HS256',
+  });
+  if (options.expires !== undefined) token.setExpirationTime(options.expires);
+  return token.sign(new TextEncoder().encode(options.secret ?? secret));
+}
+
+/** The settings that tokens are checked by, as tests want them. */
+export function authConfig(settings: Partial<AuthConfig> = {}): AuthConfig {
+  const unset = { JWT_SECRET_FILE: undefined, JWT_JWKS_URL: undefined };
+  const claims = { JWT_ISSUER: undefined, JWT_AUDIENCE: undefined, JWT_CLOCK_SKEW_MS: 0 };
+  return { JWT_SECRET: secret, ...unset, ...claims, JWT_EXPIRY: 'required', ...settings };
 }
 
 /** A gateway in this process on a real Postgres and Temporal, and a plane beside it as a worker has one. */
@@ -40,6 +51,8 @@ export interface GatewayHarness {
   /** What workers publish on. */
   worker: LivePlane;
   session(userId?: string, tenant?: string): Promise<string>;
+  /** Gives somebody a role in a session, past the API. */
+  join(sessionId: string, userId: string, role: ParticipantRole): Promise<void>;
   /** Connects and waits for `welcome`; without a token of its own as alice. */
   connect(sessionId: string, options?: ConnectOptions): Promise<SessionClient>;
   /** Opens a socket and waits for nothing. */
@@ -82,12 +95,7 @@ export async function openGatewayHarness(
     live,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
-    verifyToken: createTokenVerifier({
-      JWT_SECRET: secret,
-      JWT_SECRET_FILE: undefined,
-      JWT_ISSUER: undefined,
-      JWT_AUDIENCE: undefined,
-    }),
+    verifyToken: createTokenVerifier(authConfig()),
     checkTemporal: async () => {
       await client.workflowService.getSystemInfo({});
     },
@@ -115,6 +123,13 @@ export async function openGatewayHarness(
     databaseUrl: database.url,
     worker,
     session: async (userId = 'alice', tenant = 't') => (await createSession(db, { tenant, userId })).id,
+    async join(sessionId, userId, role) {
+      await db.query('insert into participants (session_id, user_id, role) values ($1, $2, $3)', [
+        sessionId,
+        userId,
+        role,
+      ]);
+    },
     dial,
     async connect(sessionId, connect) {
       const client = await dial(sessionId, connect);

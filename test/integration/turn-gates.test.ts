@@ -147,6 +147,12 @@ test('the first decision stands: the same again gets the same answer, another ge
   ]);
   expect([one.kind, two.kind]).toEqual(['recorded', 'recorded']);
   expect(one.decision).toEqual(two.decision);
+  await expect(decide(at.db, { ...verdict, decidedBy: 'bob', approved: false })).rejects.toMatchObject({
+    code: 'forbidden',
+  });
+  await at.db.query(`insert into participants (session_id, user_id, role) values ($1, 'bob', 'approver')`, [
+    sessionId,
+  ]);
   const other = await decide(at.db, { ...verdict, decidedBy: 'bob', approved: false });
   expect(other).toEqual({ kind: 'conflict', decision: one.decision });
   await expect(decide(at.db, { ...verdict, toolCallId: 'none', approved: true })).rejects.toMatchObject({

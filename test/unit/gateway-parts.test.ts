@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { createTokenVerifier } from '../../src/gateway/auth.ts';
 import { bearerToken, readCredentials } from '../../src/gateway/credentials.ts';
 import { EarlyFrames } from '../../src/gateway/early-frames.ts';
 import { FrameQueue } from '../../src/gateway/frame-queue.ts';
@@ -7,7 +6,6 @@ import { InFlight } from '../../src/gateway/in-flight.ts';
 import { originCheck } from '../../src/gateway/origins.ts';
 import { publicError } from '../../src/gateway/public-errors.ts';
 import { PublicError } from '../../src/protocol/errors.ts';
-import { signToken } from '../helpers/gateway.ts';
 
 describe('credentials', () => {
   const none = { authorization: '', protocols: '', token: undefined };
@@ -23,31 +21,6 @@ describe('credentials', () => {
   test('a bearer header has one token', () => {
     expect(bearerToken('bearer  x.y.z ')).toBe('x.y.z');
     for (const header of ['', 'Bearer', 'Bearer a b', 'Basic abc']) expect(bearerToken(header)).toBeNull();
-  });
-
-  test('issuer and audience are asked where they are configured, and a secret must be', async () => {
-    const JWT_SECRET = 'a secret of more than thirty-two characters';
-    const verify = createTokenVerifier({
-      JWT_SECRET,
-      JWT_SECRET_FILE: undefined,
-      JWT_ISSUER: 'us',
-      JWT_AUDIENCE: 'turngate',
-    });
-    const sign = (claims: Record<string, unknown>) => signToken(claims, { secret: JWT_SECRET });
-    const claims = { iss: 'us', aud: 'turngate', email: 'a@example.org', name: 'A' };
-    expect(await verify(await sign(claims))).toEqual({
-      userId: 'alice',
-      tenant: 't',
-      email: 'a@example.org',
-      name: 'A',
-    });
-    for (const wrong of [{ iss: 'them' }, { aud: 'other' }, { sub: '' }, { sub: 'a\u0000b' }]) {
-      await expect(verify(await sign({ ...claims, ...wrong }))).rejects.toMatchObject({
-        code: 'unauthorized',
-      });
-    }
-    const unset = { JWT_ISSUER: undefined, JWT_AUDIENCE: undefined, JWT_SECRET: undefined };
-    expect(() => createTokenVerifier({ ...unset, JWT_SECRET_FILE: undefined })).toThrow(/JWT_SECRET_FILE/);
   });
 });
 

@@ -1,0 +1,38 @@
+import { PublicError } from '../protocol/errors.ts';
+import { type Right, requireRight } from '../protocol/roles.ts';
+import type { ParticipantRole, SessionState } from '../protocol/server-frames.ts';
+import type { Db, Tx } from './db.ts';
+
+/** Whoever acts in a session. Their tenant was compared with the session's when they came in. */
+export interface Participant {
+  sessionId: string;
+  userId: string;
+}
+
+/** What only makes sense while a session is open. */
+const forOpenSessions: readonly Right[] = ['message', 'typing'];
+
+/**
+ * Checks what a participant may do now. Inside a transaction it belongs behind the session's lock: who changes
+ * participants holds it too, so a right that is found here lasts until the commit.
+ * @throws PublicError `not_found` (no such session), `forbidden` (no role, or not one that may),
+ * `conflict` (the session is closed)
+ */
+export async function checkRight(db: Db | Tx, who: Participant, right: Right): Promise<void> {
+  const { rows } = await db.query<{ state: SessionState; role: ParticipantRole | null }>({
+    name: 'check-right',
+    text: `select s.state, p.role from sessions s
+           left join participants p on p.session_id = s.id and p.user_id = $2
+           where s.id = $1 and s.deleted_at is null`,
+    values: [who.sessionId, who.userId],
+  });
+  const found = rows[0];
+  if (!found) throw new PublicError('not_found', 'There is no such session.');
+  requireRight(found.role, right);
+  if (found.state === 'closed' && forOpenSessions.includes(right)) {
+    throw new PublicError(
+      'conflict',
+      'This session is closed and takes no messages. Its owner can reopen it.',
+    );
+  }
+}
