@@ -86,7 +86,7 @@ async function writeStream(db: Db, userId: string, sessionId: string): Promise<M
   const text = Array.from({ length: missedDeltas }, stamp).join('');
   const { messageId, attempt } = opening;
   await writeDrafts(db, [{ messageId, sessionId, attempt, content: text, thought: '' }]);
-  return { sessionId, lastSeq: events.at(-1)?.seq ?? 0, text };
+  return { sessionId, lastSeq: events.at(-1)?.frame.seq ?? 0, text };
 }
 
 async function timeToLevel(system: System, { sessionId, lastSeq, text }: Missed): Promise<number> {

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { EventFrame } from '../protocol/server-frames.ts';
+import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
 import { getSession } from '../store/sessions.ts';
 import {
@@ -42,10 +42,10 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         context.heartbeat();
         await context.sleep(Math.min(beginning.forMs, LEASE_LOOK_MS));
       } else if (beginning.kind === 'begin') {
-        publish(deps, sessionId, beginning.events);
+        publishEvents(deps.live, sessionId, beginning.events);
         return new CallRun(deps, sessionId, beginning).run();
       } else {
-        if (beginning.kind === 'closed') publish(deps, sessionId, beginning.events);
+        if (beginning.kind === 'closed') publishEvents(deps.live, sessionId, beginning.events);
         return toAnswer(beginning);
       }
     }
@@ -56,10 +56,6 @@ function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }
   return beginning.kind === 'closed'
     ? { kind: 'settled', status: beginning.status }
     : { kind: beginning.kind };
-}
-
-function publish(deps: ActivityDeps, sessionId: string, events: EventFrame[]): void {
-  if (events.length > 0) deps.live.publish({ kind: 'events', sessionId, events });
 }
 
 /** Policy may have changed since the call was approved: `deny` is evaluated again, immediately before it runs. */
@@ -148,7 +144,7 @@ class CallRun {
       logger: this.#deps.logger,
       what: 'the result of a tool call',
     });
-    publish(this.#deps, this.#sessionId, events);
+    publishEvents(this.#deps.live, this.#sessionId, events);
     return status === null ? { kind: 'refused' } : { kind: 'settled', status };
   }
 }

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { publishEvents } from '../live/publish-events.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { cleanText } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
@@ -56,7 +57,7 @@ export function createActivities(deps: ActivityDeps): Activities {
             };
         const decided = await recordVerdict(db, { sessionId, toolCallId, outcome, ...by });
         if (decided.kind === 'conflict') return 'conflict';
-        if (decided.events.length > 0) live.publish({ kind: 'events', sessionId, events: decided.events });
+        publishEvents(live, sessionId, decided.events);
         return 'recorded';
       } catch (error) {
         if (!(error instanceof PublicError)) throw error;
@@ -75,7 +76,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     async endTurn({ sessionId, status, error }) {
       const said = error && { ...error, message: cleanText(error.message).slice(0, ERROR_CHARS_MAX) };
       const ended = await endRunningTurn(db, { sessionId, runId: runId(), status, error: said });
-      if (ended.events.length > 0) live.publish({ kind: 'events', sessionId, events: ended.events });
+      publishEvents(live, sessionId, ended.events);
       return { moreWaiting: ended.moreWaiting };
     },
 

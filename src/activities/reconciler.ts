@@ -1,6 +1,7 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { LivePlane } from '../live/port.ts';
+import { publishEvents } from '../live/publish-events.ts';
 import type { Db } from '../store/db.ts';
 import {
   findRunningAmong,
@@ -181,7 +182,7 @@ export class Reconciler {
       { session_id: turn.sessionId, turn_id: turn.turnId, run_id: turn.runId, how },
       'ended a turn whose run was closed',
     );
-    live.publish({ kind: 'events', sessionId: turn.sessionId, events: ended.events });
+    publishEvents(live, turn.sessionId, ended.events);
     live.nudge({ kind: 'stop', turnId: turn.turnId });
     if (ended.moreWaiting) await turns.wake(turn);
     else await this.#releaseResetRun(turn);

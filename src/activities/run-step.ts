@@ -1,7 +1,8 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { publishEvents } from '../live/publish-events.ts';
 import { type ModelAnswer, ModelError } from '../model/port.ts';
-import type { EventFrame } from '../protocol/server-frames.ts';
 import { cleanText } from '../protocol/text.ts';
+import type { StoredEvent } from '../store/events.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
 import { type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
@@ -38,16 +39,12 @@ export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
       deps.tools.list(),
     ]);
     if (opening.kind !== 'open') {
-      publish(deps, sessionId, await committed);
+      publishEvents(deps.live, sessionId, await committed);
       if (opening.kind === 'busy') throw turnBusy();
       return opening.kind === 'closed' ? opening.result : { kind: opening.kind };
     }
     return new StepRun(deps, { sessionId, step, opening, committed, tools }).run();
   };
-}
-
-function publish(deps: ActivityDeps, sessionId: string, events: EventFrame[]): void {
-  if (events.length > 0) deps.live.publish({ kind: 'events', sessionId, events });
 }
 
 function turnBusy(): ApplicationFailure {
@@ -62,7 +59,7 @@ interface OpenedStep {
   sessionId: string;
   step: number;
   opening: OpenStep;
-  committed: Promise<EventFrame[]>;
+  committed: Promise<StoredEvent[]>;
   tools: ToolDescriptor[];
 }
 
@@ -120,7 +117,7 @@ class StepRun {
     };
     const opened = committed.then(
       (events) => {
-        publish(this.#deps, sessionId, events);
+        publishEvents(this.#deps.live, sessionId, events);
         noteProgress(this.#deps.live, sessionId, this.#at.step);
         this.#stream.release();
       },
@@ -190,7 +187,7 @@ class StepRun {
       what: 'the end of a step',
     });
     if (!closed) return { kind: 'refused' };
-    publish(this.#deps, closing.sessionId, closed.events);
+    publishEvents(this.#deps.live, closing.sessionId, closed.events);
     noteChoices(this.#deps.live, closing.sessionId, closed.result);
     return closed.result;
   }

@@ -5,6 +5,7 @@ import type { Db } from '../store/db.ts';
 import { sessionAccess } from '../store/sessions.ts';
 import type { Identity, VerifyToken } from './auth.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
+import { type FrameFilter, filterOf } from './frame-filter.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { sessionIdPattern } from './session-id.ts';
@@ -23,6 +24,8 @@ export interface Granted {
   hub: SessionHub;
   /** The client has seen the events up to here. */
   lastSeq: number;
+  /** What of it the client asked for. */
+  filter: FrameFilter | null;
 }
 
 /**
@@ -51,6 +54,7 @@ export async function admit(deps: AdmissionDeps, request: SocketRequest): Promis
     if (error instanceof PublicError && error.code === 'unavailable') {
       return { refused: 'restarting', detail: 'the keys are away; retry_after_ms=1000' };
     }
+    if (error instanceof PublicError && error.code === 'validation_error') return { invalid: error.message };
     deps.logger.error({ err: error, session_id: request.sessionId }, 'a connection could not be checked');
     return { refused: 'restarting', detail: 'the store is away; retry_after_ms=1000' };
   }
@@ -67,10 +71,10 @@ async function check(deps: AdmissionDeps, request: SocketRequest): Promise<Admis
   const access = await sessionAccess(deps.db, { sessionId, tenant, userId });
   if (access === 'missing') return { refused: 'sessionNotFound' };
   if (access === 'denied') return { refused: 'accessDenied' };
-  const start = startingPoint(query);
-  if (typeof start === 'string') return { invalid: start };
+  const lastSeq = startingPoint(query);
+  const filter = filterOf(query.get('events'));
   const hub = await deps.hubs.acquire(sessionId);
-  return hub ? { granted: { identity, hub, lastSeq: start } } : { refused: 'sessionNotFound' };
+  return hub ? { granted: { identity, hub, lastSeq, filter } } : { refused: 'sessionNotFound' };
 }
 
 export function socketCredentials(request: SocketRequest): Credentials {
@@ -78,13 +82,16 @@ export function socketCredentials(request: SocketRequest): Credentials {
   return readCredentials({ ...request, token });
 }
 
-/** Where delivery begins, or what is wrong with the query. Without `last_seq` it begins with the first event. */
-function startingPoint(query: URLSearchParams): number | string {
-  if (query.has('events')) {
-    return 'The query "events" (a filter) is not supported by this server yet; leave it out to get all events.';
-  }
+/**
+ * Where delivery begins; without `last_seq` with the first event.
+ * @throws PublicError `validation_error`
+ */
+function startingPoint(query: URLSearchParams): number {
   const text = query.get('last_seq') ?? '0';
   const seq = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(seq)) return seq;
-  return 'The query "last_seq" must be a whole number, the seq of the last event that the client has.';
+  throw new PublicError(
+    'validation_error',
+    'The query "last_seq" must be a whole number, the seq of the last event that the client has.',
+  );
 }

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { LivePlane } from '../live/port.ts';
+import { publishEvents } from '../live/publish-events.ts';
 import type { ClientFrame, MessageFrame, ToolApprovalFrame } from '../protocol/client-frames.ts';
 import type { Right } from '../protocol/roles.ts';
-import type { AckFrame, EventFrame } from '../protocol/server-frames.ts';
+import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
@@ -68,7 +69,7 @@ export class Commands {
     return {
       ack: { type: 'ack', id, turn_id: turnId, message_id: messageId, disposition },
       spread: () => {
-        this.#publish(sessionId, events);
+        publishEvents(this.#live, sessionId, events);
         // A message sent again has woken its session before.
         if (events.length > 0) this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId }));
       },
@@ -100,7 +101,7 @@ export class Commands {
       spread: () => {
         // The same decision again changes nothing, and a run takes only so many signals: the row is there already.
         if (events.length === 0) return;
-        this.#publish(sessionId, events);
+        publishEvents(this.#live, sessionId, events);
         const payload = {
           tool_call_id: toolCallId,
           approved,
@@ -124,16 +125,12 @@ export class Commands {
     return {
       ack: { type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }), turn_id: turnId },
       spread: () => {
-        this.#publish(sessionId, events);
+        publishEvents(this.#live, sessionId, events);
         if (!running) return;
         this.#live.nudge({ kind: 'cancel', turnId });
         this.#signal({ sessionId, turnId }, this.#turns.cancel(sessionId, turnId));
       },
     };
-  }
-
-  #publish(sessionId: string, events: EventFrame[]): void {
-    if (events.length > 0) this.#live.publish({ kind: 'events', sessionId, events });
   }
 
   #signal(ids: { sessionId: string; turnId: string; toolCallId?: string }, signal: Promise<void>): void {

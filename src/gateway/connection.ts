@@ -3,13 +3,14 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
-import type { EventFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { ServerFrame } from '../protocol/server-frames.ts';
+import { maySee } from '../store/events.ts';
 import type { Identity } from './auth.ts';
-import type { HubMember, Outgoing } from './hub-ports.ts';
+import type { FrameFilter } from './frame-filter.ts';
+import type { HubMember, ReadEvents } from './hub-ports.ts';
+import { Outgoing } from './outgoing.ts';
 import type { Outlet } from './outlet.ts';
 import type { SessionHub } from './session-hub.ts';
-
-type ReadEvents = (range: { sessionId: string; after: number; limit: number }) => Promise<EventFrame[]>;
 
 const pageEvents = 200;
 /** A store that cannot be read is asked again after this. */
@@ -18,33 +19,40 @@ const retryMs = 500;
 const stuckMs = 60_000;
 
 /**
- * One client's way through the events of a session. It is either live (a member of the hub, has seen all up
- * to the hub's `lastSeq`) or catching up (reads the store from its own `seq` on). Nothing is buffered for it
- * but what its socket holds: a slow client stops being live and catches up again when it has drained.
+ * One client's way through the events of a session, over any {@link Outlet}. It is either live (a member of the hub,
+ * has seen all up to the hub's `lastSeq`) or catching up (reads the store from its own `seq` on). Nothing is buffered
+ * for it but what its outlet holds: a slow client stops being live and catches up again when it has drained. Every
+ * frame goes through one gate, which knows what this client may see and wants to see.
  */
 export class Connection implements HubMember {
   readonly id = uuidv7();
   readonly identity: Identity;
   readonly sessionId: string;
-  readonly #outlet: Outlet<unknown>;
+  readonly #outlet: Outlet;
+  readonly #filter: FrameFilter | null;
   readonly #readEvents: ReadEvents;
   readonly #logger: Logger;
   #hub: SessionHub | null = null;
   #seq: number;
   #isCatchingUp = false;
   #isLive = false;
+  /** Events up to `seq` were held back, and the client has not heard of it. */
+  #hasSkipped = false;
 
   constructor(options: {
     identity: Identity;
     sessionId: string;
     lastSeq: number;
-    outlet: Outlet<unknown>;
+    /** null: everything that this user may see. */
+    filter: FrameFilter | null;
+    outlet: Outlet;
     readEvents: ReadEvents;
     logger: Logger;
   }) {
     this.identity = options.identity;
     this.sessionId = options.sessionId;
     this.#seq = options.lastSeq;
+    this.#filter = options.filter;
     this.#outlet = options.outlet;
     this.#readEvents = options.readEvents;
     this.#logger = options.logger;
@@ -74,26 +82,26 @@ export class Connection implements HubMember {
   resume(lastSeq: number): void {
     this.#stopLive();
     this.#seq = lastSeq;
+    this.#hasSkipped = false;
     this.#catchUp();
   }
 
-  /** A frame for this client alone. Beyond the hard bound the connection is closed instead. */
+  /** A live frame for this client alone. Beyond the hard bound the connection is closed instead. */
   send(frame: ServerFrame): void {
+    if (this.#filter && !this.#filter(frame)) return;
     if (this.#outlet.isOverrun) this.close('tooSlow');
-    else this.#outlet.send(JSON.stringify(frame));
+    else this.#outlet.send(new Outgoing(frame));
   }
 
   deliver(frames: Outgoing[]): void {
     this.#outlet.cork(() => {
-      for (const { json, seq } of frames) {
-        if (this.#outlet.isFull) {
-          this.#fallBehind();
-          return;
-        }
-        this.#outlet.send(json);
-        if (seq !== undefined) this.#seq = seq;
-      }
+      if (!this.#putAll(frames)) this.#fallBehind();
     });
+  }
+
+  passed(): void {
+    this.#stopLive();
+    this.#catchUp();
   }
 
   close(reason: CloseReason, detail?: string): void {
@@ -107,6 +115,34 @@ export class Connection implements HubMember {
     hub?.detach(this);
     this.#hub = null;
     return hub;
+  }
+
+  /** Answers false when there was no room for all of them: the rest is read again when there is. */
+  #putAll(frames: Outgoing[]): boolean {
+    for (const frame of frames) if (!this.#put(frame)) return false;
+    return this.#tellSkipped();
+  }
+
+  #put(outgoing: Outgoing): boolean {
+    const { frame, seq, audience } = outgoing;
+    const isShown = maySee(audience, this.identity.userId) && (!this.#filter || this.#filter(frame));
+    if (isShown) {
+      if (this.#outlet.isFull || (seq !== undefined && !this.#tellSkipped())) return false;
+      this.#outlet.send(outgoing);
+    }
+    if (seq === undefined) return true;
+    this.#seq = seq;
+    this.#hasSkipped = !isShown;
+    return true;
+  }
+
+  /** Events that were held back are no gap: a client judges gaps against the cursor. */
+  #tellSkipped(): boolean {
+    if (!this.#hasSkipped) return true;
+    if (this.#outlet.isFull) return false;
+    this.#outlet.send(new Outgoing({ type: 'cursor', seq: this.#seq }));
+    this.#hasSkipped = false;
+    return true;
   }
 
   #fallBehind(): void {
@@ -141,8 +177,8 @@ export class Connection implements HubMember {
       const hub = this.#hub;
       if (!hasRoom || !hub) break;
       if (this.#seq > hub.lastSeq) await this.#waitForHub(hub);
-      else if (this.#seq < hub.lastSeq) await this.#sendPage();
-      else {
+      else if (this.#seq < hub.lastSeq) await this.#sendPage(hub.lastSeq);
+      else if (this.#tellSkipped()) {
         // From the comparison to here nothing is awaited, so no event falls between the two.
         this.#isLive = true;
         hub.attach(this);
@@ -163,27 +199,33 @@ export class Connection implements HubMember {
     const error = `last_seq ${claimed} is past the end of this session (${hub.lastSeq}); delivery goes on from its end.`;
     this.send({ type: 'error', code: 'validation_error', error });
     this.#seq = hub.lastSeq;
+    this.#hasSkipped = false;
   }
 
-  async #sendPage(): Promise<void> {
+  /** @param end where the session was a moment ago: what is not there up to here was removed */
+  async #sendPage(end: number): Promise<void> {
     const after = this.#seq;
-    const page = await this.#readEvents({ sessionId: this.sessionId, after, limit: pageEvents }).catch(
-      (error: unknown) => {
-        this.#logger.warn({ err: error, connection_id: this.id }, 'events could not be read; tried again');
-        return [];
-      },
-    );
-    if (page.length === 0) await delay(retryMs, undefined, { ref: false });
-    // A `resume` in between asks for another place.
-    if (this.#seq !== after) return;
-    this.#outlet.cork(() => {
-      for (const event of page) {
-        // The rest of the page is read again when there is room, so that nothing is held meanwhile.
-        if (this.#outlet.isFull) return;
-        this.#outlet.send(JSON.stringify(event));
-        this.#seq = event.seq;
-      }
+    const range = { sessionId: this.sessionId, after, limit: pageEvents };
+    const page = await this.#readEvents(range).catch((error: unknown) => {
+      this.#logger.warn({ err: error, connection_id: this.id }, 'events could not be read; tried again');
+      return null;
     });
+    if (!page) await delay(retryMs, undefined, { ref: false });
+    // A `resume` in between asks for another place.
+    if (!page || this.#seq !== after) return;
+    const kept = page[0]?.frame.seq ?? end + 1;
+    // What does not fit is read again when there is room, so that nothing is held meanwhile.
+    this.#outlet.cork(() => {
+      if (kept > after + 1) this.#resync(kept - 1);
+      this.#putAll(page.map(({ frame, audience }) => new Outgoing(frame, audience)));
+    });
+  }
+
+  /** The events up to here are gone: the client has to read the history, and is told so before it gets another one. */
+  #resync(lastSeq: number): void {
+    this.#seq = lastSeq;
+    this.#hasSkipped = false;
+    this.send({ type: 'resync', reason: 'retention', last_seq: lastSeq });
   }
 
   /** Waits until the socket has drained. Answers false when it is closed, also by us for being too slow. */

@@ -1,13 +1,13 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
-import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Granted } from './admission.ts';
 import type { Commands } from './commands.ts';
 import { Connection } from './connection.ts';
 import { FrameReader } from './frame-reader.ts';
+import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
-import { Outlet } from './outlet.ts';
 import type { SessionHubs } from './session-hubs.ts';
+import { WebSocketOutlet } from './websocket-outlet.ts';
 
 /** What happens to one open socket. */
 export interface SocketHandler {
@@ -22,7 +22,7 @@ export interface ConnectionsDeps {
   hubs: SessionHubs;
   commands: Commands;
   inFlight: InFlight;
-  readEvents(range: { sessionId: string; after: number; limit: number }): Promise<EventFrame[]>;
+  readEvents: ReadEvents;
   timings: { idleMs: number; pingMs: number; sweepMs: number };
   logger: Logger;
 }
@@ -54,10 +54,10 @@ export class Connections {
 
   open<Data>(ws: WebSocket<Data>, granted: Granted): SocketHandler {
     const { hubs, commands, inFlight, readEvents, logger } = this.#deps;
-    const { identity, hub, lastSeq } = granted;
+    const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
-    const outlet = new Outlet(ws);
-    const connection = new Connection({ identity, sessionId, lastSeq, outlet, readEvents, logger });
+    const outlet = new WebSocketOutlet(ws);
+    const connection = new Connection({ identity, sessionId, lastSeq, filter, outlet, readEvents, logger });
     const track = <T>(work: Promise<T>) => inFlight.track(work);
     const reader = new FrameReader({ connection, commands, logger, track });
     const now = performance.now();

@@ -1,7 +1,7 @@
 import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readDraft } from '../store/drafts.ts';
-import { lastSeqs, readEvents } from '../store/events.ts';
+import { type EventRange, lastSeqs, readEvents } from '../store/events.ts';
 import { readLiveState } from '../store/live-state.ts';
 import { Commands } from './commands.ts';
 import { Connections } from './connections.ts';
@@ -41,7 +41,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const inFlight = new InFlight();
   const store = {
     readLiveState: (sessionId: string) => readLiveState(db, sessionId),
-    readEvents: (range: { sessionId: string; after: number; limit: number }) => readEvents(db, range),
+    readEvents: (range: EventRange) => readEvents(db, range),
     readDraft: (messageId: string) => readDraft(db, messageId),
     lastSeqs: (sessionIds: string[]) => lastSeqs(db, sessionIds),
   };

@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import { cancelFrame, messageFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { createSessionBody, eventsPage, messagesPage, sessionsPage, sessionView } from '../protocol/http.ts';
+import {
+  createSessionBody,
+  type EventsPage,
+  eventsPage,
+  messagesPage,
+  sessionsPage,
+  sessionView,
+} from '../protocol/http.ts';
 import { notTakingPart } from '../protocol/roles.ts';
 import { ackFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
-import { lastSeqs, readEvents } from '../store/events.ts';
+import { lastSeqs, maySee, readEvents } from '../store/events.ts';
 import { readMessages } from '../store/messages.ts';
 import { createSession, getSession, listSessions, sessionAccess } from '../store/sessions.ts';
 import type { Identity } from './auth.ts';
@@ -84,9 +91,10 @@ export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Comm
   router.get('/v1/sessions/:id/events', about.events, async (call, identity) => {
     const { limit, after } = valid(eventsQuery, Object.fromEntries(call.query));
     const sessionId = await allowed(db, call, identity);
-    const events = await readEvents(db, { sessionId, after, limit });
-    const lastSeq = (await lastSeqs(db, [sessionId])).get(sessionId) ?? 0;
-    return { status: 200, body: { events, last_seq: lastSeq } };
+    return {
+      status: 200,
+      body: await readEventsPage(db, { sessionId, userId: identity.userId, after, limit }),
+    };
   });
 
   router.post('/v1/sessions/:id/messages', about.say, async (call, identity) => {
@@ -102,6 +110,25 @@ export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Comm
     if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');
     return accepted(await commands.cancel(caller, frame));
   });
+}
+
+/** A page of what this user may see. `next` is the `after` of the next page, and `resync` says what is not kept. */
+async function readEventsPage(
+  db: Db,
+  { userId, ...range }: { sessionId: string; userId: string; after: number; limit: number },
+): Promise<EventsPage> {
+  const { sessionId, after, limit } = range;
+  // In this order: what is not in the page up to here was removed.
+  const last_seq = (await lastSeqs(db, [sessionId])).get(sessionId) ?? 0;
+  const page = await readEvents(db, range);
+  const first = page[0]?.frame.seq ?? last_seq + 1;
+  const reached = page.at(-1)?.frame.seq ?? last_seq;
+  return {
+    ...(first > after + 1 ? { resync: { reason: 'retention', last_seq: first - 1 } } : {}),
+    events: page.filter(({ audience }) => maySee(audience, userId)).map(({ frame }) => frame),
+    last_seq: Math.max(last_seq, reached),
+    next: page.length < limit ? null : reached,
+  };
 }
 
 function accepted(done: Done): HttpAnswer {

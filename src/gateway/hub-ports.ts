@@ -1,28 +1,23 @@
 import { limits } from '../protocol/limits.ts';
-import type { EventFrame } from '../protocol/server-frames.ts';
+import type { EventRange, StoredEvent } from '../store/events.ts';
+import type { LiveState } from '../store/live-state.ts';
+import type { Outgoing } from './outgoing.ts';
+
+export type ReadEvents = (range: EventRange) => Promise<StoredEvent[]>;
 
 /** What a hub reads from the store; see src/store/live-state.ts, events.ts and drafts.ts. */
 export interface HubStore {
-  readLiveState(sessionId: string): Promise<{
-    lastSeq: number;
-    turn: { turnId: string; startedAt: number } | null;
-    stream: { messageId: string; attempt: number; content: string; thought: string } | null;
-    waiting: string[];
-    runningTools: string[];
-  } | null>;
-  readEvents(range: { sessionId: string; after: number; limit: number }): Promise<EventFrame[]>;
+  readLiveState(sessionId: string): Promise<LiveState | null>;
+  readEvents: ReadEvents;
   readDraft(messageId: string): Promise<{ attempt: number; content: string; thought: string } | null>;
-}
-
-/** A frame as it goes out, serialised once for everybody; events carry their `seq`. */
-export interface Outgoing {
-  json: string;
-  seq?: number;
 }
 
 /** A connection that has seen everything up to the hub's `lastSeq`. */
 export interface HubMember {
+  /** Whoever cannot take all of them has to {@link SessionHub.detach} itself. */
   deliver(frames: Outgoing[]): void;
+  /** The hub went on past events that nobody can read any more: the member is detached and on its own. */
+  passed(): void;
 }
 
 export interface HubTimings {

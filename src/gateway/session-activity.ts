@@ -19,6 +19,7 @@ export class SessionActivity {
   constructor(
     start: {
       turn: { turnId: string; startedAt: number } | null;
+      queued: string[];
       stream: { attempt: number } | null;
       waiting: string[];
       runningTools: string[];
@@ -26,6 +27,7 @@ export class SessionActivity {
     now: number,
   ) {
     this.#turn = start.turn;
+    for (const turnId of start.queued) this.#queued.add(turnId);
     this.#attempt = start.stream?.attempt;
     for (const id of start.waiting) this.#calls.set(id, 'waiting');
     for (const id of start.runningTools) this.#calls.set(id, 'running');

@@ -2,8 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { LiveDelta, SessionMessage } from '../live/port.ts';
 import type { AgentState, EventFrame, ServerFrame } from '../protocol/server-frames.ts';
-import { type HubMember, type HubStore, type HubTimings, hubTimings, type Outgoing } from './hub-ports.ts';
+import type { StoredEvent } from '../store/events.ts';
+import type { LiveState } from '../store/live-state.ts';
+import { type HubMember, type HubStore, type HubTimings, hubTimings } from './hub-ports.ts';
 import { OpenStream } from './open-stream.ts';
+import { Outgoing } from './outgoing.ts';
 import { SessionActivity } from './session-activity.ts';
 import { SessionInbox } from './session-inbox.ts';
 
@@ -53,10 +56,7 @@ export class SessionHub {
   async load(): Promise<boolean> {
     const state = await this.#store.readLiveState(this.sessionId);
     if (!state) return false;
-    this.#lastSeq = state.lastSeq;
-    this.#stream = state.stream ? new OpenStream(state.stream) : null;
-    this.#activity = new SessionActivity(state, Date.now());
-    this.#shownState = this.#activity.state(this.#isSpeaking);
+    this.#begin(state);
     this.#pumpSoon();
     return true;
   }
@@ -89,9 +89,10 @@ export class SessionHub {
   attach(member: HubMember): void {
     this.#flush();
     this.#members.add(member);
-    const snapshot = this.#stream?.hasText ? [this.#stream.snapshot()] : [];
+    // Also of an empty text: whoever comes after the stream's start learns which message is being said.
+    const snapshot = this.#stream ? [this.#stream.snapshot()] : [];
     const status = this.#activity ? [this.#activity.frame(Date.now(), this.#isSpeaking)] : [];
-    member.deliver([...snapshot, ...status].map((frame) => ({ json: JSON.stringify(frame) })));
+    member.deliver([...snapshot, ...status].map((frame) => new Outgoing(frame)));
   }
 
   detach(member: HubMember): void {
@@ -173,7 +174,7 @@ export class SessionHub {
       case 'events':
         for (const event of message.events) {
           if (event.seq > this.#lastSeq + 1) return message.events.at(-1)?.seq ?? event.seq;
-          this.#applyEvent(event);
+          this.#applyEvent({ frame: event, audience: null });
         }
         return 0;
     }
@@ -185,7 +186,10 @@ export class SessionHub {
       this.#flush();
       const range = { sessionId: this.sessionId, after: this.#lastSeq, limit: pageEvents };
       const events = await this.#store.readEvents(range);
-      if (events.length === 0) break;
+      if (events[0]?.frame.seq !== this.#lastSeq + 1) {
+        await this.#pass();
+        break;
+      }
       for (const event of events) this.#applyEvent(event);
     }
     // Its start was missed, so its first deltas were not taken for its own.
@@ -193,10 +197,30 @@ export class SessionHub {
       void this.#heal(this.#stream);
   }
 
-  #applyEvent(event: EventFrame): void {
+  /**
+   * The next event is not there. Either nothing more is, or it was removed after a long time without the store: then
+   * the hub begins anew where the session is, and its members find out themselves what they missed.
+   */
+  async #pass(): Promise<void> {
+    const state = await this.#store.readLiveState(this.sessionId);
+    if (!state || state.lastSeq <= this.#lastSeq) return;
+    this.#begin(state);
+    const members = [...this.#members];
+    this.#members.clear();
+    for (const member of members) member.passed();
+  }
+
+  #begin(state: LiveState): void {
+    this.#lastSeq = state.lastSeq;
+    this.#stream = state.stream ? new OpenStream(state.stream) : null;
+    this.#activity = new SessionActivity(state, Date.now());
+    this.#shownState = this.#activity.state(this.#isSpeaking);
+  }
+
+  #applyEvent({ frame: event, audience }: StoredEvent): void {
     if (event.seq !== this.#lastSeq + 1) return;
     this.#lastSeq = event.seq;
-    this.#out.push({ json: JSON.stringify(event), seq: event.seq });
+    this.#out.push(new Outgoing(event, audience));
     if (event.type === 'stream_start' || event.type === 'stream_reset') {
       this.#openStream(event.message_id, event.attempt);
     }
@@ -284,7 +308,7 @@ export class SessionHub {
 
   #show(frame: ServerFrame): void {
     if (frame.type === 'agent_status') this.#shownState = frame.status;
-    this.#out.push({ json: JSON.stringify(frame) });
+    this.#out.push(new Outgoing(frame));
   }
 
   #flush(): void {

@@ -40,8 +40,6 @@ export const sessionsPage = z.object({
   next: z.string().nullable().describe('pass as `before` to read older sessions'),
 });
 
-export const eventsPage = z.object({ events: z.array(eventFrame), last_seq: z.int().nonnegative() });
-
 export const toolCallView = z.object({
   tool_call_id: z.string(),
   tool: z.string(),
@@ -70,6 +68,17 @@ export const messagesPage = z.object({
   next: z.string().nullable().describe('pass as `before` to read older messages'),
 });
 export type MessagesPage = z.infer<typeof messagesPage>;
+
+export const eventsPage = z.object({
+  events: z.array(eventFrame).describe('those that the caller may see'),
+  last_seq: z.int().nonnegative().describe('where the session is'),
+  next: z.int().nullable().describe('pass as `after` to read on; null: this page reaches the end'),
+  resync: z
+    .object({ reason: z.string(), last_seq: z.int().nonnegative() })
+    .optional()
+    .describe('events after `after` are no longer kept; those here begin after `last_seq`'),
+});
+export type EventsPage = z.infer<typeof eventsPage>;
 
 export const problem = z.object({
   type: z.string(),

@@ -315,3 +315,8 @@ export type ServerFrame = z.infer<typeof serverFrame>;
 export function isEventFrame(frame: ServerFrame): frame is EventFrame {
   return 'seq' in frame && frame.type !== 'cursor';
 }
+
+/** The `type` of every frame that a server sends. */
+export const serverFrameTypes: ReadonlySet<string> = new Set(
+  [...eventFrame.options, ...liveFrame.options].map((schema) => schema.shape.type.value),
+);

@@ -1,9 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
-import type { ApprovalOutcome, EventFrame, StandingDecision } from '../protocol/server-frames.ts';
+import type { ApprovalOutcome, StandingDecision } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
-import { appendEvents, type NewEvent } from './events.ts';
+import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 
@@ -26,7 +26,7 @@ export type Decided =
       decisionId: string;
       turnId: string;
       decision: StandingDecision;
-      events: EventFrame[];
+      events: StoredEvent[];
     }
   | { kind: 'conflict'; decision: StandingDecision };
 

@@ -4,78 +4,118 @@ import { tellFeeds } from './feeds.ts';
 
 /** An event to be written. `key` is unique in its session: written twice, it happens once. */
 export type NewEvent = {
-  [T in EventType]: { key: string; type: T; turnId: string; body: EventBody<T> };
+  [T in EventType]: {
+    key: string;
+    type: T;
+    /** Absent where the event belongs to no turn. */
+    turnId?: string;
+    /** The users who may see it; absent: every participant. */
+    audience?: string[];
+    body: EventBody<T>;
+  };
 }[EventType];
+
+/** An event with its `seq`, and the users who may see it (null: every participant). */
+export interface StoredEvent {
+  frame: EventFrame;
+  audience: string[] | null;
+}
 
 /**
  * Writes events under the session's row lock, which the caller holds: `seq` order and commit order are the
  * same, without gaps. Events whose key exists are left out.
- * @returns the durable frames of those written, in the order of `seq`
+ * @returns those written, in the order of `seq`; after the commit they go to `publishEvents` (src/live)
  */
-export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]): Promise<EventFrame[]> {
+export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]): Promise<StoredEvent[]> {
   if (events.length === 0) return [];
   const { rows } = await tx.query<{ key: string; seq: number; ts: number }>({
     name: 'append-events',
+    // An array of arrays must be rectangular, so the audiences travel as JSON.
     text: `with new as materialized (
-         select e.key, e.type, e.turn_id, e.body, row_number() over (order by e.ord) as n
-         from unnest($2::text[], $3::text[], $4::text[], $5::text[]) with ordinality as e(key, type, turn_id, body, ord)
+         select e.key, e.type, e.turn_id, e.body, e.audience, row_number() over (order by e.ord) as n
+         from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+           with ordinality as e(key, type, turn_id, body, audience, ord)
          where not exists (select 1 from events o where o.session_id = $1 and o.event_key = e.key)
        ), bumped as (
          update sessions set last_seq = last_seq + (select count(*) from new), updated_at = now()
          where id = $1 returning last_seq - (select count(*) from new) as base
        )
-       insert into events (session_id, seq, event_key, type, turn_id, body, ts)
-       select $1, base + n, key, type, turn_id, body::jsonb, clock_timestamp() from new, bumped
+       insert into events (session_id, seq, event_key, type, turn_id, body, audience, ts)
+       select $1, base + n, key, type, turn_id, body::jsonb,
+         case when audience is not null then array(select jsonb_array_elements_text(audience::jsonb)) end,
+         clock_timestamp()
+       from new, bumped
        returning event_key as key, seq, ts`,
     values: [
       sessionId,
       events.map((event) => event.key),
       events.map((event) => event.type),
-      events.map((event) => event.turnId),
+      events.map((event) => event.turnId ?? null),
       events.map((event) => JSON.stringify(event.body)),
+      events.map((event) => (event.audience === undefined ? null : JSON.stringify(event.audience))),
     ],
   });
   const byKey = new Map(events.map((event) => [event.key, event]));
-  const frames = rows
+  const written = rows
     .toSorted((a, b) => a.seq - b.seq)
-    .flatMap((row) => {
-      const event = byKey.get(row.key);
-      return event ? [toFrame(sessionId, row.seq, row.ts, event.type, event.turnId, event.body)] : [];
+    .flatMap(({ key, seq, ts }) => {
+      const event = byKey.get(key);
+      if (!event) return [];
+      const { type, turnId = null, body, audience = null } = event;
+      return [{ frame: toFrame(sessionId, { seq, ts, type, turn_id: turnId, body }), audience }];
     });
-  await tellFeeds(tx, sessionId, frames);
-  return frames;
+  await tellFeeds(
+    tx,
+    sessionId,
+    written.map(({ frame }) => frame),
+  );
+  return written;
 }
 
-function toFrame(
-  sessionId: string,
-  seq: number,
-  ts: number,
-  type: string,
-  turnId: string | null,
-  body: object,
-): EventFrame {
-  const turn = turnId === null ? {} : { turn_id: turnId };
-  return { type, seq, session_id: sessionId, ts, ...turn, ...body } as EventFrame;
+interface EventRow {
+  seq: number;
+  ts: number;
+  type: string;
+  turn_id: string | null;
+  body: object;
 }
 
-/** The durable frames after `after`, oldest first, at most `limit`. */
-export async function readEvents(
-  db: Db | Tx,
-  range: { sessionId: string; after: number; limit: number },
-): Promise<EventFrame[]> {
-  const { rows } = await db.query<{
-    seq: number;
-    ts: number;
-    type: string;
-    turn_id: string | null;
-    body: object;
-  }>({
+function toFrame(sessionId: string, row: EventRow): EventFrame {
+  const turn = row.turn_id === null ? {} : { turn_id: row.turn_id };
+  return {
+    type: row.type,
+    seq: row.seq,
+    session_id: sessionId,
+    ts: row.ts,
+    ...turn,
+    ...row.body,
+  } as EventFrame;
+}
+
+export interface EventRange {
+  sessionId: string;
+  /** `seq` before the first one wanted. */
+  after: number;
+  limit: number;
+}
+
+/**
+ * The events after `after` that are kept, oldest first, at most `limit`, for whoever may see them: the caller looks
+ * at the audience. Where the first is not `after + 1`, those between were removed.
+ */
+export async function readEvents(db: Db | Tx, range: EventRange): Promise<StoredEvent[]> {
+  const { rows } = await db.query<EventRow & { audience: string[] | null }>({
     name: 'read-events',
-    text: `select seq, ts, type, turn_id, body from events
+    text: `select seq, ts, type, turn_id, body, audience from events
            where session_id = $1 and seq > $2 order by seq limit $3`,
     values: [range.sessionId, range.after, range.limit],
   });
-  return rows.map((row) => toFrame(range.sessionId, row.seq, row.ts, row.type, row.turn_id, row.body));
+  return rows.map((row) => ({ frame: toFrame(range.sessionId, row), audience: row.audience }));
+}
+
+/** Whether this user may see an event. Every way out asks it. */
+export function maySee(audience: readonly string[] | null, userId: string): boolean {
+  return audience === null || audience.includes(userId);
 }
 
 /** The last `seq` of each session that exists. */

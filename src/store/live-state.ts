@@ -4,6 +4,8 @@ import type { Db } from './db.ts';
 export interface LiveState {
   lastSeq: number;
   turn: { turnId: string; startedAt: number } | null;
+  /** Turns that wait for their own, in their order. */
+  queued: string[];
   /** The stream under way, with its draft; texts are empty where no draft is there yet. */
   stream: { messageId: string; attempt: number; content: string; thought: string } | null;
   /** Calls that wait for an approval. */
@@ -16,6 +18,7 @@ interface StateRow {
   last_seq: number;
   turn_id: string | null;
   started_at: number | null;
+  queued: string[] | null;
   message_id: string | null;
   attempt: number | null;
   content: string | null;
@@ -28,7 +31,10 @@ interface StateRow {
 export async function readLiveState(db: Db, sessionId: string): Promise<LiveState | null> {
   const { rows } = await db.query<StateRow>({
     name: 'read-live-state',
-    text: `select s.last_seq, t.id as turn_id, t.started_at, p.message_id, p.attempt, d.content, d.thought,
+    text: `select s.last_seq, t.id as turn_id, t.started_at,
+         (select array_agg(q.id order by q.position) from turns q
+          where q.session_id = s.id and q.status = 'queued') as queued,
+         p.message_id, p.attempt, d.content, d.thought,
          (select array_agg(c.id order by c.step, c.ordinal) from tool_calls c
           where c.turn_id = t.id and c.status = 'waiting') as waiting,
          (select array_agg(c.id order by c.step, c.ordinal) from tool_calls c
@@ -48,6 +54,7 @@ export async function readLiveState(db: Db, sessionId: string): Promise<LiveStat
   return {
     lastSeq: row.last_seq,
     turn: row.turn_id === null ? null : { turnId: row.turn_id, startedAt: row.started_at ?? 0 },
+    queued: row.queued ?? [],
     stream:
       row.message_id === null
         ? null

@@ -2,17 +2,16 @@ import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
 import type { MessagesPage, MessageView } from '../protocol/http.ts';
 import { limits } from '../protocol/limits.ts';
-import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
-import { appendEvents } from './events.ts';
+import { appendEvents, type StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
 
 export interface AcceptedMessage {
   turnId: string;
   messageId: string;
   disposition: 'started' | 'queued';
-  events: EventFrame[];
+  events: StoredEvent[];
 }
 
 interface EarlierRow {

@@ -1,9 +1,9 @@
 import type { ErrorBody } from '../protocol/errors.ts';
-import type { EventBody, EventFrame, GateDecision, Usage } from '../protocol/server-frames.ts';
+import type { EventBody, GateDecision, Usage } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { deleteDraft } from './drafts.ts';
-import { appendEvents, type NewEvent } from './events.ts';
+import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import type { StepCall, StepResult } from './steps.ts';
 import { closeCall } from './tool-call-close.ts';
 import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
@@ -53,7 +53,7 @@ export interface StepClosing {
 export async function closeStep(
   db: Db,
   closing: StepClosing,
-): Promise<{ result: StepResult; events: EventFrame[] } | null> {
+): Promise<{ result: StepResult; events: StoredEvent[] } | null> {
   return transaction(db, async (tx) => {
     const [, turn] = await Promise.all([lockSession(tx, closing.sessionId), findClosable(tx, closing)]);
     if (!turn) return null;
@@ -110,7 +110,7 @@ async function endTurn(
   closing: StepClosing,
   status: 'completed' | 'cancelled',
   before: NewEvent[],
-): Promise<{ result: StepResult; events: EventFrame[] }> {
+): Promise<{ result: StepResult; events: StoredEvent[] }> {
   await saveUsage(tx, closing);
   const { moreWaiting, events } = await finishTurn(
     tx,

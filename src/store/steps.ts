@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { EventFrame, GateDecision } from '../protocol/server-frames.ts';
+import type { GateDecision } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transactionAhead } from './db.ts';
-import { appendEvents, type NewEvent } from './events.ts';
+import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { type HistoryMessage, readHistory } from './history.ts';
 import type { SessionConfig } from './sessions.ts';
 import { finishTurn, type TurnEnding } from './turn-end.ts';
@@ -76,7 +76,7 @@ interface StepRow {
 export async function openStep(
   db: Db,
   input: Input,
-): Promise<{ opening: StepOpening; committed: Promise<EventFrame[]> }> {
+): Promise<{ opening: StepOpening; committed: Promise<StoredEvent[]> }> {
   const { value, committed } = await transactionAhead(db, async (tx) => {
     const [, session, mine, step, other, next] = await Promise.all([
       lockSession(tx, input.sessionId),
@@ -105,7 +105,7 @@ export async function openStep(
 
 interface Opened {
   opening: StepOpening;
-  events: EventFrame[];
+  events: StoredEvent[];
 }
 
 function done(opening: StepOpening): Opened {

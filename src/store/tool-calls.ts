@@ -1,8 +1,8 @@
 import type { ErrorBody } from '../protocol/errors.ts';
-import type { EventFrame, ToolResultStatus } from '../protocol/server-frames.ts';
+import type { ToolResultStatus } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
-import { appendEvents } from './events.ts';
+import { appendEvents, type StoredEvent } from './events.ts';
 import { type CallClosing, type ClosingCall, closeCall } from './tool-call-close.ts';
 
 /** A call as it stands in the ledger, before it may run. */
@@ -14,9 +14,9 @@ export interface LedgerCall {
 }
 
 export type CallBeginning =
-  | { kind: 'begin'; call: LedgerCall; attempt: number; repeatable: boolean; events: EventFrame[] }
+  | { kind: 'begin'; call: LedgerCall; attempt: number; repeatable: boolean; events: StoredEvent[] }
   /** The call has its result (perhaps since just now). */
-  | { kind: 'closed'; status: ToolResultStatus; events: EventFrame[] }
+  | { kind: 'closed'; status: ToolResultStatus; events: StoredEvent[] }
   /** No decision for exactly these arguments. */
   | { kind: 'undecided' }
   /** An earlier attempt may still be running for this long, milliseconds. */
@@ -187,7 +187,7 @@ export interface CallOutcome {
 export async function finishCall(
   db: Db,
   outcome: CallOutcome,
-): Promise<{ status: ToolResultStatus | null; events: EventFrame[] }> {
+): Promise<{ status: ToolResultStatus | null; events: StoredEvent[] }> {
   return transaction(db, async (tx) => {
     const [, found] = await Promise.all([
       lockSession(tx, outcome.sessionId),

@@ -1,10 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { ErrorBody } from '../protocol/errors.ts';
-import type { EventFrame, TurnEndStatus, Usage } from '../protocol/server-frames.ts';
+import type { TurnEndStatus, Usage } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';
-import type { NewEvent } from './events.ts';
-import { appendEvents } from './events.ts';
+import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 
 export interface TurnEnding {
@@ -16,7 +15,7 @@ export interface TurnEnding {
 
 export interface TurnEnded {
   moreWaiting: boolean;
-  events: EventFrame[];
+  events: StoredEvent[];
 }
 
 /**

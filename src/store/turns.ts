@@ -1,7 +1,7 @@
 import { PublicError } from '../protocol/errors.ts';
-import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
+import type { StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
 import { finishTurn, type TurnEnded, type TurnEnding } from './turn-end.ts';
 
@@ -16,7 +16,7 @@ export type TurnStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancel
 export async function requestCancel(
   db: Db,
   request: { sessionId: string; turnId?: string | undefined; userId: string },
-): Promise<{ turnId: string; running: boolean; events: EventFrame[] }> {
+): Promise<{ turnId: string; running: boolean; events: StoredEvent[] }> {
   return transaction(db, async (tx) => {
     const [, , turn] = await Promise.all([
       lockSession(tx, request.sessionId),

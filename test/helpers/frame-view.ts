@@ -33,8 +33,15 @@ export class FrameView {
       this.#takeEvent(frame);
       return;
     }
+    if (frame.type === 'cursor') this.#takeCursor(frame.seq);
+    if (frame.type === 'resync') this.lastSeq = frame.last_seq;
     if (frame.type === 'stream_snapshot') this.#takeSnapshot(frame);
     if (frame.type === 'stream_delta' || frame.type === 'thought_delta') this.#takeDelta(frame);
+  }
+
+  #takeCursor(seq: number): void {
+    if (seq <= this.lastSeq) this.breaches.push(`cursor ${seq} after ${this.lastSeq}`);
+    this.lastSeq = seq;
   }
 
   #takeEvent(event: EventFrame): void {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { LivePlane, SessionMessage } from '../../src/live/port.ts';
-import type { EventFrame } from '../../src/protocol/server-frames.ts';
+import { publishEvents } from '../../src/live/publish-events.ts';
 import type { Db } from '../../src/store/db.ts';
 import { writeDrafts } from '../../src/store/drafts.ts';
+import type { StoredEvent } from '../../src/store/events.ts';
 import { acceptMessage } from '../../src/store/messages.ts';
 import { closeStep, type ProposedCall } from '../../src/store/step-close.ts';
 import { openStep } from '../../src/store/steps.ts';
@@ -33,7 +34,7 @@ export class StreamingStep {
   }
 
   /** Opens the step, or its next attempt. Answers the events for who wants to lose their publication. */
-  async open(options: { publish: boolean } = { publish: true }): Promise<EventFrame[]> {
+  async open(options: { publish: boolean } = { publish: true }): Promise<StoredEvent[]> {
     const { sessionId, runId } = this;
     const bounds = { historyMessages: 50, maxSteps: 25 };
     const { opening, committed } = await openStep(this.#db, {
@@ -78,7 +79,7 @@ export class StreamingStep {
     await writeDrafts(this.#db, [{ sessionId, messageId, attempt, content, thought }]);
   }
 
-  async close(options: { publish?: boolean; calls?: ProposedCall[] } = {}): Promise<EventFrame[]> {
+  async close(options: { publish?: boolean; calls?: ProposedCall[] } = {}): Promise<StoredEvent[]> {
     const { sessionId, turnId, runId, attempt, messageId, text: content, thought } = this;
     const closed = await closeStep(this.#db, {
       sessionId,
@@ -99,8 +100,8 @@ export class StreamingStep {
     return closed.events;
   }
 
-  publish(events: EventFrame[]): void {
-    if (events.length > 0) this.#publish({ kind: 'events', sessionId: this.sessionId, events });
+  publish(events: StoredEvent[]): void {
+    publishEvents({ publish: this.#publish }, this.sessionId, events);
   }
 }
 

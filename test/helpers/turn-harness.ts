@@ -140,7 +140,8 @@ export async function openTurnHarness(): Promise<TurnHarness> {
             event.type === type && fits(event as Extract<EventFrame, { type: typeof type }>),
         );
       }),
-    events: (sessionId) => readEvents(db, { sessionId, after: 0, limit: 10_000 }),
+    events: async (sessionId) =>
+      (await readEvents(db, { sessionId, after: 0, limit: 10_000 })).map(({ frame }) => frame),
     async runs(sessionId) {
       let runs = 0;
       const query = `WorkflowId = '${sessionWorkflowId(sessionId)}'`;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { fullBytes } from '../../src/gateway/outlet.ts';
+import { fullBytes } from '../../src/gateway/websocket-outlet.ts';
 import { type GatewayHarness, openGatewayHarness } from '../helpers/gateway.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';

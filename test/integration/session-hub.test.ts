@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { type HubMember, hubTimings, type Outgoing } from '../../src/gateway/hub-ports.ts';
+import { type HubMember, hubTimings } from '../../src/gateway/hub-ports.ts';
+import type { Outgoing } from '../../src/gateway/outgoing.ts';
 import { SessionHub } from '../../src/gateway/session-hub.ts';
 import type { SessionMessage } from '../../src/live/port.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
@@ -51,6 +52,9 @@ class Watcher implements HubMember {
   }
   deliver(frames: Outgoing[]): void {
     for (const { json } of frames) this.view.take(JSON.parse(json) as ServerFrame);
+  }
+  passed(): void {
+    this.view.breaches.push('passed');
   }
 }
 

@@ -1,0 +1,26 @@
+import { PublicError } from '../protocol/errors.ts';
+import { type ServerFrame, serverFrameTypes } from '../protocol/server-frames.ts';
+
+/** Which frames a client asked for. May remember what it was asked about: it sees every frame once, in its order. */
+export type FrameFilter = (frame: ServerFrame) => boolean;
+
+/** Answers to what the client does itself, and what keeps a stream honest: no filter holds these back. */
+const always = new Set<ServerFrame['type']>(['welcome', 'ack', 'error', 'ping', 'pong', 'cursor', 'resync']);
+
+/**
+ * The filter of the query `events`: a comma list of frame types; null, the absent query, lets everything through.
+ * @throws PublicError `validation_error` for a type that no frame has
+ */
+export function filterOf(events: string | null): FrameFilter | null {
+  if (events === null) return null;
+  const types = new Set(events.split(',').map((type) => type.trim()));
+  for (const type of types) {
+    if (serverFrameTypes.has(type)) continue;
+    const named = type.slice(0, 64);
+    throw new PublicError(
+      'validation_error',
+      `The query "events" is a comma list of frame types; "${named}" is none. Leave the query out to get all.`,
+    );
+  }
+  return ({ type }) => types.has(type) || always.has(type);
+}

@@ -1,0 +1,66 @@
+import type { WebSocket } from 'uWebSockets.js';
+import type { Outgoing } from './outgoing.ts';
+import type { Outlet } from './outlet.ts';
+
+/** Bytes that wait in this process for one client; above it nothing live is sent until they have drained. */
+export const fullBytes = 256 * 1024;
+const drainedBytes = 64 * 1024;
+/** Above this even answers are too many: the connection is closed. */
+const hardBytes = 8 * 1024 * 1024;
+
+/** The way out of one WebSocket: knows when it is closed, full, or drained. A closed socket is never touched. */
+export class WebSocketOutlet<Data> implements Outlet {
+  #ws: WebSocket<Data> | null;
+  #waiting: (() => void)[] = [];
+
+  constructor(ws: WebSocket<Data>) {
+    this.#ws = ws;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws !== null;
+  }
+
+  get isFull(): boolean {
+    return this.#ws !== null && this.#ws.getBufferedAmount() > fullBytes;
+  }
+
+  get isOverrun(): boolean {
+    return this.#ws !== null && this.#ws.getBufferedAmount() > hardBytes;
+  }
+
+  send(outgoing: Outgoing): void {
+    this.#ws?.send(outgoing.json, false, false);
+  }
+
+  cork(write: () => void): void {
+    this.#ws?.cork(write);
+  }
+
+  async drained(): Promise<void> {
+    while (this.#ws && this.#ws.getBufferedAmount() > drainedBytes) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /**
+   * To be called for the socket's `drain`. Whoever waits goes on in a later round: what is sent inside the drain
+   * handler and does not fit the kernel's buffer is never written on (tried: the socket then stalls for good).
+   */
+  onDrain(): void {
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length > 0) setImmediate(() => waiting.forEach((resolve) => void resolve()));
+  }
+
+  /** To be called for the socket's `close`; uWebSockets.js throws on every later use. */
+  onClose(): void {
+    this.#ws = null;
+    this.onDrain();
+  }
+
+  end(code: number, reason: string): void {
+    const ws = this.#ws;
+    // `end` calls the close handler before it returns.
+    ws?.end(code, reason);
+  }
+}
