@@ -51,7 +51,7 @@ describe('the documents that the gateway serves are valid', () => {
     expect(validate({ ...document, channels: { session: { address: 3 } } })).toBe(false);
   });
 
-  test('JSON Schema, of every frame of both directions', async () => {
+  test('JSON Schema, of every frame of both directions [http-documents]', async () => {
     const document = await served<{ $defs: Record<string, object> }>('/v1/schema.json');
     const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
     for (const name of Object.keys(document.$defs)) ajv.compile({ ...document, $ref: `#/$defs/${name}` });

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 describe('who comes in', () => {
-  test.each(['header', 'query', 'protocol'] as const)('a token by %s', async (way) => {
+  test.each(['header', 'query', 'protocol'] as const)('a token by %s [ws-credentials]', async (way) => {
     const client = await harness.connect(sessionId, { way });
     const welcome = await client.frame('welcome');
     expect(welcome).toMatchObject({ session_id: sessionId, last_seq: 0, protocol: 'turngate.v1' });
@@ -29,18 +29,18 @@ describe('who comes in', () => {
     ['a token without tenant', () => signToken({ tenant: undefined })],
     ['a token that is not signed', () => unsigned],
     ['what is no token', () => 'not.a.token'],
-  ])('4001 for %s', async (_, token) => {
+  ])('4001 for %s [close-4001]', async (_, token) => {
     const client = await harness.dial(sessionId, { token: await token() });
     expect(await client.end()).toEqual({ code: 4001, reason: 'Unauthorized' });
     expect(client.frames).toEqual([]);
   });
 
-  test('4003 for somebody of the tenant who does not take part', async () => {
+  test('4003 for somebody of the tenant who does not take part [close-4003]', async () => {
     const client = await harness.dial(sessionId, { token: await signToken({ sub: 'mallory' }) });
     expect(await client.end()).toEqual({ code: 4003, reason: 'Access denied' });
   });
 
-  test('4004 for another tenant, for an unknown session, and for what is no id', async () => {
+  test('4004 for another tenant, for an unknown session, and for what is no id [close-4004] [ws-refusal]', async () => {
     const foreign = await signToken({ tenant: 'other' });
     const unknown = '0193b0aa-0000-7000-8000-000000000000';
     const clients = [
@@ -53,7 +53,7 @@ describe('who comes in', () => {
     }
   });
 
-  test('a foreign origin is refused before the upgrade, listed and own ones are not', async () => {
+  test('a foreign origin is refused before the upgrade, listed and own ones are not [ws-origin]', async () => {
     const foreign = await harness.dial(sessionId, { origin: 'https://evil.example' });
     await foreign.end();
     expect(foreign.upgradeStatus).toBe(403);
@@ -66,7 +66,7 @@ describe('who comes in', () => {
   });
 
   test.each([{ events: 'turn_end' }, { last_seq: 'many' }, { last_seq: '-1' }, { last_seq: '1e400' }])(
-    'a query that cannot be served is refused with a reason: %j',
+    'a query that cannot be served is refused with a reason: %j [close-1008]',
     async (query) => {
       const client = await harness.dial(sessionId, { query });
       expect((await client.end()).code).toBe(1008);

@@ -19,7 +19,7 @@ async function streaming() {
 }
 
 describe('delivery', () => {
-  test('a turn arrives at every device, character by character', async () => {
+  test('a turn arrives at every device, character by character [ws-devices] [live-stream_delta] [live-thought_delta]', async () => {
     const { sessionId, step } = await streaming();
     const clients = await Promise.all([1, 2, 3].map(() => harness.connect(sessionId)));
     await step.open();
@@ -41,7 +41,7 @@ describe('delivery', () => {
     }
   });
 
-  test('who joins in mid-stream gets all events, one snapshot, and then deltas', async () => {
+  test('who joins in mid-stream gets all events, one snapshot, and then deltas [live-stream_snapshot] [client-resume] [ws-last_seq]', async () => {
     const { sessionId, step } = await streaming();
     const first = await harness.connect(sessionId);
     await step.open();
@@ -96,7 +96,7 @@ describe('delivery', () => {
     expect(client.breaches).toEqual([]);
   });
 
-  test('many events are delivered in pages, in order', async () => {
+  test('many events are delivered in pages, in order [event-seq]', async () => {
     const { sessionId } = await streaming();
     await harness.db.query(
       `with more as (
@@ -136,7 +136,7 @@ describe('what is lost on the live plane', () => {
     expect(client.breaches).toEqual([]);
   });
 
-  test('a lost delta is healed by a snapshot from the draft', async () => {
+  test('a lost delta is healed by a snapshot from the draft [text-gap]', async () => {
     const { sessionId, step } = await streaming();
     const client = await harness.connect(sessionId);
     await step.open();
@@ -233,7 +233,7 @@ describe('what is lost on the live plane', () => {
 });
 
 describe('what the agent does', () => {
-  test('is told to who joins, and waiting and idle are told by the gateway', async () => {
+  test('is told to who joins, and waiting and idle are told by the gateway [status-connect] [live-agent_status]', async () => {
     const { sessionId, step } = await streaming();
     const early = await harness.connect(sessionId);
     await step.open();

@@ -18,7 +18,7 @@ async function client(): Promise<SessionClient> {
 }
 
 describe('frames and their answers', () => {
-  test('a message is acked with its turn, and everybody sees it', async () => {
+  test('a message is acked with its turn, and everybody sees it [client-message] [live-ack] [ack-message] [event-message_saved] [frame-id]', async () => {
     const sessionId = await harness.session();
     const [phone, desk] = [await harness.connect(sessionId), await harness.connect(sessionId)];
     phone.send({ type: 'message', id: 'm1', content: 'hello' });
@@ -38,7 +38,7 @@ describe('frames and their answers', () => {
     expect(phone.breaches).toEqual([]);
   });
 
-  test('the same message five times: equal acks, one turn', async () => {
+  test('the same message five times: equal acks, one turn [error-conflict]', async () => {
     const one = await client();
     for (let n = 0; n < 5; n += 1) one.send({ type: 'message', id: 'same', content: 'hello' });
     await until(() => one.of('ack').length === 5);
@@ -56,7 +56,7 @@ describe('frames and their answers', () => {
     expect(await one.frame('message_saved')).toMatchObject({ client_message_id: id });
   });
 
-  test('answers come in the order of the frames, and too many at once are refused', async () => {
+  test('answers come in the order of the frames, and too many at once are refused [frame-order] [error-rate_limit]', async () => {
     const one = await client();
     for (let n = 0; n < 100; n += 1) one.send({ type: 'cancel', id: `c${n}` });
     await until(() => one.of('error').length === 100);
@@ -68,7 +68,7 @@ describe('frames and their answers', () => {
     expect(order).toEqual(order.toSorted((a, b) => a - b));
   });
 
-  test('ping is answered, pong is taken', async () => {
+  test('ping is answered, pong is taken [client-ping] [client-pong] [live-pong]', async () => {
     const one = await client();
     one.send({ type: 'pong' });
     one.send({ type: 'ping', id: 'p1' });
@@ -76,7 +76,7 @@ describe('frames and their answers', () => {
     expect(one.of('error')).toEqual([]);
   });
 
-  test('a decision is recorded once: again the same ack, otherwise the one that stands', async () => {
+  test('a decision is recorded once: again the same ack, otherwise the one that stands [client-tool_approval] [ack-decision] [event-tool_approval_resolved]', async () => {
     const sessionId = await harness.session();
     const step = new StreamingStep(harness.db, harness.worker, sessionId);
     const call = gatedCall();
@@ -114,7 +114,7 @@ describe('frames and their answers', () => {
     expect(one.breaches).toEqual([]);
   });
 
-  test('cancel ends a queued turn and nudges the worker of a running one', async () => {
+  test('cancel ends a queued turn and nudges the worker of a running one [client-cancel] [ack-cancel]', async () => {
     const sessionId = await harness.session();
     const step = new StreamingStep(harness.db, harness.worker, sessionId);
     const nudges: unknown[] = [];
@@ -170,7 +170,7 @@ describe('hostile frames', () => {
     ['a binary frame', Buffer.from('{"type":"ping"}')],
   ];
 
-  test('each is answered with an error, and a neighbour sees nothing of it', async () => {
+  test('each is answered with an error, and a neighbour sees nothing of it [frame-invalid] [live-error] [error-validation_error]', async () => {
     const sessionId = await harness.session();
     const step = new StreamingStep(harness.db, harness.worker, sessionId);
     const neighbour = await harness.connect(sessionId);
@@ -198,7 +198,7 @@ describe('hostile frames', () => {
     expect(neighbour.of('error')).toEqual([]);
   });
 
-  test('a frame over the bound closes with 4013, one over the hard cap with 1006', async () => {
+  test('a frame over the bound closes with 4013, one over the hard cap with 1006 [close-4013] [close-1006]', async () => {
     const large = await client();
     large.socket.send(JSON.stringify({ type: 'message', content: 'x'.repeat(limits.frameBytes) }));
     expect(await large.end()).toEqual({ code: 4013, reason: 'Frame too large' });
@@ -211,7 +211,7 @@ describe('hostile frames', () => {
     expect((await fetch(`${harness.http}/healthz`)).status).toBe(200);
   });
 
-  test('unknown fields are ignored', async () => {
+  test('unknown fields are ignored [frame-unknown_field]', async () => {
     const one = await client();
     one.send({ type: 'message', id: randomUUID(), content: 'hello', colour: 'blue' });
     await one.frame('ack');

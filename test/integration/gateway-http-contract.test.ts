@@ -40,7 +40,7 @@ async function refused(status: number, path: string, asking: Asking = {}) {
 }
 
 describe('what is read over HTTP', () => {
-  test('sessions: pages join without a gap, and each is of the shape that the protocol says', async () => {
+  test('sessions: pages join without a gap, and each is of the shape that the protocol says [http-list] [http-pages]', async () => {
     const token = await signToken({ sub: 'lister' });
     const made: string[] = [];
     for (let n = 0; n < 5; n += 1) {
@@ -104,7 +104,7 @@ describe('what is read over HTTP', () => {
 });
 
 describe('commands over HTTP', () => {
-  test('a message reaches who is connected, once', async () => {
+  test('a message reaches who is connected, once [http-say]', async () => {
     const sessionId = await harness.session();
     const client = await harness.connect(sessionId);
     const path = `/v1/sessions/${sessionId}/messages`;
@@ -118,7 +118,7 @@ describe('commands over HTTP', () => {
     expect(client.breaches).toEqual([]);
   });
 
-  test('cancel ends what waits, and says when there is nothing', async () => {
+  test('cancel ends what waits, and says when there is nothing [http-cancel]', async () => {
     const sessionId = await harness.session();
     const path = `/v1/sessions/${sessionId}`;
     expect(await refused(404, `${path}/cancel`, { method: 'POST' })).toBe('not_found');
@@ -139,7 +139,7 @@ describe('commands over HTTP', () => {
   });
 });
 
-test('who takes no part may neither read nor write; other tenants do not learn that it exists', async () => {
+test('who takes no part may neither read nor write; other tenants do not learn that it exists [error-forbidden] [error-not_found] [auth-participants]', async () => {
   const path = `/v1/sessions/${await harness.session()}`;
   const mallory = await signToken({ sub: 'mallory' });
   const foreign = await signToken({ tenant: 'other' });
@@ -154,7 +154,7 @@ test('who takes no part may neither read nor write; other tenants do not learn t
   }
 });
 
-test('404 for what is not there, 405 with what is allowed for another method', async () => {
+test('404 for what is not there, 405 with what is allowed for another method [error-form]', async () => {
   expect(await refused(404, '/')).toBe('not_found');
   expect(await refused(404, `/v1/sessions/${randomUUID()}`)).toBe('not_found');
   await refused(405, '/v1/sessions', { method: 'DELETE' });

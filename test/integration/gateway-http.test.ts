@@ -32,7 +32,7 @@ async function problemOf(answer: Awaited<ReturnType<typeof call>>) {
 }
 
 describe('sessions over HTTP', () => {
-  test('are made, listed in pages, and read', async () => {
+  test('are made, listed in pages, and read [http-create] [http-read]', async () => {
     token = await signToken({ sub: 'lister' });
     const made = [];
     for (const title of ['one', 'two', 'three']) {
@@ -53,7 +53,7 @@ describe('sessions over HTTP', () => {
     token = await signToken();
   });
 
-  test('messages are taken in, and history and events read back', async () => {
+  test('messages are taken in, and history and events read back [http-history] [http-events]', async () => {
     const sessionId = await harness.session();
     const path = `/v1/sessions/${sessionId}`;
     const sent = await call('POST', `${path}/messages`, { id: 'h1', content: 'hello' });
@@ -120,7 +120,7 @@ describe('sessions over HTTP', () => {
 });
 
 describe('who may call', () => {
-  test('no token, a bad token, a token in the query', async () => {
+  test('no token, a bad token, a token in the query [error-unauthorized]', async () => {
     for (const authorization of ['', 'Bearer nonsense', `Basic ${token}`]) {
       const answer = await call('GET', '/v1/sessions', undefined, { authorization });
       expect(answer.status).toBe(401);
@@ -146,7 +146,7 @@ describe('who may call', () => {
 });
 
 describe('probes', () => {
-  test('need no token and say what is reachable', async () => {
+  test('need no token and say what is reachable [http-healthz] [http-readyz]', async () => {
     const none = { authorization: '' };
     expect((await call('GET', '/healthz', undefined, none)).body).toEqual({ status: 'ok' });
     expect(await call('GET', '/readyz', undefined, none)).toMatchObject({

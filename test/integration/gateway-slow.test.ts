@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 describe('a slow client', () => {
-  test('gets no deltas while it does not read, then a snapshot, and ends with the exact text', async () => {
+  test('gets no deltas while it does not read, then a snapshot, and ends with the exact text [text-slow]', async () => {
     const sessionId = await harness.session();
     const step = new StreamingStep(harness.db, harness.worker, sessionId);
     const [slow, quick] = [await harness.connect(sessionId), await harness.connect(sessionId)];
@@ -42,7 +42,7 @@ describe('a slow client', () => {
     expect(quick.of('stream_snapshot')).toEqual([]);
   });
 
-  test('that asks much and reads nothing is closed with 4009', async () => {
+  test('that asks much and reads nothing is closed with 4009 [close-4009]', async () => {
     const client = await harness.connect(await harness.session());
     client.socket.pause();
     // Far more answers than kernel and gateway hold for one socket.

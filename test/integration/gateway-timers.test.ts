@@ -15,7 +15,7 @@ async function harnessWith(timings: NonNullable<Parameters<typeof openGatewayHar
 }
 
 describe('time', () => {
-  test('a client that says nothing is pinged, then closed with 4008; one that answers stays', async () => {
+  test('a client that says nothing is pinged, then closed with 4008; one that answers stays [close-4008] [live-ping]', async () => {
     const harness = await harnessWith({ idleMs: 400, pingMs: 100, sweepMs: 20 });
     const sessionId = await harness.session();
     const [silent, polite] = [await harness.connect(sessionId), await harness.connect(sessionId)];
@@ -54,7 +54,7 @@ describe('time', () => {
 });
 
 describe('drain', () => {
-  test('sends everybody away with 1012 and a delay, answers what was asked, and is quick', async () => {
+  test('sends everybody away with 1012 and a delay, answers what was asked, and is quick [close-1012]', async () => {
     const harness = await harnessWith(undefined);
     const sessionId = await harness.session();
     const clients = await Promise.all([1, 2, 3].map(() => harness.connect(sessionId)));

@@ -36,32 +36,35 @@ async function ask(client: SessionClient, frame: { id: string } & Record<string,
 }
 
 describe('what a role may do, by frame and over HTTP', () => {
-  test.each(['owner', 'member', 'approver', 'viewer'] as const)('%s', async (role) => {
-    const { sessionId, toolCallId } = await shared(role);
-    const client = await asBob(sessionId);
-    await client.frame('message_saved');
-    const may = (right: 'message' | 'decide' | 'cancel') =>
-      rightHolders[right].includes(role)
-        ? 'ack'
-        : expect.stringMatching(
-            new RegExp(`^forbidden: .*roles: ${rightHolders[right].join(', ')}. Yours is ${role};`),
-          );
-    expect(await ask(client, { type: 'message', id: 'm', content: 'hello' })).toEqual(may('message'));
-    const decision = { type: 'tool_approval', id: 'd', tool_call_id: toolCallId, approved: false };
-    expect(await ask(client, decision)).toEqual(may('decide'));
-    expect(await ask(client, { type: 'cancel', id: 'c' })).toEqual(may('cancel'));
+  test.each(['owner', 'member', 'approver', 'viewer'] as const)(
+    '%s [role-owner] [role-member] [role-approver] [role-viewer]',
+    async (role) => {
+      const { sessionId, toolCallId } = await shared(role);
+      const client = await asBob(sessionId);
+      await client.frame('message_saved');
+      const may = (right: 'message' | 'decide' | 'cancel') =>
+        rightHolders[right].includes(role)
+          ? 'ack'
+          : expect.stringMatching(
+              new RegExp(`^forbidden: .*roles: ${rightHolders[right].join(', ')}. Yours is ${role};`),
+            );
+      expect(await ask(client, { type: 'message', id: 'm', content: 'hello' })).toEqual(may('message'));
+      const decision = { type: 'tool_approval', id: 'd', tool_call_id: toolCallId, approved: false };
+      expect(await ask(client, decision)).toEqual(may('decide'));
+      expect(await ask(client, { type: 'cancel', id: 'c' })).toEqual(may('cancel'));
 
-    const path = `${harness.http}/v1/sessions/${sessionId}`;
-    const headers = { authorization: `Bearer ${await signToken({ sub: 'bob' })}` };
-    const post = (what: string, body: object) =>
-      fetch(`${path}/${what}`, { method: 'POST', headers, body: JSON.stringify(body) });
-    const writes = rightHolders.message.includes(role) ? 202 : 403;
-    expect((await post('messages', { content: 'hello' })).status).toBe(writes);
-    expect((await post('cancel', {})).status).toBe(writes);
-    for (const what of ['', '/messages', '/events']) {
-      expect((await fetch(`${path}${what}`, { headers })).status).toBe(200);
-    }
-  });
+      const path = `${harness.http}/v1/sessions/${sessionId}`;
+      const headers = { authorization: `Bearer ${await signToken({ sub: 'bob' })}` };
+      const post = (what: string, body: object) =>
+        fetch(`${path}/${what}`, { method: 'POST', headers, body: JSON.stringify(body) });
+      const writes = rightHolders.message.includes(role) ? 202 : 403;
+      expect((await post('messages', { content: 'hello' })).status).toBe(writes);
+      expect((await post('cancel', {})).status).toBe(writes);
+      for (const what of ['', '/messages', '/events']) {
+        expect((await fetch(`${path}${what}`, { headers })).status).toBe(200);
+      }
+    },
+  );
 });
 
 test('who was removed can do nothing, also while the socket is still open', async () => {

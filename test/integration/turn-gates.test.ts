@@ -163,7 +163,7 @@ test('the first decision stands: the same again gets the same answer, another ge
   expect(effectsOf('once')).toHaveLength(1);
 });
 
-test('an operator approves by signal; malformed signals are recorded and change nothing', async () => {
+test('an operator approves by signal; malformed signals are recorded and change nothing [signal-malformed]', async () => {
   at.model.script(askThenOk(effect('operator')));
   const sessionId = await at.session();
   await at.say(sessionId, 'go');

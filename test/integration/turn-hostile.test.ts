@@ -101,7 +101,7 @@ test('what no attempt gets over, such as an agent that does not exist, fails the
   expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'failed' });
 });
 
-test('a signal that names a decision that is not there leaves the gate waiting, and shown as waiting', async () => {
+test('a signal that names a decision that is not there leaves the gate waiting, and shown as waiting [signal-decision_id]', async () => {
   at.model.script(askThenOk(effect('bogus')));
   const sessionId = await at.session();
   await at.say(sessionId, 'go');

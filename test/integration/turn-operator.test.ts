@@ -21,7 +21,7 @@ function temporal(...args: string[]): string {
   return execFileSync(fromSetup('TURNGATE_TEST_TEMPORAL_BIN'), [...args, ...where], { encoding: 'utf8' });
 }
 
-test('an operator sees who waits for what since when, and approves with the CLI', async () => {
+test('an operator sees who waits for what since when, and approves with the CLI [signal-approval]', async () => {
   const worker = await at.startWorker();
   at.model.script(askThenOk);
   const sessionId = await at.session();
@@ -78,7 +78,7 @@ test('an operator sees who waits for what since when, and approves with the CLI'
   await worker.close();
 });
 
-test('where operators may not decide by signal, such a signal is recorded and the gate stays', async () => {
+test('where operators may not decide by signal, such a signal is recorded and the gate stays [signal-refuse]', async () => {
   const worker = await at.startWorker({ OPERATOR_SIGNALS: 'refuse' });
   at.model.script(askThenOk);
   const sessionId = await at.session();

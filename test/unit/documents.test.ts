@@ -57,3 +57,77 @@ describe('the documents', () => {
     expect(linksOf(name).filter((target) => !existsSync(join(repository, target)))).toEqual([]);
   });
 });
+
+const idPattern = /\[([a-z]+(?:-[a-z0-9_]+)+)\](?!\()/g;
+const idsIn = (text: string) => [...text.matchAll(idPattern)].map(([, id = '']) => id);
+
+const [told = '', notYet = ''] = read('docs/protocol.md').split('\n## Not there yet');
+/** Requirements that still need a test on the wire. To be empty. */
+const owed = [
+  'auth-claims',
+  'event-turn_started',
+  'event-stream_start',
+  'event-stream_reset',
+  'event-stream_end',
+  'event-tool_call',
+  'event-tool_approval_request',
+  'event-tool_started',
+  'event-tool_result',
+  'event-turn_end',
+  'tool-unknown',
+  'live-cursor',
+  'live-resync',
+  'live-welcome',
+  'live-agent_thought',
+  'live-workflow_progress',
+  'live-tool_progress',
+  'status-beat',
+  'text-offset',
+  'error-busy',
+  'error-processing_error',
+  'error-model_error',
+  'error-tool_error',
+];
+const required = idsIn(told.slice(told.indexOf('\n## ')));
+
+/** Files of tests that talk to a gateway over the wire, and whose titles may name requirements. */
+const files = ['integration', 'e2e'].flatMap((folder) => {
+  const names = readdirSync(join(repository, 'test', folder)).filter((name) => name.endsWith('.test.ts'));
+  return names.map((name) => read(join('test', folder, name)));
+});
+/** The titles: strings that a test's function follows. */
+const titles = files.flatMap((text) =>
+  [...text.matchAll(/(['"`])((?:(?!\1).)*)\1,\s*(?:async\b|\()/g)].map(([, , title = '']) => title),
+);
+const named = titles.flatMap(idsIn);
+
+// How ids are given stands in CONTRIBUTING.md, "A frame or a setting".
+describe('the requirements of docs/protocol.md', () => {
+  test('every row of a table of docs/protocol.md has an id', () => {
+    const lines = told.split('\n');
+    const rows = lines.filter((line, at) => {
+      const isHead = /^\| -/.test(lines[at + 1] ?? '') || /^\| -/.test(line);
+      return line.startsWith('| ') && !isHead;
+    });
+    expect(rows.length).toBeGreaterThan(60);
+    expect(rows.filter((row) => idsIn(row).length === 0)).toEqual([]);
+  });
+
+  test('no id stands for two requirements', () => {
+    expect(required.filter((id, at) => required.indexOf(id) !== at)).toEqual([]);
+  });
+
+  test('every requirement that is there has a test that names it', () => {
+    const later = new Set(idsIn(notYet));
+    expect(required.filter((id) => !named.includes(id) && !later.has(id) && !owed.includes(id))).toEqual([]);
+  });
+
+  test('what is said to be not there yet has no test, and what is owed one has none', () => {
+    expect(idsIn(notYet).filter((id) => named.includes(id))).toEqual([]);
+    expect(owed.filter((id) => named.includes(id))).toEqual([]);
+  });
+
+  test('no test names a requirement that there is none of', () => {
+    expect(named.filter((id) => !required.includes(id))).toEqual([]);
+  });
+});
