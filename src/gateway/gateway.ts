@@ -1,3 +1,4 @@
+import './header-bound.ts';
 import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readDraft } from '../store/drafts.ts';
