@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureDatabase } from '../../src/cli/dev/postgres.ts';
+// Set here as in a gateway's own process, because Jest's copy of the environment does not reach uWebSockets.js.
+import '../../src/gateway/header-bound.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { templateDatabase } from './database.ts';
 import { keepRunning, type Running } from './running.ts';

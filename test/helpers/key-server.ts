@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 
 interface Pair {
   kid: string;
@@ -15,6 +15,8 @@ export class KeyServer {
   /** What it gives away now; a test changes it to rotate. */
   published: Pair[] = [];
   asked = 0;
+  /** Takes requests and never answers. */
+  hangs = false;
   /** Answers this instead of the keys. */
   status = 200;
   #server: Server;
@@ -50,6 +52,7 @@ export class KeyServer {
   #make(): Server {
     return createServer((_, response) => {
       this.asked += 1;
+      if (this.hangs) return;
       response.writeHead(this.status, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ keys: this.published.map(({ jwk }) => jwk) }));
     });
