@@ -8,6 +8,7 @@ import { Commands } from './commands.ts';
 import { Connections } from './connections.ts';
 import { type GatewayDeps, gatewayTimings } from './deps.ts';
 import { serveSessions } from './http-api.ts';
+import { serveApprovals } from './http-approvals.ts';
 import { serveDocuments } from './http-documents.ts';
 import { serveHealth } from './http-health.ts';
 import { HttpRouter } from './http-router.ts';
@@ -65,6 +66,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveWebSocket(app, { ...common, connections });
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
+  serveApprovals(router, { db, commands });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   serveDocuments(router);
   router.rest();

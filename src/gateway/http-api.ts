@@ -18,19 +18,12 @@ import { createSession, getSession, listSessions, sessionAccess } from '../store
 import type { Identity } from './auth.ts';
 import type { Caller, Commands, Done } from './commands.ts';
 import type { HttpAnswer, HttpCall } from './http-exchange.ts';
+import { pageLimit, pageQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import { readFrame } from './read-frame.ts';
 import { sessionIdPattern } from './session-id.ts';
 
-const pageLimit = z.coerce.number().int().min(1).max(200).default(50);
-/** An id, or the `next` of a page of messages. */
-const cursor = z
-  .string()
-  .max(64)
-  .regex(/^[0-9a-z.-]+$/i, 'must be the "next" of an earlier page')
-  .optional();
-const pageQuery = z.object({ limit: pageLimit, before: cursor });
 const eventsQuery = z.object({ limit: pageLimit, after: z.coerce.number().int().min(0).default(0) });
 
 const about = {
@@ -153,14 +146,4 @@ async function allowed(db: Db, call: HttpCall, identity: Identity): Promise<stri
 
 function noSession(): PublicError {
   return new PublicError('not_found', 'There is no such session.');
-}
-
-function valid<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new PublicError(
-    'validation_error',
-    `Field "${issue?.path.join('.')}": ${issue?.message ?? 'invalid'}.`,
-  );
 }

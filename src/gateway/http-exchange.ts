@@ -26,14 +26,21 @@ export interface HttpAnswer {
   after?(): void;
 }
 
-/** A failure whose status says more than its code does. */
+/** A failure whose status says more than its code does, or that has more to say than a sentence. */
 export class HttpFault extends PublicError {
   readonly status: number;
   readonly headers: [string, string][];
-  constructor(status: number, code: ErrorCode, message: string, headers: [string, string][] = []) {
+  readonly extensions: Record<string, unknown>;
+  constructor(
+    status: number,
+    code: ErrorCode,
+    message: string,
+    more: { headers?: [string, string][]; extensions?: Record<string, unknown> } = {},
+  ) {
     super(code, message);
     this.status = status;
-    this.headers = headers;
+    this.headers = more.headers ?? [];
+    this.extensions = more.extensions ?? {};
   }
 }
 
@@ -146,15 +153,23 @@ export function writeAnswer(
   });
 }
 
+/** When to try again what could not be done now, where nobody knows better. */
+const retryAfterSeconds = '1';
+
 /** `application/problem+json` of an error. */
 export function problemOf(error: PublicError): HttpAnswer {
-  const [status, headers] =
-    error instanceof HttpFault ? [error.status, error.headers] : [httpStatus[error.code], []];
-  const title = titles[error.code];
+  const fault =
+    error instanceof HttpFault ? error : new HttpFault(httpStatus[error.code], error.code, error.message);
+  const { status, code, message, extensions } = fault;
+  const headers = [...fault.headers];
+  if ((status === 429 || status === 503) && !headers.some(([name]) => name === 'Retry-After')) {
+    headers.push(['Retry-After', retryAfterSeconds]);
+  }
+  const type = `docs/errors/${code}.md`;
   return {
     status,
     headers,
-    body: { type: `docs/errors/${error.code}.md`, title, status, code: error.code, detail: error.message },
+    body: { type, title: titles[code], status, code, detail: message, ...extensions },
   };
 }
 

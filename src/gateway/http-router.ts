@@ -66,7 +66,7 @@ export class HttpRouter {
       const methods = this.#routes.filter((route) => route.path === path).map(({ method }) => method);
       const allowed = methods.map((method) => method.toUpperCase()).join(', ');
       const words = `This path takes ${allowed} only.`;
-      this.#refuse(path, new HttpFault(405, 'validation_error', words, [['Allow', allowed]]));
+      this.#refuse(path, new HttpFault(405, 'validation_error', words, { headers: [['Allow', allowed]] }));
     }
     this.#refuse('/*', new PublicError('not_found', 'There is nothing at this path.'));
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
-import { eventFrame } from './server-frames.ts';
+import { eventFrame, standingDecision } from './server-frames.ts';
 import { isCleanText } from './text.ts';
 
 const notYet = (field: string) =>
@@ -86,6 +86,7 @@ export const problem = z.object({
   status: z.int(),
   code: z.string(),
   detail: z.string(),
+  decision: standingDecision.optional().describe('the one that stands, where yours came too late'),
 });
 
 export const healthAnswer = z.object({ status: z.literal('ok') });

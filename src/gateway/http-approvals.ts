@@ -1,0 +1,52 @@
+import { approvalStatus, approvalsPage } from '../protocol/approvals.ts';
+import { toolApprovalFrame } from '../protocol/client-frames.ts';
+import { PublicError } from '../protocol/errors.ts';
+import { ackFrame } from '../protocol/server-frames.ts';
+import { listApprovals, sessionOfCall } from '../store/approvals.ts';
+import type { Db } from '../store/db.ts';
+import type { Commands } from './commands.ts';
+import { HttpFault } from './http-exchange.ts';
+import { pageQuery, valid } from './http-input.ts';
+import type { RouteDescription } from './http-route.ts';
+import type { HttpRouter } from './http-router.ts';
+import { readFrame } from './read-frame.ts';
+
+const listQuery = pageQuery.extend({ status: approvalStatus.default('pending') });
+
+const about = {
+  list: {
+    summary: 'What waits, or waited, for your approval in all your sessions, and where your feed is.',
+    query: listQuery,
+    answers: { 200: approvalsPage },
+  },
+  decide: {
+    summary: 'Decides a tool call; deciding the same again gets the same answer.',
+    body: toolApprovalFrame.omit({ type: true, tool_call_id: true }),
+    answers: { 200: ackFrame },
+  },
+} satisfies Record<string, RouteDescription>;
+
+/** `/v1/approvals`: the inbox of whoever may decide, and its decisions. */
+export function serveApprovals(router: HttpRouter, deps: { db: Db; commands: Commands }): void {
+  const { db, commands } = deps;
+
+  router.get('/v1/approvals', about.list, async (call, { tenant, userId }) => {
+    const query = valid(listQuery, Object.fromEntries(call.query));
+    return { status: 200, body: await listApprovals(db, { tenant, userId, ...query }) };
+  });
+
+  router.post('/v1/approvals/:id', about.decide, async (call, { tenant, userId }) => {
+    const frame = readFrame({ ...(await call.body()), type: 'tool_approval', tool_call_id: call.id });
+    if (frame.type !== 'tool_approval')
+      throw new PublicError('processing_error', 'The body became another frame.');
+    const sessionId = await sessionOfCall(db, { toolCallId: frame.tool_call_id, tenant, userId });
+    if (sessionId === null) throw new PublicError('not_found', 'There is no such tool call for you.');
+    const done = await commands.decision({ sessionId, userId, via: 'http' }, frame);
+    const { disposition, decision } = done.ack;
+    if (disposition === 'conflict') {
+      const words = `This call was decided before: ${decision?.decision} by ${decision?.by}. That stands.`;
+      throw new HttpFault(409, 'conflict', words, { extensions: { decision } });
+    }
+    return { status: 200, body: done.ack, after: () => done.spread() };
+  });
+}
