@@ -1,4 +1,5 @@
 import type { ApprovalStatus, ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
+import { rightHolders } from '../protocol/roles.ts';
 import type { ApprovalOutcome, StandingDecision } from '../protocol/server-frames.ts';
 import type { Db } from './db.ts';
 
@@ -12,10 +13,10 @@ interface ApprovalRow extends Omit<ApprovalView, 'decision'> {
 const select = `select c.id as tool_call_id, c.session_id, s.title as session_title, c.turn_id, t.user_id as asked_by,
   c.tool, c.arguments, c.arguments_hash, c.rule, c.reason, c.created_at as requested_at, c.expires_at`;
 const mine = `from participants p
-  join sessions s on s.id = p.session_id and s.tenant = $1
+  join sessions s on s.id = p.session_id and s.tenant = $1 and s.deleted_at is null
   join tool_calls c on c.session_id = s.id and c.gate = 'ask'
   join turns t on t.id = c.turn_id`;
-const page = `p.user_id = $2 and p.role <> 'viewer' and ($3::text is null or c.id < $3) order by c.id desc limit $4`;
+const page = `p.user_id = $2 and p.role = any($5) and ($3::text is null or c.id < $3) order by c.id desc limit $4`;
 
 const queries: Record<ApprovalStatus, string> = {
   pending: `${select}, null as outcome, null as decided_by, null::timestamptz as decided_at, null as why
@@ -45,7 +46,7 @@ export async function listApprovals(
     text: `select f.last_seq, a.* from (
              select coalesce((select last_seq from feeds where tenant = $1 and user_id = $2), 0) as last_seq) f
            left join lateral (${queries[status]}) a on true order by a.tool_call_id desc`,
-    values: [tenant, userId, before ?? null, limit],
+    values: [tenant, userId, before ?? null, limit, rightHolders.decide],
   });
   const approvals = rows.flatMap((row) => (row.tool_call_id === null ? [] : [toView(row)]));
   const next = approvals.length === limit ? (approvals.at(-1)?.tool_call_id ?? null) : null;
@@ -73,7 +74,7 @@ export async function sessionOfCall(
   const { rows } = await db.query<{ session_id: string }>({
     name: 'session-of-call',
     text: `select c.session_id from tool_calls c
-           join sessions s on s.id = c.session_id and s.tenant = $2
+           join sessions s on s.id = c.session_id and s.tenant = $2 and s.deleted_at is null
            join participants p on p.session_id = s.id and p.user_id = $3
            where c.id = $1`,
     values: [call.toolCallId, call.tenant, call.userId],

@@ -1,5 +1,6 @@
 import { type FeedEvent, type FeedFrame, feedReaders, isFeedEvent } from '../protocol/feed-frames.ts';
 import { feedId, feedOwner } from '../protocol/feed-id.ts';
+import { rightHolders } from '../protocol/roles.ts';
 import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { noteFeedNews } from './feed-news.ts';
@@ -49,7 +50,7 @@ async function writeItems(
        ), reader as (
          select s.tenant, r.user_id, bool_or(r.answers) as answers
          from sessions s, (
-           select user_id, role <> 'viewer' as answers from participants where session_id = $1
+           select user_id, role = any($6) as answers from participants where session_id = $1
            union all select unnest($5::text[]), false) r
          where s.id = $1 group by s.tenant, r.user_id
        ), share as (
@@ -75,6 +76,7 @@ async function writeItems(
       news.items.map((item) => item.ts),
       news.items.map((item) => item.isForEverybody),
       news.left,
+      rightHolders.decide,
     ],
   });
   for (const row of rows.toSorted((a, b) => a.last_seq - b.last_seq)) {
@@ -103,14 +105,13 @@ export async function readFeed(
 ): Promise<FeedFrame[]> {
   const { rows } = await db.query<ItemRow>({
     name: 'read-feed',
-    text: `select f.seq, f.session_id, f.session_seq, f.ts, p.session_id is not null as is_mine, e.turn_id,
-         case when f.session_seq = 0 and s.id is not null then 'session_updated' else e.type end as type,
-         case when f.session_seq = 0 and s.id is not null
-           then jsonb_build_object('title', s.title, 'state', s.state) else e.body end as body
+    text: `select f.seq, f.session_id, f.session_seq, f.ts, s.id is not null as is_mine, e.turn_id,
+         case when f.session_seq = 0 then 'session_updated' else e.type end as type,
+         case when f.session_seq = 0 then jsonb_build_object('title', s.title, 'state', s.state) else e.body end as body
        from feed_items f
        left join participants p on p.session_id = f.session_id and p.user_id = f.user_id
-       left join sessions s on s.id = p.session_id and f.session_seq = 0
-       left join events e on e.session_id = p.session_id and e.seq = f.session_seq
+       left join sessions s on s.id = p.session_id and s.deleted_at is null
+       left join events e on e.session_id = s.id and e.seq = f.session_seq
        where f.tenant = $1 and f.user_id = $2 and f.seq > $3 order by f.seq limit $4`,
     values: [range.tenant, range.userId, range.after, range.limit],
   });

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type ApprovalsPage, approvalsPage } from '../../src/protocol/approvals.ts';
+import { ackFrame } from '../../src/protocol/server-frames.ts';
+import { readFeed } from '../../src/store/feeds.ts';
+import { endRunningTurn } from '../../src/store/turns.ts';
+import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { askJson, problemIn } from '../helpers/http.ts';
+import { seatParticipants } from '../helpers/participants.ts';
+import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+
+let harness: GatewayHarness;
+const tokens: Record<string, string> = {};
+
+beforeAll(async () => {
+  harness = await openGatewayHarness();
+  for (const sub of ['alice', 'max', 'ada', 'vic', 'mallory']) tokens[sub] = await signToken({ sub });
+  tokens.foreign = await signToken({ tenant: 'other' });
+});
+afterAll(() => harness.close());
+
+const ask = (user: string, path: string, body?: unknown) =>
+  askJson(`${harness.http}${path}`, { token: tokens[user] ?? null, body });
+
+async function inbox(user: string, query = ''): Promise<ApprovalsPage> {
+  const answer = await ask(user, `/v1/approvals${query}`);
+  expect(answer.status).toBe(200);
+  return approvalsPage.parse(answer.body);
+}
+
+/** A session of alice's, with others, in which a call waits. */
+async function waiting(): Promise<{ step: StreamingStep; toolCallId: string }> {
+  const sessionId = await harness.session();
+  await seatParticipants(harness.db, sessionId, { max: 'member', ada: 'approver', vic: 'viewer' });
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
+  await step.ask('do it');
+  await step.open();
+  const call = { ...gatedCall(), timeoutMs: 3_600_000 };
+  await step.close({ calls: [call] });
+  return { step, toolCallId: call.toolCallId };
+}
+
+test('what waits in all my sessions is listed with the place of the feed, for those who may decide', async () => {
+  const [one, two] = [await waiting(), await waiting()];
+  const ids = [one.toolCallId, two.toolCallId].sort().reverse();
+  for (const user of ['alice', 'max', 'ada']) {
+    const page = await inbox(user);
+    expect(page.approvals.map(({ tool_call_id }) => tool_call_id)).toEqual(ids);
+    const feed = await readFeed(harness.db, { tenant: 't', userId: user, after: 0, limit: 100 });
+    expect(page.last_seq).toBe(feed.at(-1)?.seq);
+  }
+  const [first] = (await inbox('ada')).approvals;
+  expect(first).toMatchObject({
+    tool: 'office.send_mail',
+    arguments: { to: 'bob' },
+    arguments_hash: 'hash-of-arguments',
+    asked_by: 'alice',
+    decision: null,
+  });
+  expect((first?.expires_at ?? 0) - (first?.requested_at ?? 0)).toBe(3_600_000);
+  for (const user of ['vic', 'mallory', 'foreign']) expect((await inbox(user)).approvals).toEqual([]);
+
+  const page = await inbox('ada', '?limit=1');
+  expect([page.approvals[0]?.tool_call_id, page.next]).toEqual([ids[0], ids[0]]);
+  const rest = await inbox('ada', `?limit=1&before=${page.next}`);
+  expect(rest.approvals[0]?.tool_call_id).toBe(ids[1]);
+  expect(await inbox('ada', `?before=${rest.next}`)).toMatchObject({ approvals: [], next: null });
+});
+
+test('a decision is acked, the same again gets the same, another one learns what stands', async () => {
+  const { toolCallId } = await waiting();
+  const path = `/v1/approvals/${toolCallId}`;
+  const yes = { id: 'd1', approved: true, arguments_hash: 'hash-of-arguments' };
+  const decided = await ask('ada', path, yes);
+  expect(decided.status).toBe(200);
+  expect(ackFrame.parse(decided.body)).toMatchObject({
+    id: 'd1',
+    disposition: 'recorded',
+    decision: { tool_call_id: toolCallId, decision: 'approved', by: 'ada' },
+  });
+  expect((await ask('ada', path, yes)).body).toEqual(decided.body);
+  const late = await ask('max', path, { approved: false, reason: 'no' });
+  expect(problemIn(late)).toEqual([409, 'conflict']);
+  expect(late.body.decision).toEqual(decided.body.decision);
+  expect((await inbox('max')).approvals.map((call) => call.tool_call_id)).not.toContain(toolCallId);
+  const [stands] = (await inbox('max', '?status=resolved')).approvals.filter(
+    (call) => call.tool_call_id === toolCallId,
+  );
+  expect(stands?.decision).toEqual(decided.body.decision);
+});
+
+test('who may not decide is told so, and strangers learn nothing', async () => {
+  const { toolCallId } = await waiting();
+  const path = `/v1/approvals/${toolCallId}`;
+  expect(problemIn(await ask('vic', path, { approved: true }))).toEqual([403, 'forbidden']);
+  for (const user of ['mallory', 'foreign']) {
+    expect(problemIn(await ask(user, path, { approved: true }))).toEqual([404, 'not_found']);
+  }
+  expect(problemIn(await ask('ada', `/v1/approvals/${randomUUID()}`, { approved: true }))).toEqual([
+    404,
+    'not_found',
+  ]);
+  const stale = { approved: true, arguments_hash: 'of something else' };
+  expect(problemIn(await ask('ada', path, stale))).toEqual([409, 'conflict']);
+  for (const body of [
+    {},
+    { approved: 'yes' },
+    { approved: true, arguments: {} },
+    { approved: true, reason: 5 },
+  ]) {
+    expect(problemIn(await ask('ada', path, body))).toEqual([400, 'validation_error']);
+  }
+  for (const query of ['?status=all', '?limit=0', '?before=%00']) {
+    expect(problemIn(await ask('ada', `/v1/approvals${query}`))).toEqual([400, 'validation_error']);
+  }
+  expect((await inbox('ada')).approvals.map((call) => call.tool_call_id)).toContain(toolCallId);
+});
+
+test('approvals of a run that is long closed are told with what became of them', async () => {
+  const { step, toolCallId } = await waiting();
+  const { sessionId, runId } = step;
+  await endRunningTurn(harness.db, { sessionId, runId, status: 'cancelled' });
+  expect((await inbox('ada')).approvals.map((call) => call.tool_call_id)).not.toContain(toolCallId);
+  const resolved = (await inbox('ada', '?status=resolved')).approvals;
+  expect(resolved.find((call) => call.tool_call_id === toolCallId)?.decision).toMatchObject({
+    decision: 'withdrawn',
+    by: 'turngate',
+  });
+  const late = await ask('ada', `/v1/approvals/${toolCallId}`, { approved: true });
+  expect(late.body).toMatchObject({ status: 409, code: 'conflict', decision: { decision: 'withdrawn' } });
+});
