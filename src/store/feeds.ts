@@ -112,6 +112,7 @@ export async function readFeed(
        left join participants p on p.session_id = f.session_id and p.user_id = f.user_id
        left join sessions s on s.id = p.session_id and s.deleted_at is null
        left join events e on e.session_id = s.id and e.seq = f.session_seq
+         and (e.audience is null or f.user_id = any(e.audience))
        where f.tenant = $1 and f.user_id = $2 and f.seq > $3 order by f.seq limit $4`,
     values: [range.tenant, range.userId, range.after, range.limit],
   });

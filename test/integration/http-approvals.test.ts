@@ -40,7 +40,7 @@ async function waiting(): Promise<{ step: StreamingStep; toolCallId: string }> {
   return { step, toolCallId: call.toolCallId };
 }
 
-test('what waits in all my sessions is listed with the place of the feed, for those who may decide', async () => {
+test('what waits in all my sessions is listed with the place of the feed, for those who may decide [http-approvals] [http-pages]', async () => {
   const [one, two] = [await waiting(), await waiting()];
   const ids = [one.toolCallId, two.toolCallId].sort().reverse();
   for (const user of ['alice', 'max', 'ada']) {
@@ -67,7 +67,7 @@ test('what waits in all my sessions is listed with the place of the feed, for th
   expect(await inbox('ada', `?before=${rest.next}`)).toMatchObject({ approvals: [], next: null });
 });
 
-test('a decision is acked, the same again gets the same, another one learns what stands', async () => {
+test('a decision is acked, the same again gets the same, another one learns what stands [http-decide]', async () => {
   const { toolCallId } = await waiting();
   const path = `/v1/approvals/${toolCallId}`;
   const yes = { id: 'd1', approved: true, arguments_hash: 'hash-of-arguments' };
