@@ -17,6 +17,14 @@ export const environment = z.object({
   TEMPORAL_UI: z.string().optional().describe('base URL of the Temporal UI, for links'),
   GATEWAY_HOST: z.string().default('127.0.0.1').describe('address the gateway listens on'),
   GATEWAY_PORT: port.default(8080).describe('port the gateway listens on; 0 takes a free one'),
+  DEVICES_PER_USER: z
+    .enum(['many', 'one'])
+    .default('many')
+    .describe('`one`: a new connection of a user to a session replaces the one before'),
+  CONNECTIONS_PER_USER: count.default(50).describe('connections of one user on all gateways; more get 4029'),
+  SESSION_SUSPEND_AFTER_MS: ms
+    .default(30_000)
+    .describe('a session that nobody is connected to for this long becomes suspended'),
   ALLOWED_ORIGINS: z
     .string()
     .default('')

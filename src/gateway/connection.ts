@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { v7 as uuidv7 } from 'uuid';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
@@ -25,7 +24,7 @@ const stuckMs = 60_000;
  * frame goes through one gate, which knows what this client may see and wants to see.
  */
 export class Connection implements HubMember {
-  readonly id = uuidv7();
+  readonly id: string;
   readonly identity: Identity;
   readonly sessionId: string;
   readonly #outlet: Outlet;
@@ -40,6 +39,7 @@ export class Connection implements HubMember {
   #hasSkipped = false;
 
   constructor(options: {
+    id: string;
     identity: Identity;
     sessionId: string;
     lastSeq: number;
@@ -49,6 +49,7 @@ export class Connection implements HubMember {
     readEvents: ReadEvents;
     logger: Logger;
   }) {
+    this.id = options.id;
     this.identity = options.identity;
     this.sessionId = options.sessionId;
     this.#seq = options.lastSeq;

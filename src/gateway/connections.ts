@@ -1,8 +1,10 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
+import type { CloseReason } from '../protocol/close-codes.ts';
 import type { Granted } from './admission.ts';
 import type { Commands } from './commands.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionRegistry } from './connection-registry.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
@@ -15,11 +17,14 @@ export interface SocketHandler {
   binary(): void;
   tooLarge(): void;
   drained(): void;
+  close(reason: CloseReason, detail?: string): void;
+  /** The socket is closed. */
   closed(code: number): void;
 }
 
 export interface ConnectionsDeps {
   hubs: SessionHubs;
+  registry: ConnectionRegistry;
   commands: Commands;
   inFlight: InFlight;
   readEvents: ReadEvents;
@@ -52,12 +57,22 @@ export class Connections {
     return this.#open.size;
   }
 
-  open<Data>(ws: WebSocket<Data>, granted: Granted): SocketHandler {
-    const { hubs, commands, inFlight, readEvents, logger } = this.#deps;
+  /** @param connectionId registered; this unregisters it when the socket is closed */
+  open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
+    const { hubs, registry, commands, inFlight, readEvents, logger } = this.#deps;
     const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
-    const connection = new Connection({ identity, sessionId, lastSeq, filter, outlet, readEvents, logger });
+    const connection = new Connection({
+      id: connectionId,
+      identity,
+      sessionId,
+      lastSeq,
+      filter,
+      outlet,
+      readEvents,
+      logger,
+    });
     const track = <T>(work: Promise<T>) => inFlight.track(work);
     const reader = new FrameReader({ connection, commands, logger, track });
     const now = performance.now();
@@ -80,10 +95,12 @@ export class Connections {
       },
       tooLarge: () => connection.close('frameTooLarge'),
       drained: () => outlet.onDrain(),
+      close: (reason, detail) => connection.close(reason, detail),
       closed: (code) => {
         outlet.onClose();
         connection.leave();
         hubs.release(hub);
+        registry.unregister(connectionId);
         this.#open.delete(entry);
         logger.info({ ...ids, code }, 'disconnected');
       },

@@ -5,11 +5,12 @@ import { limits } from '../protocol/limits.ts';
 import type { Db } from '../store/db.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
+import { type LifeTimings, lifeTimings } from './gateway-life.ts';
 import { type HubTimings, hubTimings } from './hub-ports.ts';
 
 /** What the gateway is made of; the composition root gives it and keeps what it does not close. */
 export interface GatewayDeps {
-  config: Pick<Config, 'GATEWAY_HOST' | 'GATEWAY_PORT' | 'ALLOWED_ORIGINS'>;
+  config: Config;
   db: Db;
   live: LivePlane;
   turns: TurnClient;
@@ -28,6 +29,9 @@ export interface GatewayTimings {
   sweepMs: number;
   /** How often all served sessions are compared with the store. */
   pollMs: number;
+  /** How often closures of connections are looked for where no nudge came. */
+  closuresMs: number;
+  life: LifeTimings;
   hub: HubTimings;
 }
 
@@ -36,5 +40,7 @@ export const gatewayTimings: GatewayTimings = {
   pingMs: limits.pingMs,
   sweepMs: 1_000,
   pollMs: 1_000,
+  closuresMs: 500,
+  life: lifeTimings,
   hub: hubTimings,
 };

@@ -1,3 +1,4 @@
+import type { CloseReason } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import type { SocketHandler } from './connections.ts';
 
@@ -7,15 +8,20 @@ const maxChars = limits.frameBytes;
 /** What a client sends while it is not decided whether it may come in: kept in its order, within bounds. */
 export class EarlyFrames implements SocketHandler {
   readonly #refuse: () => void;
+  readonly #end: (reason: CloseReason, detail?: string) => void;
   #frames: ((handler: SocketHandler) => void)[] = [];
   #chars = 0;
   /** Nothing that comes after a frame that closes is looked at. */
   #isFull = false;
   #isClosed = false;
 
-  /** @param refuse closes the socket: it sends more than is kept */
-  constructor(refuse: () => void) {
+  /**
+   * @param refuse closes the socket: it sends more than is kept
+   * @param end closes the socket, for who has a reason of the protocol
+   */
+  constructor(refuse: () => void, end: (reason: CloseReason, detail?: string) => void) {
     this.#refuse = refuse;
+    this.#end = end;
   }
 
   get isClosed(): boolean {
@@ -37,6 +43,10 @@ export class EarlyFrames implements SocketHandler {
 
   drained(): void {
     // Nothing has been sent yet that somebody waits for.
+  }
+
+  close(reason: CloseReason, detail?: string): void {
+    if (!this.#isClosed) this.#end(reason, detail);
   }
 
   closed(): void {

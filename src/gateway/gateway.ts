@@ -5,8 +5,10 @@ import { readDraft } from '../store/drafts.ts';
 import { type EventRange, lastSeqs, readEvents } from '../store/events.ts';
 import { readLiveState } from '../store/live-state.ts';
 import { Commands } from './commands.ts';
+import { ConnectionRegistry } from './connection-registry.ts';
 import { Connections } from './connections.ts';
 import { type GatewayDeps, gatewayTimings } from './deps.ts';
+import { GatewayLife } from './gateway-life.ts';
 import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
 import { serveDocuments } from './http-documents.ts';
@@ -31,6 +33,8 @@ const drainMs = 1_500;
 const answerShare = 0.2;
 /** Close frames get this long to leave before the sockets are gone. */
 const lingerMs = 100;
+/** A store that is away does not hold a gateway that leaves; the others remove what is left of it. */
+const leaveMs = 1_000;
 
 /**
  * Opens the gateway: WebSocket and HTTP on one port.
@@ -49,8 +53,22 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   };
   const hubs = new SessionHubs({ store, live, logger, timings: timings.hub });
   const commands = new Commands({ db, live, turns, inFlight, logger });
+  const graceMs = deps.config.SESSION_SUSPEND_AFTER_MS;
+  const registry = new ConnectionRegistry({
+    db,
+    live,
+    logger,
+    closuresMs: timings.closuresMs,
+    settings: {
+      devicesPerUser: deps.config.DEVICES_PER_USER,
+      maxOfUser: deps.config.CONNECTIONS_PER_USER,
+      graceMs,
+    },
+  });
+  const life = new GatewayLife({ db, registry, logger, graceMs, timings: timings.life });
   const connections = new Connections({
     hubs,
+    registry,
     commands,
     inFlight,
     readEvents: store.readEvents,
@@ -63,7 +81,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const common = { db, hubs, verifyToken, logger, isAllowedOrigin: allowed, isDraining: () => isDraining };
 
   const app = App();
-  serveWebSocket(app, { ...common, connections });
+  serveWebSocket(app, { ...common, connections, registry });
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
   serveApprovals(router, { db, commands });
@@ -80,7 +98,11 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   hubs.start(timings.pollMs).catch((error: unknown) => {
     logger.error({ err: error }, 'the live plane could not be subscribed to; the slow poll delivers alone');
   });
-  logger.info({ port: listener.port }, 'gateway listens');
+  registry.start().catch((error: unknown) => {
+    logger.error({ err: error }, 'nudges of other gateways are not heard; the store is looked at instead');
+  });
+  life.start();
+  logger.info({ port: listener.port, gateway_id: registry.gatewayId }, 'gateway listens');
 
   const drain = async (boundMs: number) => {
     isDraining = true;
@@ -89,8 +111,12 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     connections.closeAll();
     const left = await inFlight.settle(boundMs * (1 - answerShare));
     if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
-    await hubs.close();
-    await delay(lingerMs);
+    const goodbye = registry.close().then(() => life.leave());
+    await Promise.all([
+      hubs.close(),
+      delay(lingerMs),
+      Promise.race([goodbye, delay(leaveMs, undefined, { ref: false })]),
+    ]);
     app.close();
   };
   // Once: uWebSockets.js crashes the process when a listener is closed twice.

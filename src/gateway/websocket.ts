@@ -1,15 +1,18 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import { v7 as uuidv7 } from 'uuid';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
 import {
-  type Admission,
   type AdmissionDeps,
   admit,
+  type Granted,
   type SocketRequest,
   socketCredentials,
 } from './admission.ts';
+import type { ConnectionRegistry } from './connection-registry.ts';
 import type { Connections, SocketHandler } from './connections.ts';
+import { deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
 import type { OriginCheck } from './origins.ts';
 
@@ -22,11 +25,15 @@ export interface SocketData {
 interface SocketDeps extends AdmissionDeps {
   isAllowedOrigin: OriginCheck;
   connections: Connections;
+  registry: ConnectionRegistry;
 }
 
 /** A peer that is gone without a word is given up by the transport after this; `idleMs` comes long before. */
 const transportIdleSeconds = 120;
 const comeBack = 'retry_after_ms=1000';
+const storeAway = `the store is away; ${comeBack}`;
+/** A user's other connections end when they end; nobody needs to ask more often. */
+const tooManyBack = 'retry_after_ms=5000';
 /** For what has no code of ours: the request itself can never be served. */
 const policyViolation = 1008;
 
@@ -70,39 +77,87 @@ function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context:
 
 function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
   const data = ws.getUserData();
-  const early = new EarlyFrames(() => ws.end(policyViolation, 'Wait for welcome'));
+  const early = new EarlyFrames(
+    () => ws.end(policyViolation, 'Wait for welcome'),
+    (reason, detail) => refuse(ws, reason, detail),
+  );
   data.handler = early;
-  const settled = admit(deps, data.request).then((admission) => {
-    // A socket that is closed throws whatever is done with it.
-    if (!early.isClosed) settle(deps, ws, data, admission, early);
-    else if ('granted' in admission) deps.hubs.release(admission.granted.hub);
-  });
-  settled.catch((error: unknown) => deps.logger.error({ err: error }, 'a connection could not be opened'));
+  letIn(deps, ws, data, early).catch((error: unknown) =>
+    deps.logger.error({ err: error }, 'a connection could not be opened'),
+  );
 }
 
-function settle(
+/** A socket that is closed throws whatever is done with it: after each wait it is asked whether it still is open. */
+async function letIn(
   deps: SocketDeps,
   ws: WebSocket<SocketData>,
   data: SocketData,
-  admission: Admission,
   early: EarlyFrames,
-): void {
-  if ('granted' in admission) {
-    if (deps.isDraining()) {
-      // Asked a moment before the drain began, and too late for its farewell.
-      deps.hubs.release(admission.granted.hub);
-      refuse(ws, 'restarting', comeBack);
-      return;
-    }
-    data.handler = deps.connections.open(ws, admission.granted);
-    early.replay(data.handler);
-  } else if ('refused' in admission) {
-    refuse(ws, admission.refused, admission.detail);
-  } else {
-    const error: ErrorFrame = { type: 'error', code: 'validation_error', error: admission.invalid };
-    ws.send(JSON.stringify(error), false, false);
-    ws.end(policyViolation, 'Invalid query');
+): Promise<void> {
+  const device = deviceOf(data.request.query);
+  const admission = await admit(deps, data.request);
+  if ('refused' in admission) {
+    early.close(admission.refused, admission.detail);
+    return;
   }
+  if ('invalid' in admission) {
+    if (!early.isClosed) rejectQuery(ws, admission.invalid);
+    return;
+  }
+  if ('invalid' in device) {
+    deps.hubs.release(admission.granted.hub);
+    if (!early.isClosed) rejectQuery(ws, device.invalid);
+    return;
+  }
+  const { granted } = admission;
+  const connectionId = uuidv7();
+  const isIn = await register(deps, { granted, connectionId, device: device.name, data, early });
+  // Asked a moment before the drain began, and too late for its farewell.
+  if (isIn && deps.isDraining()) early.close('restarting', comeBack);
+  if (isIn && !early.isClosed) {
+    data.handler = deps.connections.open(ws, granted, connectionId);
+    early.replay(data.handler);
+    return;
+  }
+  deps.registry.unregister(connectionId);
+  deps.hubs.release(granted.hub);
+}
+
+async function register(
+  deps: SocketDeps,
+  guest: {
+    granted: Granted;
+    connectionId: string;
+    device: string | null;
+    data: SocketData;
+    early: EarlyFrames;
+  },
+): Promise<boolean> {
+  const { granted, connectionId, device, data, early } = guest;
+  const { userId, tenant, tokenId } = granted.identity;
+  try {
+    const answer = await deps.registry.register({
+      connectionId,
+      sessionId: granted.hub.sessionId,
+      tenant,
+      userId,
+      device,
+      tokenId,
+      close: (reason, detail) => data.handler?.close(reason, detail),
+    });
+    if ('refused' in answer) early.close(answer.refused, tooManyBack);
+    return !('refused' in answer);
+  } catch (error) {
+    deps.logger.error({ err: error, connection_id: connectionId }, 'a connection could not be registered');
+    early.close('restarting', storeAway);
+    return false;
+  }
+}
+
+function rejectQuery(ws: WebSocket<SocketData>, why: string): void {
+  const error: ErrorFrame = { type: 'error', code: 'validation_error', error: why };
+  ws.send(JSON.stringify(error), false, false);
+  ws.end(policyViolation, 'Invalid query');
 }
 
 function refuse(ws: WebSocket<SocketData>, why: CloseReason, detail?: string): void {

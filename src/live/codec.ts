@@ -1,6 +1,6 @@
 import type { EventFrame } from '../protocol/server-frames.ts';
 import { cutAt } from '../protocol/text.ts';
-import type { LiveDelta, LiveNotice, SessionMessage, TurnNudge } from './port.ts';
+import type { GatewayNudge, LiveDelta, LiveNotice, SessionMessage, TurnNudge } from './port.ts';
 
 /**
  * Bytes of one NOTIFY payload: Postgres wants it under 8,000. A payload is a JSON array
@@ -13,7 +13,7 @@ const headRoomBytes = 40;
 export const itemMaxBytes = payloadMaxBytes - headRoomBytes;
 
 /** Items are arrays led by a number: a delta is the most frequent thing on the plane, and names cost. */
-const tags = { text: 0, thought: 1, event: 2, announce: 3, notice: 4, nudge: 5 } as const;
+const tags = { text: 0, thought: 1, event: 2, announce: 3, notice: 4, nudge: 5, gateway: 6 } as const;
 
 /** UTF-8 never needs more than three bytes for a code unit, so short strings need no counting. */
 export function fits(json: string, maxBytes: number): boolean {
@@ -54,19 +54,33 @@ export function encodeNudge(nudge: TurnNudge): string {
   return JSON.stringify([tags.nudge, nudge.kind, nudge.turnId]);
 }
 
+/** The item of a gateway's nudge, or null where it is too large: it is lost, as nudges may be. */
+export function encodeGatewayNudge(nudge: GatewayNudge): string | null {
+  const json = `[${tags.gateway},${JSON.stringify(nudge)}]`;
+  return fits(json, itemMaxBytes) ? json : null;
+}
+
+export interface Decoded {
+  messages: SessionMessage[];
+  nudges: TurnNudge[];
+  gatewayNudges: GatewayNudge[];
+}
+
 /** What a payload carries, in its order. Items of a kind that this version does not know are left out. */
-export function decodePayload(payload: string): { messages: SessionMessage[]; nudges: TurnNudge[] } {
+export function decodePayload(payload: string): Decoded {
   const parsed: unknown = JSON.parse(payload);
   const messages: SessionMessage[] = [];
   const nudges: TurnNudge[] = [];
-  if (!Array.isArray(parsed)) return { messages, nudges };
+  const gatewayNudges: GatewayNudge[] = [];
+  if (!Array.isArray(parsed)) return { messages, nudges, gatewayNudges };
   for (let index = 2; index < parsed.length; index += 1) {
     const item: unknown = parsed[index];
     if (!Array.isArray(item)) continue;
     if (item[0] === tags.nudge) nudges.push({ kind: item[1], turnId: item[2] });
+    else if (item[0] === tags.gateway) gatewayNudges.push(item[1]);
     else addMessage(messages, item);
   }
-  return { messages, nudges };
+  return { messages, nudges, gatewayNudges };
 }
 
 /** Publishers are our own processes, so an item with a tag that we know has the shape of that tag. */

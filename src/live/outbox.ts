@@ -2,13 +2,18 @@ import {
   encodeAnnouncement,
   encodeDelta,
   encodeEvent,
+  encodeGatewayNudge,
   encodeNotice,
   encodeNudge,
   payloadMaxBytes,
 } from './codec.ts';
-import type { LiveDelta, LivePlane, SessionMessage, TurnNudge } from './port.ts';
+import type { GatewayNudge, LiveDelta, LivePlane, SessionMessage, TurnNudge } from './port.ts';
 
-export const channels = { session: 'turngate_session', nudge: 'turngate_nudge' } as const;
+export const channels = {
+  session: 'turngate_session',
+  nudge: 'turngate_nudge',
+  gateway: 'turngate_gateway',
+} as const;
 export interface Payload {
   channel: string;
   payload: string;
@@ -34,6 +39,7 @@ export class Outbox {
   #entries: Entry[] = [];
   #last = new Map<string, Entry>();
   #nudges: string[] = [];
+  #gatewayNudges: string[] = [];
   #chars = 0;
   #counter = 0;
   readonly #publisher: string;
@@ -47,7 +53,7 @@ export class Outbox {
   }
 
   get isEmpty(): boolean {
-    return this.#entries.length === 0 && this.#nudges.length === 0;
+    return this.#entries.length === 0 && this.#nudges.length === 0 && this.#gatewayNudges.length === 0;
   }
 
   add(message: Parameters<LivePlane['publish']>[0]): void {
@@ -61,10 +67,19 @@ export class Outbox {
     if (this.#nudges.length > maxNudges) this.#nudges.shift();
   }
 
+  addGatewayNudge(nudge: GatewayNudge): void {
+    const item = encodeGatewayNudge(nudge);
+    if (item === null) this.dropped += 1;
+    else this.#gatewayNudges.push(item);
+    if (this.#gatewayNudges.length > maxNudges) this.#gatewayNudges.shift();
+  }
+
   /** Takes nudges and the oldest entries out, packed into about `wanted` payloads. */
   take(wanted: number): Payload[] {
     const payloads = this.#pack(channels.nudge, this.#nudges);
     this.#nudges = [];
+    payloads.push(...this.#pack(channels.gateway, this.#gatewayNudges));
+    this.#gatewayNudges = [];
     const items: string[] = [];
     let taken = 0;
     let room = wanted * payloadMaxBytes;

@@ -43,6 +43,13 @@ export interface TurnNudge {
   turnId: string;
 }
 
+/** Tells gateways to look at the store at once. Each hears all of them, also its own. */
+export type GatewayNudge =
+  /** There are closures for the connections of this gateway. */
+  | { kind: 'closures'; gatewayId: string }
+  /** Somebody came to the session, or left it. */
+  | { kind: 'presence'; sessionId: string };
+
 /**
  * The live plane: what carries events, deltas and nudges between processes now. It may lose, double or delay
  * anything; it never reorders what one publisher published for one session. Nothing may depend on it but speed.
@@ -51,9 +58,11 @@ export interface LivePlane {
   /** Returns at once; never throws. What cannot be sent is dropped, counted and healed by the store. */
   publish(message: SessionMessage): void;
   nudge(nudge: TurnNudge): void;
+  nudgeGateways(nudge: GatewayNudge): void;
   /** Calls `handler` for every session message of every process, also this one's. Answers the unsubscribe. */
   subscribe(handler: (message: SessionMessage) => void): Promise<() => Promise<void>>;
   subscribeNudges(handler: (nudge: TurnNudge) => void): Promise<() => Promise<void>>;
+  subscribeGatewayNudges(handler: (nudge: GatewayNudge) => void): Promise<() => Promise<void>>;
   /**
    * Called after the way to other processes was down and is up again: messages were lost meanwhile, so
    * whoever relies on them reads the store now.

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { decodePayload } from './codec.ts';
 import { channels } from './outbox.ts';
-import type { LivePlane, SessionMessage, TurnNudge } from './port.ts';
+import type { GatewayNudge, LivePlane, SessionMessage, TurnNudge } from './port.ts';
 import { PostgresListener } from './postgres-listener.ts';
 import { PostgresPublisher } from './postgres-publisher.ts';
 
@@ -29,10 +29,13 @@ export function createPostgresPlane(options: {
   return {
     publish: (message: SessionMessage) => publisher.publish(message),
     nudge: (nudge: TurnNudge) => publisher.nudge(nudge),
+    nudgeGateways: (nudge: GatewayNudge) => publisher.nudgeGateways(nudge),
     subscribe: (handler) =>
       listener.listen(channels.session, (payload) => guarded(handler, decodePayload(payload).messages)),
     subscribeNudges: (handler) =>
       listener.listen(channels.nudge, (payload) => guarded(handler, decodePayload(payload).nudges)),
+    subscribeGatewayNudges: (handler) =>
+      listener.listen(channels.gateway, (payload) => guarded(handler, decodePayload(payload).gatewayNudges)),
     onRestored: (handler) => listener.onRestored(handler),
     close: async () => {
       await Promise.all([publisher.close(), listener.close()]);

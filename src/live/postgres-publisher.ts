@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { Outbox, type Payload } from './outbox.ts';
-import type { SessionMessage, TurnNudge } from './port.ts';
+import type { GatewayNudge, SessionMessage, TurnNudge } from './port.ts';
 import { PostgresLink } from './postgres-link.ts';
 
 /** Payloads of one statement. */
@@ -46,6 +46,12 @@ export class PostgresPublisher {
   nudge(nudge: TurnNudge): void {
     if (this.#closed) return;
     this.#outbox.addNudge(nudge);
+    this.#schedule();
+  }
+
+  nudgeGateways(nudge: GatewayNudge): void {
+    if (this.#closed) return;
+    this.#outbox.addGatewayNudge(nudge);
     this.#schedule();
   }
 

@@ -6,6 +6,8 @@ export const limits = {
   frameHardCapBytes: 1024 * 1024,
   messageChars: 100_000,
   clientIdChars: 64,
+  /** The name a client gives itself in the query `device`. */
+  deviceChars: 128,
   reasonChars: 2_000,
   titleChars: 200,
   /** Turns of one session that have not ended; one more is refused with `busy`. */

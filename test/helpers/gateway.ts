@@ -3,6 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { SignJWT } from 'jose';
 import { type Logger, pino } from 'pino';
 import { announceFeeds } from '../../src/cli/announce-feeds.ts';
+import { type Config, readConfig } from '../../src/config/config.ts';
 import { type AuthConfig, createTokenVerifier } from '../../src/gateway/auth.ts';
 import type { GatewayTimings } from '../../src/gateway/deps.ts';
 import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
@@ -64,12 +65,19 @@ export async function openGatewayHarness(
   options: {
     timings?: Partial<GatewayTimings>;
     origins?: string;
+    /** Settings that differ from their defaults. */
+    config?: Partial<Config>;
     logger?: Logger;
+    /** Another gateway on the same store; it is closed before that one. */
+    beside?: Pick<GatewayHarness, 'databaseUrl'>;
     /** The way to Postgres that the gateway takes, instead of the straight one. */
     wayTo?(databaseUrl: string): Promise<string>;
   } = {},
 ): Promise<GatewayHarness> {
-  const database = await createTestDatabase();
+  const { beside } = options;
+  const database = beside
+    ? { url: beside.databaseUrl, drop: () => Promise.resolve() }
+    : await createTestDatabase();
   const logger = options.logger ?? pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
   const connectionString = (await options.wayTo?.(database.url)) ?? database.url;
   const pool = (applicationName: string, url: string) =>
@@ -89,8 +97,9 @@ export async function openGatewayHarness(
   announceFeeds(db, worker);
   const connection = await Connection.connect({ address: fromSetup('TURNGATE_TEST_TEMPORAL') });
   const client = new Client({ connection });
+  const settings = { DATABASE_URL: connectionString, GATEWAY_PORT: '0', JWT_SECRET: secret };
   const gateway = await startGateway({
-    config: { GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: 0, ALLOWED_ORIGINS: options.origins ?? '' },
+    config: { ...readConfig(settings), ALLOWED_ORIGINS: options.origins ?? '', ...options.config },
     db: gatewayDb,
     live,
     // Nobody polls this queue: what a worker would do, the tests do through the store.

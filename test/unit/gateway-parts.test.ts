@@ -76,15 +76,18 @@ describe('bounds', () => {
 
   test('early frames are given on in their order, and too many of them send the client away', () => {
     let refused = 0;
-    const early = new EarlyFrames(() => {
+    const ended: string[] = [];
+    const count = () => {
       refused += 1;
-    });
+    };
+    const early = new EarlyFrames(count, (reason) => ended.push(reason));
     const given: string[] = [];
     const handler = {
       text: (frame: string) => given.push(frame),
       binary: () => given.push('binary'),
       tooLarge: () => given.push('too large'),
       drained: () => given.push('drained'),
+      close: () => given.push('close'),
       closed: () => given.push('closed'),
     };
     early.text('first');
@@ -93,14 +96,16 @@ describe('bounds', () => {
     early.text('never looked at');
     early.replay(handler);
     expect(given).toEqual(['first', 'binary', 'too large']);
-    const talkative = new EarlyFrames(() => {
-      refused += 1;
-    });
+    early.close('replaced');
+    expect(ended).toEqual(['replaced']);
+    const talkative = new EarlyFrames(count, (reason) => ended.push(reason));
     for (let n = 0; n < 64; n += 1) talkative.text('x');
     expect(refused).toBe(0);
     talkative.text('x');
     expect(refused).toBe(1);
     talkative.closed();
+    talkative.close('replaced');
+    expect(ended.length).toBe(1);
     talkative.replay(handler);
     expect([talkative.isClosed, given.length]).toEqual([true, 3]);
   });
