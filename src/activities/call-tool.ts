@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
 import { getSession } from '../store/sessions.ts';
@@ -61,12 +61,25 @@ function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }
 /** Policy may have changed since the call was approved: `deny` is evaluated again, immediately before it runs. */
 async function prepareInspection(deps: ActivityDeps, sessionId: string) {
   const session = await getSession(deps.db, sessionId);
-  const agent: AgentDefinition = await deps.loadAgent(session?.agent ?? 'default');
+  const agent = await loadAgent(deps, session?.agent ?? 'default');
   return (call: LedgerCall) => {
     const pattern = decidePolicy(agent.policy, undefined, call.tool);
     const denied = pattern.rule.startsWith('deny:') ? pattern.reason : null;
     return { argumentsHash: argumentsHash(call.arguments), denied };
   };
+}
+
+/** An agent whose definition is gone holds no session for ever: some attempts see a mended file, no more. */
+async function loadAgent(deps: ActivityDeps, name: string): Promise<AgentDefinition> {
+  try {
+    return await deps.loadAgent(name);
+  } catch (error) {
+    const { attempt } = Context.current().info;
+    if (attempt < deps.config.MODEL_MAX_ATTEMPTS) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `${why} (given up after ${attempt} attempts)`;
+    throw ApplicationFailure.create({ type: 'Call.Failed', message, nonRetryable: true });
+  }
 }
 
 type Begun = Extract<CallBeginning, { kind: 'begin' }>;

@@ -15,7 +15,7 @@ const ERROR_CHARS_MAX = 2_000;
 
 /** Everything a turn may do to the world. */
 export function createActivities(deps: ActivityDeps): Activities {
-  const { db, live, logger } = deps;
+  const { db, live, logger, debug } = deps;
   const runId = () => Context.current().info.workflowExecution?.runId ?? '';
   const rejectSignal: Activities['recordRejectedSignal'] = async (signal) => {
     const turn = await findTurnOfRun(db, signal.sessionId, runId());
@@ -75,7 +75,7 @@ export function createActivities(deps: ActivityDeps): Activities {
 
     async endTurn({ sessionId, status, error }) {
       const said = error && { ...error, message: cleanText(error.message).slice(0, ERROR_CHARS_MAX) };
-      const ended = await endRunningTurn(db, { sessionId, runId: runId(), status, error: said });
+      const ended = await endRunningTurn(db, { sessionId, runId: runId(), status, error: said, debug });
       publishEvents(live, sessionId, ended.events);
       return { moreWaiting: ended.moreWaiting };
     },

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { LivePlane } from '../live/port.ts';
 import type { ModelPort } from '../model/port.ts';
 import type { Db } from '../store/db.ts';
+import type { DebugSource } from '../store/turn-debug.ts';
 import type { AgentDefinition } from '../tools/agent.ts';
 import type { ToolPort } from '../tools/port.ts';
 import type { DraftWriter } from './draft-writer.ts';
@@ -26,5 +27,7 @@ export interface ActivityDeps {
     | 'HISTORY_MESSAGES'
     | 'MODEL_MAX_ATTEMPTS'
   >;
+  /** Set where `turn_end` is to tell developers how the turn went. */
+  debug: DebugSource | undefined;
   logger: Logger;
 }

@@ -3,6 +3,9 @@ import type { HistoryMessage } from '../store/history.ts';
 import { functionName } from '../tools/names.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
 
+/** The model is to know that it did not finish what stands before this. */
+export const CUT_NOTE = '[This answer was stopped here, before it was finished.]';
+
 /** The conversation in the model's form; a call keeps the id that the model gave it. */
 export function toModelMessages(instructions: string, history: HistoryMessage[]): ModelMessage[] {
   const modelIds = new Map<string, string>();
@@ -23,7 +26,8 @@ export function toModelMessages(instructions: string, history: HistoryMessage[])
         name: functionName(call.tool),
         arguments: JSON.stringify(call.arguments),
       }));
-      return { role: 'assistant', content: message.content, toolCalls };
+      const content = message.isCut ? `${message.content}\n\n${CUT_NOTE}` : message.content;
+      return { role: 'assistant', content, toolCalls };
     }),
   ];
 }

@@ -13,6 +13,7 @@ import {
   takeDueRunning,
   takeDueWakes,
 } from '../store/reconcile.ts';
+import type { DebugSource } from '../store/turn-debug.ts';
 import { endRunningTurn } from '../store/turns.ts';
 import { describeRun, listClosedRuns } from '../temporal/closed-runs.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
@@ -31,6 +32,7 @@ export interface ReconcilerDeps {
   client: Client;
   turns: TurnClient;
   logger: Logger;
+  debug: DebugSource | undefined;
 }
 
 /** Makes each row that stands alone move on. Runs in every worker; the rows are shared by `skip locked`. */
@@ -169,13 +171,14 @@ export class Reconciler {
 
   /** The run is closed and its turn is not: nobody will ever end it but us. */
   async #end(turn: RunningTurn, how: string): Promise<void> {
-    const { db, live, turns, logger } = this.#deps;
+    const { db, live, turns, logger, debug } = this.#deps;
     const message = `The turn's run was ended outside the turn (${how.toLowerCase().replaceAll('_', ' ')}).`;
     const ended = await endRunningTurn(db, {
       sessionId: turn.sessionId,
       runId: turn.runId,
       status: 'failed',
       error: { code: 'processing_error', message },
+      debug,
     });
     if (ended.turnId === null) return;
     logger.warn(

@@ -4,7 +4,7 @@ import { type ModelAnswer, ModelError } from '../model/port.ts';
 import { cleanText } from '../protocol/text.ts';
 import type { StoredEvent } from '../store/events.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
-import { type OpenStep, openStep } from '../store/steps.ts';
+import { countFailure, type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
 import type { AgentDefinition } from '../tools/agent.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
@@ -35,6 +35,7 @@ export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
         workflowId: workflowExecution?.workflowId ?? '',
         historyMessages: deps.config.HISTORY_MESSAGES,
         maxSteps: deps.config.MAX_STEPS,
+        debug: deps.debug,
       }),
       deps.tools.list(),
     ]);
@@ -69,6 +70,8 @@ class StepRun {
   readonly #at: OpenedStep;
   readonly #context = Context.current();
   readonly #stream: TextStream;
+  #model: string | null = null;
+  #firstTokenMs: number | null = null;
 
   constructor(deps: ActivityDeps, at: OpenedStep) {
     this.#deps = deps;
@@ -93,7 +96,7 @@ class StepRun {
     } catch (error) {
       await stopDraft();
       if (stop.signal.aborted) return await this.#closeStopped();
-      throw toFailure(error, attempt, this.#deps.config.MODEL_MAX_ATTEMPTS);
+      throw await this.#failure(error);
     } finally {
       beat.stop();
       stop.end();
@@ -109,8 +112,10 @@ class StepRun {
   ): Promise<ModelAnswer> {
     const { opening, committed, sessionId } = this.#at;
     const unopened = new AbortController();
+    const model = this.#deps.config.TURNGATE_MODEL ?? opening.config.model ?? agent.model;
+    this.#model = model;
     const request = {
-      model: this.#deps.config.TURNGATE_MODEL ?? opening.config.model ?? agent.model,
+      model,
       messages: toModelMessages(agent.instructions, opening.history),
       tools: toModelTools(tools),
       signal: AbortSignal.any([signal, unopened.signal]),
@@ -126,14 +131,22 @@ class StepRun {
         throw error;
       },
     );
+    const askedAt = Date.now();
+    const took = () => {
+      this.#firstTokenMs ??= Date.now() - askedAt;
+    };
     let first = true;
     const sink = {
       text: (piece: string) => {
+        took();
         this.#stream.text(piece);
         if (first) onFirst();
         first = false;
       },
-      thought: (piece: string) => this.#stream.thought(piece),
+      thought: (piece: string) => {
+        took();
+        this.#stream.thought(piece);
+      },
     };
     const [answer] = await Promise.all([this.#deps.model.stream(request, sink), opened]);
     return answer;
@@ -175,7 +188,18 @@ class StepRun {
       usage: null,
       calls: [],
       cancelled: false,
+      model: this.#model,
+      firstTokenMs: this.#firstTokenMs,
+      debug: this.#deps.debug,
     };
+  }
+
+  /** Only what failed here counts: an attempt whose worker was stopped is nobody's failure. */
+  async #failure(error: unknown): Promise<unknown> {
+    const { turnId, attempt } = this.#at.opening;
+    const failed = { turnId, step: this.#at.step, attempt, model: this.#model };
+    const failures = await countFailure(this.#deps.db, failed);
+    return toFailure(error, failures, this.#deps.config.MODEL_MAX_ATTEMPTS);
   }
 
   async #commit(closing: StepClosing): Promise<StepAnswer> {
@@ -199,16 +223,16 @@ function offered(agent: AgentDefinition, tools: ToolDescriptor[]): ToolDescripto
 }
 
 /** What no attempt gets over (no such agent, an answer that the store refuses) must not hold the session for ever. */
-function givenUp(error: unknown, attempt: number): ApplicationFailure {
-  const message = `${error instanceof Error ? error.message : String(error)} (given up after ${attempt} attempts)`;
+function givenUp(error: unknown, failures: number): ApplicationFailure {
+  const message = `${error instanceof Error ? error.message : String(error)} (given up after ${failures} attempts)`;
   return ApplicationFailure.create({ type: 'Step.Failed', message, nonRetryable: true });
 }
 
 /** Tells Temporal whether another attempt may help, and when. */
-function toFailure(error: unknown, attempt: number, maxAttempts: number): unknown {
-  if (!(error instanceof ModelError)) return attempt < maxAttempts ? error : givenUp(error, attempt);
-  const exhausted = error.retryable && attempt >= maxAttempts;
-  const message = exhausted ? `${error.message} (given up after ${attempt} attempts)` : error.message;
+function toFailure(error: unknown, failures: number, maxAttempts: number): unknown {
+  if (!(error instanceof ModelError)) return failures < maxAttempts ? error : givenUp(error, failures);
+  const exhausted = error.retryable && failures >= maxAttempts;
+  const message = exhausted ? `${error.message} (given up after ${failures} attempts)` : error.message;
   const { retryAfterMs } = error;
   return ApplicationFailure.create({
     type: `ModelError.${error.kind}`,

@@ -68,6 +68,10 @@ export async function startWorker(
   const connection = await NativeConnection.connect(connectionOptions(config));
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
   const turns = createTurnClient(client, { taskQueue: config.TEMPORAL_TASK_QUEUE });
+  const debug =
+    config.TURN_DEBUG === 'on'
+      ? { temporalUi: config.TEMPORAL_UI, namespace: config.TEMPORAL_NAMESPACE }
+      : undefined;
   const activities = createActivities({
     db,
     live,
@@ -81,6 +85,7 @@ export async function startWorker(
     drafts: new DraftWriter(db, logger),
     nudges,
     config,
+    debug,
     logger,
   });
   const common = {
@@ -113,7 +118,7 @@ export async function startWorker(
     tools.list(),
   ]);
   const running = Promise.all([steps.run(), calls.run()]);
-  const reconciler = new Reconciler({ db, live, client, turns, logger });
+  const reconciler = new Reconciler({ db, live, client, turns, logger, debug });
   reconciler.start();
   const stopReporting = reportHealth(
     config.WORKER_HEALTH_FILE,

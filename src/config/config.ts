@@ -15,6 +15,12 @@ export const environment = z.object({
     .default('turngate')
     .describe('task queue of workflows and steps; tools use the same name with "-tools"'),
   TEMPORAL_UI: z.string().optional().describe('base URL of the Temporal UI, for links'),
+  TURN_DEBUG: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe(
+      'development: whether `turn_end` tells clients model, times, attempts, rules and the run’s page',
+    ),
   GATEWAY_HOST: z.string().default('127.0.0.1').describe('address the gateway listens on'),
   GATEWAY_PORT: port.default(8080).describe('port the gateway listens on; 0 takes a free one'),
   DEVICES_PER_USER: z

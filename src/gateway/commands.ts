@@ -63,15 +63,19 @@ export class Commands {
       userId,
       clientMessageId: id,
       content: frame.content,
+      onBusy: frame.on_busy,
     });
-    const { turnId, messageId, disposition, events } = accepted;
+    const { turnId, messageId, disposition, stoppingTurnId, events } = accepted;
     this.#logger.info({ session_id: sessionId, turn_id: turnId, disposition }, 'message accepted');
     return {
       ack: { type: 'ack', id, turn_id: turnId, message_id: messageId, disposition },
       spread: () => {
         publishEvents(this.#live, sessionId, events);
-        // A message sent again has woken its session before.
-        if (events.length > 0) this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId }));
+        if (stoppingTurnId !== null) this.#stop(sessionId, stoppingTurnId);
+        // A message sent again has woken its session before, and one that was steered waits for a step that comes.
+        if (events.length > 0 && disposition !== 'steered') {
+          this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId }));
+        }
       },
     };
   }
@@ -126,11 +130,15 @@ export class Commands {
       ack: { type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }), turn_id: turnId },
       spread: () => {
         publishEvents(this.#live, sessionId, events);
-        if (!running) return;
-        this.#live.nudge({ kind: 'cancel', turnId });
-        this.#signal({ sessionId, turnId }, this.#turns.cancel(sessionId, turnId));
+        if (running) this.#stop(sessionId, turnId);
       },
     };
+  }
+
+  /** A running turn that is marked in the store hears of it: at once by the live plane, surely by Temporal. */
+  #stop(sessionId: string, turnId: string): void {
+    this.#live.nudge({ kind: 'cancel', turnId });
+    this.#signal({ sessionId, turnId }, this.#turns.cancel(sessionId, turnId));
   }
 
   #signal(ids: { sessionId: string; turnId: string; toolCallId?: string }, signal: Promise<void>): void {

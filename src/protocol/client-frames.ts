@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PublicError } from './errors.ts';
 import { limits } from './limits.ts';
+import { onBusy } from './on-busy.ts';
 import { isCleanJson, isCleanText } from './text.ts';
 
 const cleanString = z
@@ -18,7 +19,7 @@ export const messageFrame = z.object({
   ...envelope,
   content: cleanString.min(1, 'must not be empty').max(limits.messageChars),
   attachments: notYet('attachments'),
-  on_busy: z.literal('enqueue', { error: 'only "enqueue" is supported by this server yet' }).optional(),
+  on_busy: onBusy.optional().describe('what to do while a turn has not ended; else as the session says'),
 });
 
 export const typingFrame = z.object({ type: z.literal('typing'), ...envelope, active: z.boolean() });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { onBusy } from './on-busy.ts';
 import { eventFrame, standingDecision } from './server-frames.ts';
 import { isCleanText } from './text.ts';
 
@@ -12,7 +13,7 @@ export const createSessionBody = z.object({
   config: z
     .object({
       model: z.string().min(1).max(200).refine(isCleanText).optional(),
-      on_busy: z.literal('enqueue', { error: 'only "enqueue" is supported yet' }).optional(),
+      on_busy: onBusy.optional(),
       approval_timeout_ms: z
         .int()
         .min(1_000)
@@ -58,6 +59,7 @@ export const messageView = z.object({
   tool_call_id: z.string().optional(),
   tool_calls: z.array(toolCallView).optional(),
   client_message_id: z.string().optional(),
+  finish_reason: z.string().optional().describe("of an assistant's message: the model's, or `cancelled`"),
   ts: z.int(),
 });
 export type MessageView = z.infer<typeof messageView>;

@@ -12,6 +12,8 @@ export const limits = {
   titleChars: 200,
   /** Turns of one session that have not ended; one more is refused with `busy`. */
   openTurnsPerSession: 100,
+  /** Messages steered into one turn; one more waits as a turn of its own. */
+  steeredPerTurn: 50,
   /** No frame for this long closes the connection with 4008. */
   idleMs: 45_000,
   pingMs: 30_000,

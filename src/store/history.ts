@@ -10,13 +10,20 @@ export interface HistoryToolCall {
 /** A row of the conversation as the model is to see it. */
 export type HistoryMessage =
   | { role: 'user'; content: string }
-  | { role: 'assistant'; content: string; toolCalls: HistoryToolCall[] }
+  | {
+      role: 'assistant';
+      content: string;
+      toolCalls: HistoryToolCall[];
+      /** The turn was stopped while this was being said. */
+      isCut: boolean;
+    }
   | { role: 'tool'; content: string; toolCallId: string };
 
 interface HistoryRow {
   role: 'user' | 'assistant' | 'tool';
   position: number;
   content: string;
+  finish_reason: string | null;
   tool_call_id: string | null;
   tool_calls: HistoryToolCall[] | null;
 }
@@ -31,14 +38,14 @@ export async function readHistory(
 ): Promise<HistoryMessage[]> {
   const { rows } = await tx.query<HistoryRow>({
     name: 'read-history',
-    text: `select m.role, m.position, m.content, m.tool_call_id,
+    text: `select m.role, m.position, m.content, m.finish_reason, m.tool_call_id,
          case when m.role = 'assistant' then (
            select json_agg(json_build_object('id', c.id, 'modelCallId', c.model_call_id, 'tool', c.tool, 'arguments', c.arguments)
              order by c.ordinal) from tool_calls c where c.message_id = m.id) end as tool_calls
        from (
-         (select * from messages where session_id = $1 and position = $2)
+         (select * from messages where session_id = $1 and position = $2 and removed_at is null)
          union all
-         (select * from messages where session_id = $1 and position < $2
+         (select * from messages where session_id = $1 and position < $2 and removed_at is null
           order by position desc, step desc, ordinal desc limit $3 + 1)
        ) m order by m.position, m.step, m.ordinal`,
     values: [window.sessionId, window.position, window.limit],
@@ -58,7 +65,8 @@ function cutAtTurn(rows: HistoryRow[], window: { position: number; limit: number
 
 function toHistoryMessage(row: HistoryRow): HistoryMessage {
   if (row.role === 'assistant') {
-    return { role: 'assistant', content: row.content, toolCalls: row.tool_calls ?? [] };
+    const isCut = row.finish_reason === 'cancelled';
+    return { role: 'assistant', content: row.content, toolCalls: row.tool_calls ?? [], isCut };
   }
   if (row.role === 'tool') return { role: 'tool', content: row.content, toolCallId: row.tool_call_id ?? '' };
   return { role: 'user', content: row.content };

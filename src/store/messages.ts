@@ -1,16 +1,34 @@
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
 import type { MessagesPage, MessageView } from '../protocol/http.ts';
-import { limits } from '../protocol/limits.ts';
+import type { OnBusy } from '../protocol/on-busy.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
+import { type Placing, placeMessage, readBusy } from './on-busy.ts';
 import { checkRight } from './participants.ts';
+import { stopTurn } from './stop-turn.ts';
+
+/** Messages that were steered into a step come after all of its tool messages. */
+export const STEERED_ORDINAL = 1_000_000;
+
+interface NewMessage {
+  sessionId: string;
+  userId: string;
+  clientMessageId: string;
+  content: string;
+  /** Without one, as the session says. */
+  onBusy?: OnBusy | undefined;
+}
+
+type Disposition = Placing['disposition'];
 
 export interface AcceptedMessage {
   turnId: string;
   messageId: string;
-  disposition: 'started' | 'queued';
+  disposition: Disposition;
+  /** The running turn that was told to stop for this message. */
+  stoppingTurnId: string | null;
   events: StoredEvent[];
 }
 
@@ -18,58 +36,38 @@ interface EarlierRow {
   id: string;
   turn_id: string;
   content: string;
-  disposition: 'started' | 'queued';
+  disposition: Disposition;
 }
 
 /**
- * Takes a user's message in: message, turn (queued) and event in one transaction. The same message sent again
- * answers the same and writes nothing.
- * @throws PublicError `conflict` (same id, other content; a closed session), `busy` (too many open turns),
- * `forbidden` (their role may not), `not_found`
+ * Takes a user's message in: message, turn (queued) and event in one transaction; where the session is busy,
+ * as `onBusy` says. The same message sent again answers the same and writes nothing.
+ * @throws PublicError `conflict` (same id, other content; a closed session), `busy` (was not to wait, or too many
+ * do), `forbidden` (their role may not), `not_found`
  */
-export async function acceptMessage(
-  db: Db,
-  message: { sessionId: string; userId: string; clientMessageId: string; content: string },
-): Promise<AcceptedMessage> {
+export async function acceptMessage(db: Db, message: NewMessage): Promise<AcceptedMessage> {
   return transaction(db, async (tx) => {
-    const [exists, , earlier, open] = await Promise.all([
+    const [exists, , earlier, busy] = await Promise.all([
       lockSession(tx, message.sessionId),
       checkRight(tx, message, 'message'),
       findEarlier(tx, message),
-      countOpenTurns(tx, message.sessionId),
+      readBusy(tx, message.sessionId),
     ]);
     if (!exists) throw new PublicError('not_found', 'There is no such session.');
     if (earlier) return resend(earlier, message.content);
-    if (open >= limits.openTurnsPerSession) {
-      throw new PublicError(
-        'busy',
-        `This session already has ${open} messages waiting; send again when some are answered.`,
-      );
-    }
-    return insertMessage(tx, message, open > 0 ? 'queued' : 'started');
+    return insertMessage(tx, message, placeMessage(busy, message.onBusy));
   });
 }
 
-async function findEarlier(
-  tx: Tx,
-  message: { sessionId: string; userId: string; clientMessageId: string },
-): Promise<EarlierRow | undefined> {
+async function findEarlier(tx: Tx, message: NewMessage): Promise<EarlierRow | undefined> {
   const { rows } = await tx.query<EarlierRow>({
     name: 'find-earlier-message',
-    text: `select m.id, m.turn_id, m.content, t.disposition from messages m join turns t on t.id = m.turn_id
+    text: `select m.id, m.turn_id, m.content, case when m.steered then 'steered' else t.disposition end as disposition
+           from messages m join turns t on t.id = m.turn_id
            where m.session_id = $1 and m.user_id = $2 and m.client_message_id = $3`,
     values: [message.sessionId, message.userId, message.clientMessageId],
   });
   return rows[0];
-}
-
-async function countOpenTurns(tx: Tx, sessionId: string): Promise<number> {
-  const { rows } = await tx.query<{ open: number }>({
-    name: 'count-open-turns',
-    text: `select count(*) as open from turns where session_id = $1 and status in ('queued', 'running')`,
-    values: [sessionId],
-  });
-  return rows[0]?.open ?? 0;
 }
 
 function resend(earlier: EarlierRow, content: string): AcceptedMessage {
@@ -79,59 +77,97 @@ function resend(earlier: EarlierRow, content: string): AcceptedMessage {
       'A message with this id was already sent with other content; use a new id for a new message.',
     );
   }
-  return { turnId: earlier.turn_id, messageId: earlier.id, disposition: earlier.disposition, events: [] };
+  const { id: messageId, turn_id: turnId, disposition } = earlier;
+  return { turnId, messageId, disposition, stoppingTurnId: null, events: [] };
 }
 
-async function insertMessage(
-  tx: Tx,
-  message: { sessionId: string; userId: string; clientMessageId: string; content: string },
-  disposition: 'started' | 'queued',
-): Promise<AcceptedMessage> {
-  const turnId = uuidv7();
+async function insertMessage(tx: Tx, message: NewMessage, placing: Placing): Promise<AcceptedMessage> {
+  const stopped = placing.disposition === 'interrupted' ? await stopFor(tx, message, placing) : null;
+  const into = placing.disposition === 'steered' ? placing.into : null;
+  const turnId = into?.id ?? uuidv7();
   const messageId = uuidv7();
-  const inserted = tx.query({
-    name: 'insert-user-message',
-    text: `with numbered as (
-         update sessions set last_position = last_position + 1 where id = $1 returning last_position
-       ), turn as (
-         insert into turns (id, session_id, position, user_id, status, disposition)
-         select $2, $1, last_position, $3, 'queued', $4 from numbered
-       )
-       insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, user_id, client_message_id)
-       select $5, $1, $2, last_position, 0, 0, 'user', $6, $3, $7 from numbered`,
-    values: [
-      message.sessionId,
-      turnId,
-      message.userId,
-      disposition,
-      messageId,
-      message.content,
-      message.clientMessageId,
-    ],
-  });
-  const appended = appendEvents(tx, message.sessionId, [
-    {
-      key: `message_saved:${messageId}`,
-      type: 'message_saved',
-      turnId,
-      body: {
-        message_id: messageId,
-        role: 'user',
-        content: message.content,
-        attachments: [],
-        client_message_id: message.clientMessageId,
-        user_id: message.userId,
+  const [, , events] = await Promise.all([
+    into ? null : insertTurn(tx, message, turnId, placing.disposition),
+    tx.query({
+      name: 'insert-user-message',
+      text: `insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, user_id,
+               client_message_id, steered)
+             select $3, $1, $2, coalesce($4, last_position), $5, $6, 'user', $7, $8, $9, $4::bigint is not null
+             from sessions where id = $1`,
+      values: [
+        message.sessionId,
+        turnId,
+        messageId,
+        into?.position ?? null,
+        into?.step ?? 0,
+        into ? STEERED_ORDINAL + into.steered : 0,
+        message.content,
+        message.userId,
+        message.clientMessageId,
+      ],
+    }),
+    appendEvents(tx, message.sessionId, [
+      {
+        key: `message_saved:${messageId}`,
+        type: 'message_saved',
+        turnId,
+        body: {
+          message_id: messageId,
+          role: 'user',
+          content: message.content,
+          attachments: [],
+          client_message_id: message.clientMessageId,
+          user_id: message.userId,
+        },
       },
-    },
+    ]),
   ]);
-  const [, events] = await Promise.all([inserted, appended]);
-  return { turnId, messageId, disposition, events };
+  return {
+    turnId,
+    messageId,
+    disposition: placing.disposition,
+    stoppingTurnId: stopped?.runningTurnId ?? null,
+    events: [...(stopped?.events ?? []), ...events],
+  };
+}
+
+async function stopFor(
+  tx: Tx,
+  message: NewMessage,
+  placing: Extract<Placing, { disposition: 'interrupted' }>,
+): Promise<{ runningTurnId: string | null; events: StoredEvent[] }> {
+  const { sessionId, userId } = message;
+  const { stop, kind } = placing;
+  await checkRight(tx, message, 'cancel');
+  const { events } = await stopTurn(tx, stop, { sessionId, userId, kind });
+  return { runningTurnId: stop.status === 'running' ? stop.id : null, events };
+}
+
+async function insertTurn(
+  tx: Tx,
+  message: NewMessage,
+  turnId: string,
+  disposition: Disposition,
+): Promise<void> {
+  await tx.query({
+    name: 'insert-turn',
+    text: `with numbered as (
+             update sessions set last_position = last_position + 1 where id = $1 returning last_position
+           )
+           insert into turns (id, session_id, position, user_id, status, disposition)
+           select $2, $1, last_position, $3, 'queued', $4 from numbered`,
+    values: [message.sessionId, turnId, message.userId, disposition],
+  });
 }
 
 interface MessageRow
-  extends Omit<MessageView, 'thought' | 'tool_call_id' | 'tool_calls' | 'client_message_id'> {
+  extends Omit<
+    MessageView,
+    'thought' | 'tool_call_id' | 'tool_calls' | 'client_message_id' | 'finish_reason'
+  > {
   cursor: string;
   thought: string | null;
+  finish_reason: string | null;
   tool_call_id: string | null;
   client_message_id: string | null;
   tool_calls: MessageView['tool_calls'] | null;
@@ -154,14 +190,14 @@ export async function readMessages(
       page.sessionId,
     ]);
     const found = tx.query<MessageRow>(
-      `select m.id, m.turn_id, m.role, m.content, m.thought, m.tool_call_id, m.client_message_id, m.created_at as ts,
+      `select m.id, m.turn_id, m.role, m.content, m.thought, m.finish_reason, m.tool_call_id, m.client_message_id, m.created_at as ts,
          concat_ws('.', m.position, m.step, m.ordinal) as cursor,
          case when m.role = 'assistant' then (
            select json_agg(json_build_object('tool_call_id', c.id, 'tool', c.tool, 'arguments', c.arguments,
              'gate', c.gate, 'reason', c.reason, 'status', c.status) order by c.ordinal)
            from tool_calls c where c.message_id = m.id) end as tool_calls
        from messages m
-       where m.session_id = $1 and ($2::bigint[] is null or (m.position, m.step, m.ordinal) < ($2[1], $2[2], $2[3]))
+       where m.session_id = $1 and m.removed_at is null and ($2::bigint[] is null or (m.position, m.step, m.ordinal) < ($2[1], $2[2], $2[3]))
        order by m.position desc, m.step desc, m.ordinal desc limit $3`,
       [page.sessionId, before, page.limit + 1],
     );
@@ -183,10 +219,11 @@ function parseCursor(cursor: string): number[] {
 }
 
 function toMessageView(row: MessageRow): MessageView {
-  const { cursor: _, thought, tool_call_id, client_message_id, tool_calls, ...rest } = row;
+  const { cursor: _, thought, finish_reason, tool_call_id, client_message_id, tool_calls, ...rest } = row;
   return {
     ...rest,
     ...(thought === null ? {} : { thought }),
+    ...(finish_reason === null ? {} : { finish_reason }),
     ...(tool_call_id === null ? {} : { tool_call_id }),
     ...(client_message_id === null ? {} : { client_message_id }),
     ...(tool_calls === null ? {} : { tool_calls }),

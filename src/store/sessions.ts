@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { SessionView } from '../protocol/http.ts';
+import type { OnBusy } from '../protocol/on-busy.ts';
 import type { ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db } from './db.ts';
 import { transaction } from './db.ts';
@@ -8,7 +9,7 @@ import { tellOfNewSession } from './feeds.ts';
 /** Settings of one session; what is not set comes from the agent and the configuration. */
 export interface SessionConfig {
   model?: string | undefined;
-  on_busy?: 'enqueue' | undefined;
+  on_busy?: OnBusy | undefined;
   approval_timeout_ms?: number | undefined;
 }
 

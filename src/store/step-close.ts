@@ -6,6 +6,7 @@ import { deleteDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import type { StepCall, StepResult } from './steps.ts';
 import { closeCall } from './tool-call-close.ts';
+import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
 
 /** Arguments as an operator sees them in Temporal, bytes: of one call, and of all calls of a step together. */
@@ -43,11 +44,17 @@ export interface StepClosing {
   calls: ProposedCall[];
   /** The step was stopped from outside: what was said stays, and the turn ends here. */
   cancelled: boolean;
+  /** What was asked, and how long its first piece of text or reasoning took. */
+  model: string | null;
+  firstTokenMs: number | null;
+  debug?: DebugSource | undefined;
 }
 
 /**
  * Closes a step in one transaction under the session's lock: assistant message, tool calls with their decisions,
- * events, and for the last step the turn's end. A turn that was cancelled meanwhile keeps its text and ends here.
+ * events, and for the last step the turn's end. A turn that was cancelled meanwhile keeps its text and ends here. One
+ * into which a message was steered that the model has not seen does not end: it answers no calls, and another step
+ * follows.
  * @returns null when the turn, the run or the attempt is no longer the one that is closing
  */
 export async function closeStep(
@@ -61,7 +68,7 @@ export async function closeStep(
     if (turn.cancel_requested || closing.cancelled) return endCancelled(tx, closing, turn);
     await writeMessage(tx, closing, turn);
     const streamed = streamEnd(closing);
-    if (closing.calls.length === 0) return endTurn(tx, closing, 'completed', [streamed]);
+    if (closing.calls.length === 0 && !turn.unheard) return endTurn(tx, closing, 'completed', [streamed]);
     const events = await writeCalls(tx, closing, turn);
     const result: StepResult = {
       kind: 'calls',
@@ -69,7 +76,7 @@ export async function closeStep(
       userId: turn.user_id,
       calls: closing.calls.map((call) => toStepCall(call, closing.calls.length)),
     };
-    await saveResult(tx, closing, result);
+    await Promise.all([saveMeasures(tx, closing), saveResult(tx, closing, result)]);
     return { result, events: await appendEvents(tx, closing.sessionId, [streamed, ...events]) };
   });
 }
@@ -78,13 +85,18 @@ interface ClosableTurn {
   user_id: string;
   position: number;
   cancel_requested: boolean;
+  rolled_back: boolean;
+  unheard: boolean;
   result: StepResult | null;
 }
 
 async function findClosable(tx: Tx, closing: StepClosing): Promise<ClosableTurn | undefined> {
   const { rows } = await tx.query<ClosableTurn>({
     name: 'find-closable-step',
-    text: `select t.user_id, t.position, t.cancel_requested_at is not null as cancel_requested, s.result
+    text: `select t.user_id, t.position, s.result, t.cancel_requested_at is not null as cancel_requested,
+             t.cancel_requested_at is not null and t.cancel_kind is not distinct from 'rollback' as rolled_back,
+             exists (select 1 from messages m where m.session_id = t.session_id and m.position = t.position
+                     and m.steered and m.step >= $3) as unheard
            from turns t join steps s on s.turn_id = t.id and s.step = $3
            where t.id = $1 and t.run_id = $2 and s.attempt = $4 and (t.status = 'running' or s.result is not null)`,
     values: [closing.turnId, closing.runId, closing.step, closing.attempt],
@@ -100,9 +112,10 @@ async function writeMessage(tx: Tx, closing: StepClosing, turn: ClosableTurn): P
 }
 
 async function endCancelled(tx: Tx, closing: StepClosing, turn: ClosableTurn) {
-  if (closing.content === '') return endTurn(tx, closing, 'cancelled', []);
-  await writeMessage(tx, closing, turn);
-  return endTurn(tx, closing, 'cancelled', [streamEnd({ ...closing, finishReason: 'cancelled' })]);
+  if (closing.content === '' || turn.rolled_back) return endTurn(tx, closing, 'cancelled', []);
+  const cut = { ...closing, finishReason: 'cancelled' };
+  await writeMessage(tx, cut, turn);
+  return endTurn(tx, closing, 'cancelled', [streamEnd(cut)]);
 }
 
 async function endTurn(
@@ -111,34 +124,29 @@ async function endTurn(
   status: 'completed' | 'cancelled',
   before: NewEvent[],
 ): Promise<{ result: StepResult; events: StoredEvent[] }> {
-  await saveUsage(tx, closing);
-  const { moreWaiting, events } = await finishTurn(
-    tx,
-    { sessionId: closing.sessionId, turnId: closing.turnId, status },
-    before,
-  );
+  const { sessionId, turnId, debug } = closing;
+  await saveMeasures(tx, closing);
+  const { moreWaiting, events } = await finishTurn(tx, { sessionId, turnId, status, debug }, before);
   const result: StepResult = { kind: 'ended', turnId: closing.turnId, moreWaiting };
   await saveResult(tx, closing, result);
   return { result, events };
 }
 
-async function saveUsage(tx: Tx, closing: StepClosing): Promise<void> {
+async function saveMeasures(tx: Tx, closing: StepClosing): Promise<void> {
+  const usage = closing.usage ? JSON.stringify(closing.usage) : null;
   await tx.query({
-    name: 'save-step-usage',
-    text: 'update steps set usage = $3 where turn_id = $1 and step = $2',
-    values: [closing.turnId, closing.step, closing.usage ? JSON.stringify(closing.usage) : null],
+    name: 'save-step-measures',
+    text: 'update steps set usage = $3, model = $4, first_token_ms = $5 where turn_id = $1 and step = $2',
+    values: [closing.turnId, closing.step, usage, closing.model, closing.firstTokenMs],
   });
 }
 
 async function saveResult(tx: Tx, closing: StepClosing, result: StepResult): Promise<void> {
-  await Promise.all([
-    saveUsage(tx, closing),
-    tx.query({
-      name: 'save-step-result',
-      text: 'update steps set result = $3 where turn_id = $1 and step = $2',
-      values: [closing.turnId, closing.step, JSON.stringify(result)],
-    }),
-  ]);
+  await tx.query({
+    name: 'save-step-result',
+    text: 'update steps set result = $3 where turn_id = $1 and step = $2',
+    values: [closing.turnId, closing.step, JSON.stringify(result)],
+  });
 }
 
 async function writeCalls(tx: Tx, closing: StepClosing, turn: ClosableTurn): Promise<NewEvent[]> {

@@ -5,7 +5,11 @@ import { lockSession, transactionAhead } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { type HistoryMessage, readHistory } from './history.ts';
 import type { SessionConfig } from './sessions.ts';
+import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, type TurnEnding } from './turn-end.ts';
+
+/** A step that ends its worker each time must not do so for ever; a few restarts are nobody's fault. */
+const LOST_ATTEMPTS_MAX = 20;
 
 /** A tool call as the workflow (and with it the operator) sees it. */
 export interface StepCall {
@@ -52,6 +56,7 @@ interface Input {
   step: number;
   historyMessages: number;
   maxSteps: number;
+  debug?: DebugSource | undefined;
 }
 
 interface ClaimRow {
@@ -65,6 +70,7 @@ interface ClaimRow {
 interface StepRow {
   message_id: string;
   attempt: number;
+  failures: number;
   result: StepResult | null;
 }
 
@@ -95,6 +101,8 @@ export async function openStep(
     if (other) return done({ kind: 'busy' });
     if (turn.cancel_requested) return endAtOpening(tx, input, turn, { status: 'cancelled' });
     if (input.step > input.maxSteps) return endAtOpening(tx, input, turn, tooManySteps(input.maxSteps));
+    const lost = (step?.attempt ?? 0) - (step?.failures ?? 0);
+    if (lost > LOST_ATTEMPTS_MAX) return endAtOpening(tx, input, turn, tooManyLost(lost));
     return takeAttempt(tx, input, turn, step, session);
   });
   const events = committed.then(() => value.events);
@@ -134,7 +142,7 @@ async function findTurn(tx: Tx, where: string, values: string[]): Promise<ClaimR
 async function findStep(tx: Tx, input: Input): Promise<StepRow | undefined> {
   const { rows } = await tx.query<StepRow>({
     name: 'find-step',
-    text: `select s.message_id, s.attempt, s.result from steps s join turns t on t.id = s.turn_id
+    text: `select s.message_id, s.attempt, s.failures, s.result from steps s join turns t on t.id = s.turn_id
            where t.run_id = $1 and s.step = $2`,
     values: [input.runId, input.step],
   });
@@ -143,6 +151,11 @@ async function findStep(tx: Tx, input: Input): Promise<StepRow | undefined> {
 
 function tooManySteps(maxSteps: number): Pick<TurnEnding, 'status' | 'error'> {
   const message = `The turn reached its limit of ${maxSteps} steps without an answer; ask for less at once, or raise MAX_STEPS.`;
+  return { status: 'failed', error: { code: 'processing_error', message } };
+}
+
+function tooManyLost(attempts: number): Pick<TurnEnding, 'status' | 'error'> {
+  const message = `The step was begun ${attempts} times, and each time its worker stopped before it was done; look at the workers' logs.`;
   return { status: 'failed', error: { code: 'processing_error', message } };
 }
 
@@ -155,6 +168,7 @@ async function endAtOpening(
   const { moreWaiting, events } = await finishTurn(tx, {
     sessionId: input.sessionId,
     turnId: turn.id,
+    debug: input.debug,
     ...ending,
   });
   return { opening: { kind: 'closed', result: { kind: 'ended', turnId: turn.id, moreWaiting } }, events };
@@ -171,10 +185,10 @@ async function takeAttempt(
   const messageId = step?.message_id ?? uuidv7();
   const claimed = tx.query({
     name: 'claim-turn',
-    text: `update turns set status = 'running', run_id = $2, started_at = coalesce(started_at, now()),
+    text: `update turns set status = 'running', run_id = $2, max_steps = $3, started_at = coalesce(started_at, now()),
              next_check_at = case when status = 'queued' then now() + interval '60 seconds' else next_check_at end
            where id = $1`,
-    values: [turn.id, input.runId],
+    values: [turn.id, input.runId, input.maxSteps],
   });
   const counted = tx.query({
     name: 'count-attempt',
@@ -183,14 +197,41 @@ async function takeAttempt(
     values: [turn.id, input.step, messageId, attempt],
   });
   const appended = appendEvents(tx, input.sessionId, openingEvents(input, turn.id, messageId, attempt));
+  const heard = attempt > 1 ? hearSteered(tx, input, turn) : undefined;
   const read = readHistory(tx, {
     sessionId: input.sessionId,
     position: turn.position,
     limit: input.historyMessages,
   });
-  const [, , events, history] = await Promise.all([claimed, counted, appended, read]);
+  const [, , , events, history] = await Promise.all([claimed, counted, heard, appended, read]);
   const open = { turnId: turn.id, userId: turn.user_id, messageId, attempt, history };
   return { opening: { kind: 'open', ...session, ...open }, events };
+}
+
+/** What was steered into an attempt that failed is heard by the next one: its place is before this step's answer. */
+async function hearSteered(tx: Tx, input: Input, turn: ClaimRow): Promise<void> {
+  await tx.query({
+    name: 'hear-steered',
+    text: 'update messages set step = $3 - 1 where session_id = $1 and position = $2 and steered and step >= $3',
+    values: [input.sessionId, turn.position, input.step],
+  });
+}
+
+/**
+ * Counts an attempt that the model failed, and keeps which model it was.
+ * @returns how many there were of this step
+ */
+export async function countFailure(
+  db: Db,
+  failed: { turnId: string; step: number; attempt: number; model: string | null },
+): Promise<number> {
+  const { rows } = await db.query<{ failures: number }>({
+    name: 'count-failure',
+    text: `update steps set failures = failures + 1, model = coalesce($4, model)
+           where turn_id = $1 and step = $2 and attempt = $3 returning failures`,
+    values: [failed.turnId, failed.step, failed.attempt, failed.model],
+  });
+  return rows[0]?.failures ?? 0;
 }
 
 function openingEvents(input: Input, turnId: string, messageId: string, attempt: number): NewEvent[] {

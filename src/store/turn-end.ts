@@ -4,13 +4,17 @@ import type { TurnEndStatus, Usage } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
+import { isRolledBack, removeMessages } from './rollback.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
+import { type DebugSource, readTurnDebug } from './turn-debug.ts';
 
 export interface TurnEnding {
   sessionId: string;
   turnId: string;
   status: TurnEndStatus;
   error?: ErrorBody | undefined;
+  /** Set in development: what is told about how the turn went. */
+  debug?: DebugSource | undefined;
 }
 
 export interface TurnEnded {
@@ -20,13 +24,16 @@ export interface TurnEnded {
 
 /**
  * Ends a turn that has not ended: withdraws its gates, closes its calls and its stream, writes `turn_end`. What a
- * cancelled turn had said stays, what a failed one was saying is void. The caller holds the session's lock and
- * knows that the turn is queued or running. `before` are events that belong in front.
+ * cancelled turn had said stays, what a failed one was saying is void, and of one that is rolled back no message
+ * stays. The caller holds the session's lock and knows that the turn is queued or running. `before` are events that belong in front.
  */
 export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] = []): Promise<TurnEnded> {
-  const streamEvents = await closeStream(tx, ending);
+  const rolledBack = ending.status === 'cancelled' && (await isRolledBack(tx, ending.turnId));
+  const streamEvents = await closeStream(tx, ending, ending.status === 'cancelled' && !rolledBack);
   const callEvents = await closeCalls(tx, ending);
+  const removed = rolledBack ? await removeMessages(tx, ending.turnId) : [];
   const usage = await sumUsage(tx, ending.turnId);
+  const debug = ending.debug && (await readTurnDebug(tx, ending.turnId, ending.debug));
   const ended = tx.query({
     name: 'end-turn',
     text: `update turns set status = $2, error = $3, ended_at = now() where id = $1`,
@@ -41,11 +48,17 @@ export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] 
     ...before,
     ...streamEvents,
     ...callEvents,
+    ...removed,
     {
       key: `turn_end:${ending.turnId}`,
       type: 'turn_end',
       turnId: ending.turnId,
-      body: { status: ending.status, ...(ending.error ? { error: ending.error } : {}), usage },
+      body: {
+        status: ending.status,
+        ...(ending.error ? { error: ending.error } : {}),
+        usage,
+        ...(debug ? { debug } : {}),
+      },
     },
   ]);
   // Whoever comes next is looked at soon, however long it has been waiting.
@@ -66,7 +79,7 @@ interface OpenStreamRow {
   position: number;
 }
 
-async function closeStream(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
+async function closeStream(tx: Tx, ending: TurnEnding, keep: boolean): Promise<NewEvent[]> {
   const { rows } = await tx.query<OpenStreamRow>({
     name: 'find-open-stream',
     text: `select s.step, s.message_id, s.attempt, t.position from steps s join turns t on t.id = s.turn_id
@@ -75,7 +88,7 @@ async function closeStream(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   });
   const open = rows[0];
   if (!open) return [];
-  const draft = ending.status === 'cancelled' ? await readDraft(tx, open.message_id) : null;
+  const draft = keep ? await readDraft(tx, open.message_id) : null;
   await deleteDraft(tx, open.message_id);
   // What an earlier attempt had said was taken back when the next one began.
   if (!draft?.content || draft.attempt !== open.attempt) {
@@ -96,6 +109,7 @@ async function closeStream(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
     messageId: open.message_id,
     content: draft.content,
     thought: draft.thought,
+    finishReason: 'cancelled',
   });
   return [
     streamEnd({
@@ -119,12 +133,13 @@ export async function insertAssistantMessage(
     messageId: string;
     content: string;
     thought: string;
+    finishReason: string;
   },
 ): Promise<void> {
   await tx.query({
     name: 'insert-assistant-message',
-    text: `insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, thought)
-           values ($1, $2, $3, $4, $5, 0, 'assistant', $6, $7)`,
+    text: `insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, thought, finish_reason)
+           values ($1, $2, $3, $4, $5, 0, 'assistant', $6, $7, $8)`,
     values: [
       message.messageId,
       message.sessionId,
@@ -133,6 +148,7 @@ export async function insertAssistantMessage(
       message.step,
       message.content,
       message.thought || null,
+      message.finishReason,
     ],
   });
 }

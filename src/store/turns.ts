@@ -3,6 +3,7 @@ import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import type { StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
+import { stopTurn } from './stop-turn.ts';
 import { finishTurn, type TurnEnded, type TurnEnding } from './turn-end.ts';
 
 export type TurnStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
@@ -31,17 +32,10 @@ export async function requestCancel(
           : 'There is no such turn in this session.',
       );
     }
-    if (turn.status === 'running') {
-      await markCancelled(tx, turn.id, request.userId);
-      return { turnId: turn.id, running: true, events: [] };
-    }
-    if (turn.status !== 'queued') return { turnId: turn.id, running: false, events: [] };
-    const { events } = await finishTurn(tx, {
-      sessionId: request.sessionId,
-      turnId: turn.id,
-      status: 'cancelled',
-    });
-    return { turnId: turn.id, running: false, events };
+    const { id: turnId, status } = turn;
+    if (status !== 'running' && status !== 'queued') return { turnId, running: false, events: [] };
+    const { events } = await stopTurn(tx, { id: turnId, status }, { ...request, kind: 'cancel' });
+    return { turnId, running: status === 'running', events };
   });
 }
 
@@ -61,15 +55,6 @@ async function findTarget(
         },
   );
   return rows[0];
-}
-
-async function markCancelled(tx: Tx, turnId: string, userId: string): Promise<void> {
-  await tx.query(
-    `update turns set cancel_requested_at = now(), cancel_requested_by = $2,
-       cancel_check_at = now() + interval '2 seconds', cancel_delay_ms = 2000
-     where id = $1 and cancel_requested_at is null`,
-    [turnId, userId],
-  );
 }
 
 /** Where a turn stands, for whoever works on it. */
@@ -112,6 +97,7 @@ export async function endRunningTurn(
       turnId: turn.id,
       status: cancelled ? 'cancelled' : ending.status,
       error: cancelled ? undefined : ending.error,
+      debug: ending.debug,
     });
     return { ...ended, turnId: turn.id };
   });

@@ -94,6 +94,8 @@ export class StreamingStep {
       usage: null,
       calls: options.calls ?? [],
       cancelled: false,
+      model: 'test',
+      firstTokenMs: 1,
     });
     if (!closed) throw new Error('The step cannot be closed.');
     if (options.publish !== false) this.publish(closed.events);

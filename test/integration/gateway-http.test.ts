@@ -111,7 +111,7 @@ describe('sessions over HTTP', () => {
       {},
       { content: '' },
       { content: 'a', attachments: [] },
-      { content: 'a', on_busy: 'steer' },
+      { content: 'a', on_busy: 'sometimes' },
       '{"content":"\\ud800"}',
     ]) {
       expect(await problemOf(await call('POST', path, body))).toBe('validation_error');

@@ -33,7 +33,7 @@ test('a reconciler in the middle of its round stops at once, also where Temporal
   await db.query('update turns set next_check_at = now()');
 
   const turns = createTurnClient(client, { taskQueue: 'test' });
-  const reconciler = new Reconciler({ db, live, client, turns, logger });
+  const reconciler = new Reconciler({ db, live, client, turns, logger, debug: undefined });
   const reached = once(silent, 'connection');
   reconciler.start();
   await reached;

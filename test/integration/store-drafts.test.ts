@@ -27,7 +27,14 @@ async function cancelAfter(attempts: number): Promise<string[]> {
   const { id: sessionId } = await createSession(db, { tenant: 't', userId: 'alice' });
   await acceptMessage(db, { sessionId, userId: 'alice', clientMessageId: 'one', content: 'go' });
   const runId = `run of ${sessionId}`;
-  const input = { sessionId, runId, workflowId: 'w', step: 1, historyMessages: 50, maxSteps: 25 };
+  const input = {
+    sessionId,
+    runId,
+    workflowId: 'w',
+    step: 1,
+    historyMessages: 50,
+    maxSteps: 25,
+  };
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const { opening, committed } = await openStep(db, input);
     await committed;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { CUT_NOTE } from '../../src/activities/model-messages.ts';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
 import { acceptMessage } from '../../src/store/messages.ts';
 import { requestCancel } from '../../src/store/turns.ts';
@@ -85,7 +86,7 @@ test('a cancelled turn keeps what was said, the next one runs; a queued one ends
   expect(last?.messages.map((message) => message.content)).toEqual([
     'Be brief.',
     'long',
-    'so far',
+    `so far\n\n${CUT_NOTE}`,
     'dropped',
     'next',
   ]);

@@ -96,6 +96,7 @@ function settingsOfRoles(start: Start, temporal: TemporalPart, database: Databas
     DATABASE_URL: database.url,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_UI: temporal.ui ?? '',
+    TURN_DEBUG: start.env.TURN_DEBUG || 'on',
     GATEWAY_HOST: loopback,
     TURNGATE_AGENTS_DIR: resolve(start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents')),
     TURNGATE_MCP_CONFIG: resolve(start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json')),
