@@ -15,6 +15,10 @@ const refused = [
   ['workflows', '../activities/run-step.ts'],
   ['workflows', '@temporalio/activity'],
   ['workflows', 'node:crypto'],
+  ['client', '../store/db.ts'],
+  ['client', 'node:events'],
+  ['client', 'ws'],
+  ['client', 'zod'],
   ['model', '../store/db.ts'],
   ['tools', '../activities/deps.ts'],
   ['store', '../gateway/auth.ts'],
@@ -28,6 +32,8 @@ const refused = [
   ['store', 'ink'],
 ];
 const taken = [
+  ['client', '../protocol/http.ts'],
+  ['client', './state.ts'],
   ['workflows', '../protocol/text.ts'],
   ['activities', '../store/db.ts'],
   ['gateway', '../store/db.ts'],
@@ -69,11 +75,14 @@ test.each(taken.map(([place, source], at) => ({ place, source, at: at + refused.
   },
 );
 
-test('what workflows take from activities and store are types, which leave nothing in the bundle', () => {
-  const folder = join(repository, 'src', 'workflows');
+test.each([
+  ['workflows', ['activities', 'store']],
+  ['client', ['protocol']],
+])('what src/%s takes from src/%s are types, which leave nothing in a bundle', (place, sources) => {
+  const folder = join(repository, 'src', place);
+  const statements = new RegExp(`(\\w+ \\w+)[^;]*? from '\\.\\./(${sources.join('|')})/`, 'g');
   for (const file of readdirSync(folder)) {
-    for (const line of readFileSync(join(folder, file), 'utf8').split('\n')) {
-      if (/from '\.\.\/(activities|store)\//.test(line)) expect(line).toMatch(/^import type /);
-    }
+    const found = [...readFileSync(join(folder, file), 'utf8').matchAll(statements)];
+    for (const [, words] of found) expect(words).toMatch(/^(import|export) type$/);
   }
 });

@@ -1,0 +1,207 @@
+import type { EventFrame } from '../protocol/server-frames.ts';
+import type { Known } from './apply.ts';
+import { addMessage, changeMessage, putCall, putTurn } from './parts.ts';
+import type { Rules, StreamText } from './rules.ts';
+import type { Message, SessionSnapshot, ToolCall } from './state.ts';
+
+type Event<T extends EventFrame['type']> = Extract<EventFrame, { type: T }>;
+
+/** The newest of each kind that are kept. */
+const keptExternalEvents = 50;
+const keptGone = 64;
+
+/** What an event changes. Events are applied in order and once; said of a message that is here already, it replaces. */
+export function applyEvent(known: Known, event: EventFrame, rules: Rules): Known {
+  switch (event.type) {
+    case 'stream_start':
+      return begin(known, event, event.attempt, rules);
+    case 'stream_reset':
+      return event.attempt === undefined
+        ? takeAway(known, [event.message_id])
+        : begin(known, event, event.attempt, rules);
+    case 'messages_removed':
+      return takeAway(known, event.message_ids);
+    case 'turn_end':
+      return endTurn(known, event);
+    default:
+      return { ...known, view: applyToView(known.view, event, rules) };
+  }
+}
+
+function applyToView(view: SessionSnapshot, event: EventFrame, rules: Rules): SessionSnapshot {
+  switch (event.type) {
+    case 'message_saved':
+      return saveMessage(view, event);
+    case 'turn_started':
+      return event.turn_id === undefined
+        ? view
+        : { ...putTurn(view, event.turn_id, { status: 'running' }), agentThought: null };
+    case 'stream_end':
+      return endStream(view, event, rules);
+    case 'tool_call':
+      return proposeCall(view, event);
+    case 'tool_approval_request': {
+      const { arguments_hash: argumentsHash, reason, expires_at: expiresAt, approvers, needed, ts } = event;
+      const approval = { argumentsHash, reason, expiresAt, approvers, needed, askedAt: ts };
+      return changeCall(view, event, { approval, status: 'waiting_approval', arguments: event.arguments });
+    }
+    case 'tool_approval_resolved':
+      return resolveApproval(view, event);
+    case 'tool_started':
+      return changeCall(view, event, { status: 'running', attempt: event.attempt, progress: null });
+    case 'tool_result': {
+      const { status, result, error } = event;
+      return changeCall(view, event, { status, result, error, approval: null, progress: null });
+    }
+    case 'input_request':
+      return { ...view, inputs: [...withoutInput(view, event.request_id), event] };
+    case 'input_resolved': {
+      const queue = view.queue.filter(
+        (item) => item.kind !== 'answer' || item.requestId !== event.request_id,
+      );
+      return { ...view, queue, inputs: withoutInput(view, event.request_id) };
+    }
+    case 'external_event':
+      return { ...view, externalEvents: [...view.externalEvents, event].slice(-keptExternalEvents) };
+    case 'session_updated': {
+      const { title = view.title, state = view.state, participants = view.participants } = event;
+      return { ...view, title, state, participants };
+    }
+    default:
+      // A newer gateway may say what this client does not know.
+      return view;
+  }
+}
+
+/** The open text of a message; `done` once it has ended, undefined where nothing is known. */
+export function streamOf(view: SessionSnapshot, messageId: string): StreamText | 'done' | undefined {
+  const message = view.messages.findLast((one) => one.id === messageId);
+  return message?.state === 'done' ? 'done' : message;
+}
+
+/** Shows the text of an open message, which comes into being where it is not there yet. */
+export function putText(
+  view: SessionSnapshot,
+  messageId: string,
+  text: StreamText,
+  turnId: string | null = null,
+): SessionSnapshot {
+  const { attempt, content, thought } = text;
+  if (streamOf(view, messageId) !== undefined) {
+    return changeMessage(view, messageId, { attempt, content, thought, state: 'streaming' });
+  }
+  return addMessage(view, { id: messageId, turnId, role: 'assistant', state: 'streaming', ...text });
+}
+
+function begin(
+  known: Known,
+  event: Event<'stream_start' | 'stream_reset'>,
+  attempt: number,
+  rules: Rules,
+): Known {
+  const { message_id: messageId, turn_id: turnId = null } = event;
+  const stream = streamOf(known.view, messageId);
+  const text = rules.begin(stream === 'done' ? undefined : stream, attempt);
+  const view = putText(known.view, messageId, text, turnId);
+  return { ...known, view: changeMessage(view, messageId, { turnId, ts: event.ts }) };
+}
+
+function takeAway(known: Known, messageIds: readonly string[]): Known {
+  const removed = new Set(messageIds);
+  const gone = new Map(known.gone);
+  for (const id of messageIds) {
+    const stream = streamOf(known.view, id);
+    const attempt = stream === undefined || stream === 'done' ? Number.POSITIVE_INFINITY : stream.attempt;
+    gone.set(id, attempt);
+  }
+  for (const id of [...gone.keys()].slice(0, -keptGone)) gone.delete(id);
+  const messages = known.view.messages.filter((message) => !removed.has(message.id));
+  return { gone, view: { ...known.view, messages } };
+}
+
+function endStream(view: SessionSnapshot, event: Event<'stream_end'>, rules: Rules): SessionSnapshot {
+  const { message_id: id, turn_id: turnId = null, thought = '', finish_reason: finishReason, ts } = event;
+  const stream = streamOf(view, id);
+  const before = stream === 'done' ? undefined : stream;
+  const said = {
+    turnId,
+    content: rules.end(before, event.content),
+    thought,
+    finishReason,
+    ts,
+    state: 'done',
+  } as const;
+  if (stream !== undefined) return changeMessage(view, id, said);
+  return addMessage(view, { id, role: 'assistant', attempt: 0, ...said });
+}
+
+function saveMessage(view: SessionSnapshot, event: Event<'message_saved'>): SessionSnapshot {
+  const { message_id: id, turn_id: turnId = null, role, content, attachments, ts } = event;
+  // A tool's answer is part of its call.
+  if (role === 'tool') return view;
+  const message: Pick<Message, 'id' | 'turnId' | 'role' | 'state'> & Partial<Message> = {
+    id,
+    turnId,
+    role,
+    state: 'done',
+    content,
+    attachments,
+    ts,
+    clientMessageId: event.client_message_id ?? null,
+    userId: event.user_id ?? null,
+  };
+  const isNewTurn = turnId !== null && !view.turns.some((turn) => turn.id === turnId);
+  const opened = isNewTurn ? putTurn(view, turnId, { status: 'queued' }) : view;
+  const queue = opened.queue.filter((item) => item.id !== event.client_message_id);
+  return { ...addMessage(opened, message), queue };
+}
+
+function proposeCall(view: SessionSnapshot, event: Event<'tool_call'>): SessionSnapshot {
+  const { tool_call_id: id, message_id: messageId, turn_id: turnId = null, tool, gate, rule, reason } = event;
+  const call = { messageId, turnId, tool, arguments: event.arguments, gate, rule, reason };
+  const message = view.messages.findLast((one) => one.id === messageId);
+  const known = message?.toolCallIds ?? [];
+  const listed = known.includes(id) ? view : changeMessage(view, messageId, { toolCallIds: [...known, id] });
+  return putCall(listed, id, call);
+}
+
+function changeCall(
+  view: SessionSnapshot,
+  event: { tool_call_id: string; turn_id?: string | undefined; tool?: string },
+  change: Partial<ToolCall>,
+): SessionSnapshot {
+  const isKnown = view.toolCalls[event.tool_call_id] !== undefined;
+  // Who begins in the middle of a turn has not heard of the call itself.
+  const first = isKnown ? {} : { turnId: event.turn_id ?? null, tool: event.tool ?? '' };
+  return putCall(view, event.tool_call_id, { ...first, ...change });
+}
+
+function resolveApproval(view: SessionSnapshot, event: Event<'tool_approval_resolved'>): SessionSnapshot {
+  const { tool_call_id: toolCallId, decision, by, at, reason } = event;
+  const queue = view.queue.filter((item) => item.kind !== 'decision' || item.toolCallId !== toolCallId);
+  const status = decision === 'approved' ? 'approved' : decision === 'withdrawn' ? 'cancelled' : 'rejected';
+  const made = { decision, by, at, ...(reason === undefined ? {} : { reason }) };
+  const edited = event.arguments === undefined ? {} : { arguments: event.arguments };
+  return changeCall({ ...view, queue }, event, { status, approval: null, decision: made, ...edited });
+}
+
+function endTurn(known: Known, event: Event<'turn_end'>): Known {
+  const { turn_id: turnId, status, error = null, usage, debug = null } = event;
+  if (turnId === undefined) return known;
+  // The gateway ends a turn's streams before the turn; one that is still open was missed and says nothing more.
+  const open = known.view.messages.filter((one) => one.turnId === turnId && one.state === 'streaming');
+  const next =
+    open.length > 0
+      ? takeAway(
+          known,
+          open.map((message) => message.id),
+        )
+      : known;
+  const view = putTurn(next.view, turnId, { status, error, usage, debug });
+  const inputs = view.inputs.filter((input) => input.turn_id !== turnId);
+  return { ...next, view: { ...view, inputs } };
+}
+
+function withoutInput(view: SessionSnapshot, requestId: string) {
+  return view.inputs.filter((input) => input.request_id !== requestId);
+}

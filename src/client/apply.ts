@@ -1,0 +1,152 @@
+import type { AckFrame, DeltaFrame, EventFrame, LiveFrame, ServerFrame } from '../protocol/server-frames.ts';
+import { applyEvent, putText, streamOf } from './apply-event.ts';
+import type { Rules } from './rules.ts';
+import { emptySnapshot, type QueuedItem, type SessionSnapshot } from './state.ts';
+
+/** What is known of a session: what is shown, and what was taken away, so that nothing late brings it back. */
+export interface Known {
+  readonly view: SessionSnapshot;
+  /** The attempt at which a message was taken away; the newest ones. */
+  readonly gone: ReadonlyMap<string, number>;
+}
+
+export interface Applied {
+  known: Known;
+  /** Whether the frame counted: an event that is the next one, a live frame that said something. */
+  isTaken: boolean;
+  /** What has to be asked for: events that are missing, text that is missing, or the history anew. */
+  want: 'nothing' | 'events' | 'text' | 'history';
+}
+
+export function startKnown(sessionId: string, lastSeq = 0): Known {
+  return { view: emptySnapshot(sessionId, lastSeq), gone: new Map() };
+}
+
+/** Pure. Applies a frame as it came from the gateway; events only in the order of `seq` and once. */
+export function applyFrame(known: Known, frame: ServerFrame, rules: Rules): Applied {
+  if (isEvent(frame)) return applyInOrder(known, frame, rules);
+  const { view } = known;
+  switch (frame.type) {
+    case 'stream_delta':
+    case 'thought_delta':
+      return applyDelta(known, frame, rules);
+    case 'stream_snapshot': {
+      const stream = streamOf(view, frame.message_id);
+      if (stream === 'done' || rules.isGone(known.gone.get(frame.message_id), frame.attempt)) {
+        return ignored(known);
+      }
+      const text = rules.snapshot(stream, frame);
+      return text === 'drop' ? ignored(known) : taken(known, putText(view, frame.message_id, text));
+    }
+    case 'cursor':
+      return taken(known, { ...view, lastSeq: rules.cursor(view.lastSeq, frame.seq) });
+    case 'resync':
+      return { known, isTaken: true, want: 'history' };
+    default:
+      return taken(known, applyLive(view, frame));
+  }
+}
+
+/** An event; every other frame either has no `seq` or is a cursor. */
+export function isEvent(frame: ServerFrame): frame is EventFrame {
+  return 'seq' in frame && frame.type !== 'cursor';
+}
+
+function applyInOrder(known: Known, event: EventFrame, rules: Rules): Applied {
+  const order = rules.order(known.view.lastSeq, event.seq);
+  if (order === 'repeat') return ignored(known);
+  if (order === 'gap') return { known, isTaken: false, want: 'events' };
+  const next = applyEvent(known, event, rules);
+  return { known: { ...next, view: { ...next.view, lastSeq: event.seq } }, isTaken: true, want: 'nothing' };
+}
+
+function applyDelta(known: Known, frame: DeltaFrame, rules: Rules): Applied {
+  const stream = streamOf(known.view, frame.message_id);
+  if (stream === 'done' || rules.isGone(known.gone.get(frame.message_id), frame.attempt)) {
+    return ignored(known);
+  }
+  const text = rules.delta(stream, frame);
+  if (text === 'drop') return ignored(known);
+  if (text === 'missing') return { known, isTaken: false, want: 'text' };
+  return taken(known, putText(known.view, frame.message_id, text));
+}
+
+function ignored(known: Known): Applied {
+  return { known, isTaken: false, want: 'nothing' };
+}
+
+function taken(known: Known, view: SessionSnapshot): Applied {
+  return { known: view === known.view ? known : { ...known, view }, isTaken: true, want: 'nothing' };
+}
+
+function applyLive(view: SessionSnapshot, frame: LiveFrame): SessionSnapshot {
+  switch (frame.type) {
+    case 'welcome':
+      // What the agent does and who is there is said again at each connection.
+      return { ...view, user: frame.user, agent: null, presence: [], typing: [] };
+    case 'agent_status': {
+      const { status, turn_id, details } = frame;
+      const agent = {
+        status,
+        turnId: turn_id ?? null,
+        attempt: details.attempt ?? null,
+        toolCallId: details.tool_call_id ?? null,
+        elapsedMs: details.elapsed_ms ?? null,
+      };
+      return { ...view, agent };
+    }
+    case 'agent_thought':
+      return { ...view, agentThought: frame.content };
+    case 'tool_progress': {
+      const call = view.toolCalls[frame.tool_call_id];
+      if (!call) return view;
+      const { progress, total = null, message = '' } = frame;
+      const next = { ...call, progress: { progress, total, message } };
+      return { ...view, toolCalls: { ...view.toolCalls, [call.id]: next } };
+    }
+    case 'presence':
+      return { ...view, presence: frame.users };
+    case 'typing': {
+      const others = view.typing.filter((userId) => userId !== frame.user_id);
+      return { ...view, typing: frame.active ? [...others, frame.user_id] : others };
+    }
+    default:
+      return view;
+  }
+}
+
+export function enqueue(view: SessionSnapshot, item: QueuedItem): SessionSnapshot {
+  return { ...view, queue: [...view.queue, item] };
+}
+
+export function unqueue(view: SessionSnapshot, id: string): SessionSnapshot {
+  const queue = view.queue.filter((item) => item.id !== id);
+  return queue.length === view.queue.length ? view : { ...view, queue };
+}
+
+/**
+ * A message and a decision stay in the queue until their event is here, so that nothing is missing in between; what
+ * changes nothing more, or has its event already, leaves it.
+ */
+export function acknowledge(view: SessionSnapshot, id: string, ack: AckFrame): SessionSnapshot {
+  const item = view.queue.find((queued) => queued.id === id);
+  if (!item) return view;
+  if (ack.disposition === 'conflict' || hasShown(view, item)) return unqueue(view, id);
+  const queue = view.queue.map((queued) =>
+    queued.id === id ? { ...queued, status: 'accepted' as const } : queued,
+  );
+  return { ...view, queue };
+}
+
+function hasShown(view: SessionSnapshot, item: QueuedItem): boolean {
+  switch (item.kind) {
+    case 'message':
+      return view.messages.some((message) => message.clientMessageId === item.id);
+    case 'decision':
+      return !view.toolCalls[item.toolCallId]?.approval;
+    case 'answer':
+      return !view.inputs.some((input) => input.request_id === item.requestId);
+    case 'cancel':
+      return true;
+  }
+}

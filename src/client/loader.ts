@@ -1,0 +1,62 @@
+import type { MessagesPage, SessionView } from '../protocol/http.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
+import type { Api } from './api.ts';
+import type { Known } from './apply.ts';
+import { fromHistory, lastTurns } from './history.ts';
+
+/** The most events that a page may hold. */
+export const pageEvents = 200;
+/** Pages that are walked back to where an open turn begins. */
+const maxPagesBack = 50;
+
+/** What is read of a session over HTTP. Everything rejects with a TurngateError. */
+export class Loader {
+  readonly #api: Api;
+  readonly #path: string;
+  readonly #pageMessages: number;
+
+  constructor(api: Api, sessionId: string, pageMessages: number) {
+    this.#api = api;
+    this.#path = `/v1/sessions/${encodeURIComponent(sessionId)}`;
+    this.#pageMessages = pageMessages;
+  }
+
+  /** The session as it is now, up to the `last_seq` that its page of messages names. */
+  async load(signal: AbortSignal): Promise<Known> {
+    const [session, page] = await Promise.all([
+      this.#api.get<SessionView>(this.#path, signal),
+      this.#messages('', signal),
+    ]);
+    return fromHistory(session, page, await this.#eventsOfLastTurns(page, signal));
+  }
+
+  older(before: string, signal: AbortSignal): Promise<MessagesPage> {
+    return this.#messages(`&before=${encodeURIComponent(before)}`, signal);
+  }
+
+  async events(after: number, signal: AbortSignal): Promise<EventFrame[]> {
+    const path = `${this.#path}/events?after=${after}&limit=${pageEvents}`;
+    return (await this.#api.get<{ events: EventFrame[] }>(path, signal)).events;
+  }
+
+  #messages(before: string, signal: AbortSignal): Promise<MessagesPage> {
+    return this.#api.get(`${this.#path}/messages?limit=${this.#pageMessages}${before}`, signal);
+  }
+
+  /** Walks back from the end until the first of the last turns begins. */
+  async #eventsOfLastTurns(page: MessagesPage, signal: AbortSignal): Promise<EventFrame[]> {
+    const { turnIds, first } = lastTurns(page.messages);
+    const isBeginning = (event: EventFrame) => event.type === 'message_saved' && event.turn_id === first;
+    let found: EventFrame[] = [];
+    let upTo = page.last_seq;
+    for (let pages = 0; pages < maxPagesBack && upTo > 0 && !found.some(isBeginning); pages += 1) {
+      const events = await this.events(Math.max(0, upTo - pageEvents), signal);
+      const earlier = events.filter((event) => event.seq <= upTo);
+      // Those before it are gone by retention: so are those before them.
+      if (earlier.length === 0) break;
+      found = [...earlier, ...found];
+      upTo -= pageEvents;
+    }
+    return found.filter((event) => event.turn_id === undefined || turnIds.has(event.turn_id));
+  }
+}
