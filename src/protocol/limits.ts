@@ -21,4 +21,8 @@ export const limits = {
   heartbeatMs: 2_000,
   /** A running activity that is silent for this long is shown as `stalled`. */
   stalledMs: 5_000,
+  /** Over Socket.IO a message is shown anew at most this often, because each chunk repeats its text. */
+  socketIoChunkMs: 50,
+  /** Sessions that one Socket.IO connection takes part in at once. */
+  socketIoSessions: 16,
 } as const;
