@@ -22,6 +22,9 @@ const maxHeld = 64;
 export class SocketIoTranslator {
   readonly #sessionId: string;
   readonly #calls = new Map<string, KnownCall>();
+  /** Everything up to here was taken; and what the last emission said of that. */
+  #seq = 0;
+  #saidSeq = 0;
   #text: SocketIoText | null = null;
   /** Behind the last chunk of a message, which came sooner after the one before than chunks may. */
   #held: Emission[] = [];
@@ -47,12 +50,13 @@ export class SocketIoTranslator {
   }
 
   take(frame: ServerFrame, now: number, timestamp: number): Emission[] {
-    const said = isEventFrame(frame) ? this.#event(frame, now) : this.#live(frame, timestamp);
-    if (this.#heldUntil !== null) {
-      this.#held.push(...said);
-      return this.flush(now, timestamp);
-    }
-    return [...said, ...this.#fresh(now, timestamp)];
+    const said = this.#reaching(
+      isEventFrame(frame) ? this.#event(frame, now) : this.#live(frame, timestamp),
+      'seq' in frame ? frame.seq : 0,
+    );
+    if (this.#heldUntil === null) return [...said, ...this.#fresh(now, timestamp)];
+    this.#held.push(...said);
+    return this.flush(now, timestamp);
   }
 
   /** What has become due. */
@@ -66,7 +70,16 @@ export class SocketIoTranslator {
 
   #fresh(now: number, timestamp: number): Emission[] {
     const text = this.#text;
-    return text?.isDirty && now >= text.dueAt ? text.chunks(now, timestamp) : [];
+    return text?.isDirty && now >= text.dueAt ? this.#reaching(text.chunks(now, timestamp)) : [];
+  }
+
+  /** The last of them says how far its session has come, because only with it all of that has been said. */
+  #reaching(emissions: Emission[], seq = 0): Emission[] {
+    this.#seq = Math.max(this.#seq, seq);
+    const last = emissions.at(-1);
+    if (!last || this.#saidSeq >= this.#seq) return emissions;
+    this.#saidSeq = this.#seq;
+    return [...emissions.slice(0, -1), { ...last, reaches: this.#seq }];
   }
 
   #event(frame: EventFrame, now: number): Emission[] {
@@ -85,13 +98,13 @@ export class SocketIoTranslator {
       case 'tool_call': {
         const { tool_call_id: toolCallId, tool, arguments: args } = frame;
         this.#learn({ toolCallId, tool, arguments: args });
-        return [{ event: 'tool_call', payload: untyped(frame), reaches: seq }];
+        return [{ event: 'tool_call', payload: untyped(frame) }];
       }
       case 'tool_started': {
         const call = this.#calls.get(frame.tool_call_id);
         const named = { tool_name: call?.tool ?? 'unknown', tool_args: call?.arguments ?? null };
         const payload = { ...said, id: frame.tool_call_id, ...named, attempt: frame.attempt };
-        return [{ event: 'tool_call_start', payload, reaches: seq }];
+        return [{ event: 'tool_call_start', payload }];
       }
       case 'tool_result':
         return this.#result(frame, said);
@@ -101,10 +114,10 @@ export class SocketIoTranslator {
         const payload = { ...said, id: turn_id ?? session_id, status, usage, ...(error ? { error } : {}) };
         const failure: Emission[] = error ? [this.#failed(error, timestamp)] : [];
         const last = this.#finish((text) => text.chunks(now, timestamp), now);
-        return [...last, ...failure, { event: 'conversation_complete', payload, reaches: seq }];
+        return [...last, ...failure, { event: 'conversation_complete', payload }];
       }
       default:
-        return [{ event: frame.type, payload: untyped(frame), reaches: seq } as Emission];
+        return [{ event: frame.type, payload: untyped(frame) } as Emission];
     }
   }
 
@@ -121,7 +134,7 @@ export class SocketIoTranslator {
       emissions.push({ event: 'tool_error', payload });
     }
     const payload = { ...said, id, tool_name, tool_result: result, status, error };
-    emissions.push({ event: 'tool_call_result', payload, reaches: frame.seq });
+    emissions.push({ event: 'tool_call_result', payload });
     return emissions;
   }
 
@@ -145,8 +158,7 @@ export class SocketIoTranslator {
     if (this.#text?.messageId !== frame.message_id) {
       this.#text = this.#open({ ...frame, attempt: Number.POSITIVE_INFINITY });
     }
-    const chunks = this.#finish((text) => text.end(frame, now), now);
-    return chunks.map((emission) => ({ ...emission, reaches: frame.seq }));
+    return this.#finish((text) => text.end(frame, now), now);
   }
 
   /** The last chunk of a message waits its turn, and what follows waits behind it. */
@@ -190,7 +202,7 @@ export class SocketIoTranslator {
       case 'pong':
         return [];
       case 'cursor':
-        return [{ event: 'cursor', payload: { ...untyped(frame), session_id }, reaches: frame.seq }];
+        return [{ event: 'cursor', payload: { ...untyped(frame), session_id } }];
       default:
         return [{ event: frame.type, payload: { ...untyped(frame), session_id } } as Emission];
     }
