@@ -35,13 +35,15 @@ const unsupportedData = 1003;
  */
 export class SocketIoEngine {
   readonly #isAllowedOrigin: OriginCheck;
+  readonly #isDraining: () => boolean;
   readonly #wires = new WeakMap<object, WebSocket<WireData>>();
   /** Bytes of answers to polls on their way, by Engine.IO's id. */
   readonly #polled = new Map<string, number>();
   readonly #drained = new Map<string, () => void>();
 
-  constructor(options: { isAllowedOrigin: OriginCheck }) {
+  constructor(options: { isAllowedOrigin: OriginCheck; isDraining(): boolean }) {
     this.#isAllowedOrigin = options.isAllowedOrigin;
+    this.#isDraining = options.isDraining;
   }
 
   attach(io: Server, app: TemplatedApp): void {
@@ -79,6 +81,10 @@ export class SocketIoEngine {
       return;
     }
     const id = req.getQuery('sid') ?? '';
+    if (id === '' && this.#isDraining()) {
+      res.writeStatus('503 Service Unavailable').end('The gateway is restarting.');
+      return;
+    }
     let counted = 0;
     const answer = new PollAnswer(res, corsHeaders(origin), (bytes) => {
       this.#count(id, bytes - counted);
@@ -129,6 +135,10 @@ export class SocketIoEngine {
   /** Lets Engine.IO decide about a socket that is upgraded already; where it refuses, the socket is closed. */
   #open(ws: WebSocket<WireData>, handlers: EngineHandlers): void {
     const data = ws.getUserData();
+    if (this.#isDraining()) {
+      ws.end(closeCodes.restarting.code, closeCodes.restarting.reason);
+      return;
+    }
     let status = '';
     const refuse = (text = '') => {
       if (!data.isClosed) ws.end(policyViolation, `${status} ${text}`.trim().slice(0, maxReasonChars));
@@ -154,10 +164,15 @@ export class SocketIoEngine {
   }
 
   #drain(ws: WebSocket<WireData>): void {
-    const { transport } = ws.getUserData();
-    const id = transport && 'sid' in transport ? String(transport.sid) : '';
+    const { transport, request } = ws.getUserData();
+    // Only what began as a WebSocket has it from Engine.IO; what upgraded came with it.
+    const id = sidOf(request) ?? (transport && 'sid' in transport ? String(transport.sid) : '');
     this.#drained.get(id)?.();
   }
+}
+
+function sidOf(request: CopiedRequest): string | null {
+  return new URLSearchParams(request.getQuery()).get('sid');
 }
 
 /** A close frame has room for 123 bytes. */
@@ -182,7 +197,7 @@ function receive(
   } else handlers.message(ws, message, isBinary);
 }
 
-/** Engine.IO's id of a connection; its types hide it. */
-export function idOf(conn: Conn): string {
-  return 'id' in conn && typeof conn.id === 'string' ? conn.id : '';
+/** Engine.IO's id of a connection; its types call it private. */
+function idOf(conn: Conn): string {
+  return String(Reflect.get(conn, 'id'));
 }

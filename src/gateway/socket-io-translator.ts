@@ -1,14 +1,14 @@
 import { limits } from '../protocol/limits.ts';
-import { type EventFrame, isEventFrame, type LiveFrame, type ServerFrame } from '../protocol/server-frames.ts';
+import {
+  type EventFrame,
+  isEventFrame,
+  type LiveFrame,
+  type ServerFrame,
+} from '../protocol/server-frames.ts';
 import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
+import type { NamedCall } from '../store/open-calls.ts';
 import type { Emission } from './socket-io-emission.ts';
 import { SocketIoText } from './socket-io-text.ts';
-
-export interface KnownCall {
-  toolCallId: string;
-  tool: string;
-  arguments: Extract<EventFrame, { type: 'tool_call' }>['arguments'];
-}
 
 /** Calls of open turns whose names are kept; beyond it the oldest are forgotten. */
 const maxCalls = 256;
@@ -21,7 +21,7 @@ const maxHeld = 64;
  */
 export class SocketIoTranslator {
   readonly #sessionId: string;
-  readonly #calls = new Map<string, KnownCall>();
+  readonly #calls = new Map<string, NamedCall>();
   /** Everything up to here was taken; and what the last emission said of that. */
   #seq = 0;
   #saidSeq = 0;
@@ -40,12 +40,16 @@ export class SocketIoTranslator {
     return this.#text?.isDirty ? this.#text.dueAt : null;
   }
 
+  get isHolding(): boolean {
+    return this.#heldUntil !== null;
+  }
+
   get isHoldingMuch(): boolean {
     return this.#held.length > maxHeld;
   }
 
   /** Tells of calls that were asked for before delivery begins. */
-  know(calls: KnownCall[]): void {
+  know(calls: NamedCall[]): void {
     for (const call of calls) this.#learn(call);
   }
 
@@ -214,7 +218,7 @@ export class SocketIoTranslator {
     return { event: 'error', payload: { type, message, timestamp, session_id: this.#sessionId, code } };
   }
 
-  #learn(call: KnownCall): void {
+  #learn(call: NamedCall): void {
     this.#calls.set(call.toolCallId, call);
     const [oldest] = this.#calls.keys();
     if (this.#calls.size > maxCalls && oldest !== undefined) this.#calls.delete(oldest);

@@ -4,9 +4,9 @@ import type { Outlet } from './outlet.ts';
 
 /** Bytes that wait in this process for one client; above it nothing live is sent until they have drained. */
 export const fullBytes = 256 * 1024;
-const drainedBytes = 64 * 1024;
+export const drainedBytes = 64 * 1024;
 /** Above this even answers are too many: the connection is closed. */
-const hardBytes = 8 * 1024 * 1024;
+export const hardBytes = 8 * 1024 * 1024;
 
 /** The way out of one WebSocket: knows when it is closed, full, or drained. A closed socket is never touched. */
 export class WebSocketOutlet<Data> implements Outlet {

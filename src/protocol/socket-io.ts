@@ -59,7 +59,10 @@ export type SocketIoAuth = z.infer<typeof socketIoAuth>;
 export function parseSocketIoEvent(name: string, payload: unknown): SocketIoClientEvent {
   if (!isClientEvent(name)) {
     const known = Object.keys(socketIoClientEvents).join(', ');
-    throw new PublicError('validation_error', `There is no such event for a client to send. There are ${known}.`);
+    throw new PublicError(
+      'validation_error',
+      `There is no such event for a client to send. There are ${known}.`,
+    );
   }
   if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) {
     throw new PublicError('validation_error', `"${name}" needs an object as its first argument.`);
