@@ -17,6 +17,7 @@ import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
 import { SessionHubs } from './session-hubs.ts';
+import { serveSocketIo } from './socket-io.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Gateway {
@@ -82,6 +83,14 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 
   const app = App();
   serveWebSocket(app, { ...common, connections, registry });
+  const socketIo = serveSocketIo(app, {
+    ...common,
+    registry,
+    commands,
+    inFlight,
+    readEvents: store.readEvents,
+    timings,
+  });
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
   serveApprovals(router, { db, commands });
@@ -109,6 +118,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     listener.close();
     await inFlight.settle(boundMs * answerShare);
     connections.closeAll();
+    socketIo.closeAll();
     const left = await inFlight.settle(boundMs * (1 - answerShare));
     if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
     const goodbye = registry.close().then(() => life.leave());

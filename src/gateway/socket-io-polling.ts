@@ -88,7 +88,9 @@ export class CopiedRequest {
     this.#method = req.getMethod();
     this.#url = req.getUrl();
     this.#query = req.getQuery();
-    req.forEach((name, value) => this.#headers.push([name, value]));
+    req.forEach((name, value) => {
+      this.#headers.push([name, value]);
+    });
   }
 
   getMethod(): string {

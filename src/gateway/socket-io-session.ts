@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { notTakingPart } from '../protocol/roles.ts';
 import type { Db } from '../store/db.ts';
@@ -7,9 +9,10 @@ import { sessionAccess } from '../store/sessions.ts';
 import type { Identity } from './auth.ts';
 import type { Commands } from './commands.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionRegistry } from './connection-registry.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadEvents } from './hub-ports.ts';
-import type { InFlight } from './in-flight.ts';
+import { InFlight } from './in-flight.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { sessionIdPattern } from './session-id.ts';
@@ -20,39 +23,50 @@ import { SocketIoOutlet } from './socket-io-outlet.ts';
 export interface SocketIoSessionDeps {
   db: Db;
   hubs: SessionHubs;
+  registry: ConnectionRegistry;
   commands: Commands;
   inFlight: InFlight;
   readEvents: ReadEvents;
   logger: Logger;
 }
 
+/** An answer that takes longer does not hold up a new token. */
+const settleMs = 5_000;
+
 /** That a Socket.IO connection takes part in one session. */
 export class SocketIoSession {
   readonly id: string;
   /** The client has, or was told that it has, the events up to here. */
   readonly start: number;
-  readonly #hubs: SessionHubs;
+  readonly #deps: SocketIoSessionDeps;
   readonly #hub: SessionHub;
   readonly #outlet: SocketIoOutlet;
   readonly #connection: Connection;
   readonly #reader: FrameReader;
+  readonly #answering = new InFlight();
   #isClosed = false;
 
   constructor(
     deps: SocketIoSessionDeps,
-    options: { identity: Identity; hub: SessionHub; start: number; outlet: SocketIoOutlet },
+    options: { id: string; identity: Identity; hub: SessionHub; start: number; outlet: SocketIoOutlet },
   ) {
-    const { hubs, commands, inFlight, readEvents, logger } = deps;
-    const { identity, hub, start: lastSeq, outlet } = options;
-    this.id = hub.sessionId;
+    const { commands, inFlight, readEvents, logger } = deps;
+    const { hub, start: lastSeq, outlet } = options;
+    const { sessionId } = hub;
+    this.id = sessionId;
     this.start = lastSeq;
-    this.#hubs = hubs;
+    this.#deps = deps;
     this.#hub = hub;
     this.#outlet = outlet;
-    const { sessionId } = hub;
-    const filter = null;
-    this.#connection = new Connection({ identity, sessionId, lastSeq, filter, outlet, readEvents, logger });
-    const track = <T>(work: Promise<T>) => inFlight.track(work);
+    this.#connection = new Connection({
+      ...options,
+      sessionId,
+      lastSeq,
+      filter: null,
+      readEvents,
+      logger,
+    });
+    const track = <T>(work: Promise<T>) => inFlight.track(this.#answering.track(work));
     this.#reader = new FrameReader({ connection: this.#connection, commands, logger, track });
   }
 
@@ -66,34 +80,42 @@ export class SocketIoSession {
     this.#reader.read(JSON.stringify(frame));
   }
 
+  /** Settles when what was asked for is answered, or after a while. */
+  async settled(): Promise<void> {
+    await this.#answering.settle(settleMs);
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#outlet.stop();
     this.#connection.leave();
-    this.#hubs.release(this.#hub);
+    this.#deps.registry.unregister(this.#connection.id);
+    this.#deps.hubs.release(this.#hub);
   }
 }
 
+export interface SessionRequest {
+  identity: Identity;
+  sessionId: string;
+  /** The client has the events up to here; null begins at the session's end. */
+  after: number | null;
+  device: string | null;
+  link: SocketIoLink;
+  say(emission: Emission): void;
+  onEnd(code: number, reason: string): void;
+}
+
 /**
- * Makes a connection take part in a session; who gets it calls `join`, and `close` once.
- * @param request.after the client has the events up to here; null begins at the session's end
- * @param request.isWanted asked after each wait
- * @throws PublicError `not_found`, `forbidden`; whatever the store says
+ * Makes a connection take part in a session; who gets it calls `join`, and `close` once. It may have been ended
+ * meanwhile: then `onEnd` was called, and the answer is null.
+ * @throws PublicError `not_found`, `forbidden`, `rate_limit`; whatever the store says
  */
 export async function openSocketIoSession(
   deps: SocketIoSessionDeps,
-  request: {
-    identity: Identity;
-    sessionId: string;
-    after: number | null;
-    link: SocketIoLink;
-    isWanted(): boolean;
-    say(emission: Emission): void;
-    onEnd(code: number, reason: string): void;
-  },
+  request: SessionRequest,
 ): Promise<SocketIoSession | null> {
-  const { identity, sessionId, link, say, onEnd } = request;
+  const { identity, sessionId } = request;
   const { tenant, userId } = identity;
   if (!sessionIdPattern.test(sessionId)) throw noSession();
   const access = await sessionAccess(deps.db, { sessionId, tenant, userId });
@@ -101,21 +123,51 @@ export async function openSocketIoSession(
   if (access === 'denied') throw notTakingPart();
   const hub = await deps.hubs.acquire(sessionId);
   if (!hub) throw noSession();
-  try {
-    const start = request.after ?? hub.lastSeq;
-    const calls = await readOpenCalls(deps.db, { sessionId, after: start });
-    if (request.isWanted()) {
-      const outlet = new SocketIoOutlet({ sessionId, link, calls, say, onEnd });
-      return new SocketIoSession(deps, { identity, hub, start, outlet });
-    }
-  } catch (error) {
+  const opened = await enter(deps, request, hub).catch((error: unknown) => {
     deps.hubs.release(hub);
     throw error;
-  }
-  deps.hubs.release(hub);
+  });
+  if (!opened) deps.hubs.release(hub);
+  return opened;
+}
+
+async function enter(
+  deps: SocketIoSessionDeps,
+  request: SessionRequest,
+  hub: SessionHub,
+): Promise<SocketIoSession | null> {
+  const { identity, sessionId, device, link, say, onEnd } = request;
+  const start = request.after ?? hub.lastSeq;
+  const calls = await readOpenCalls(deps.db, { sessionId, after: start });
+  const outlet = new SocketIoOutlet({ sessionId, link, calls, say, onEnd });
+  const id = uuidv7();
+  const { tenant, userId, tokenId } = identity;
+  const close = (reason: CloseReason, detail?: string) => {
+    const { code, reason: text } = closeCodes[reason];
+    outlet.end(code, detail === undefined ? text : `${text}; ${detail}`);
+  };
+  const answer = await deps.registry.register({
+    connectionId: id,
+    sessionId,
+    tenant,
+    userId,
+    device,
+    tokenId,
+    close,
+  });
+  if ('refused' in answer) throw tooMany();
+  if (outlet.isOpen) return new SocketIoSession(deps, { id, identity, hub, start, outlet });
+  deps.registry.unregister(id);
   return null;
 }
 
 function noSession(): PublicError {
   return new PublicError('not_found', 'There is no such session.');
+}
+
+export function tooMany(): PublicError {
+  return new PublicError(
+    'rate_limit',
+    'You have too many connections; each session of a Socket.IO connection counts as one. Close some.',
+  );
 }

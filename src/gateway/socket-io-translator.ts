@@ -1,4 +1,3 @@
-import { limits } from '../protocol/limits.ts';
 import {
   type EventFrame,
   isEventFrame,

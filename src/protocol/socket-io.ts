@@ -10,6 +10,7 @@ import {
   typingFrame,
 } from './client-frames.ts';
 import { PublicError } from './errors.ts';
+import { limits } from './limits.ts';
 
 const sessionId = z.string().min(1).max(64);
 const inSession = { session_id: sessionId.optional() };
@@ -44,8 +45,8 @@ const maxOffsetChars = 2_000;
 
 /** The `auth` of a handshake. `offset` is Socket.IO's own: what came with the last event, sent back at a reconnect. */
 export const socketIoAuth = z.object({
-  token: z.string().min(1).optional(),
-  device: z.string().min(1).max(64).optional(),
+  token: z.string().min(1).nullish(),
+  device: z.string().min(1).max(limits.deviceChars).optional(),
   /** Where delivery goes on, by session: the last `seq` that the client has; null begins with what comes now. */
   sessions: z.record(sessionId, z.int().nonnegative().nullable()).optional(),
   offset: z.string().max(maxOffsetChars).optional().catch(undefined),

@@ -1,0 +1,317 @@
+import type { Socket } from 'socket.io';
+import { v7 as uuidv7 } from 'uuid';
+import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
+import { PublicError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
+import { parseSocketIoEvent, type SocketIoAuth, type SocketIoClientEvent } from '../protocol/socket-io.ts';
+import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
+import { findDefaultSession, getOrCreateDefaultSession } from '../store/default-session.ts';
+import type { Identity, VerifyToken } from './auth.ts';
+import { FrameQueue } from './frame-queue.ts';
+import { publicError } from './public-errors.ts';
+import { type Answer, SocketIoAnswers } from './socket-io-answers.ts';
+import type { SocketIoLink } from './socket-io-link.ts';
+import { cursorsOf } from './socket-io-offset.ts';
+import { type SocketIoSessionDeps, tooMany } from './socket-io-session.ts';
+import { SocketIoSessions } from './socket-io-sessions.ts';
+
+export interface SocketIoClientDeps extends SocketIoSessionDeps {
+  verifyToken: VerifyToken;
+}
+
+type SessionEvent = Exclude<SocketIoClientEvent, { name: 'auth' | 'leave' | 'resume' }>;
+
+const maxWaitingEvents = 64;
+const maxWaitingChars = 4 * limits.frameBytes;
+/** The longest that one timer can wait; a token that lasts longer gets another. */
+const maxTimerMs = 2 ** 31 - 1;
+/** Events that get an `ack` of the native protocol; the others are answered here. */
+const acked = new Set<SocketIoClientEvent['name']>([
+  'user_message',
+  'tool_approval',
+  'cancel',
+  'input_response',
+]);
+
+/** One Socket.IO connection: who it is, and what it asks for. */
+export class SocketIoClient {
+  readonly #deps: SocketIoClientDeps;
+  readonly #socket: Socket;
+  readonly #link: SocketIoLink;
+  readonly #answers = new SocketIoAnswers();
+  readonly #sessions: SocketIoSessions;
+  readonly #queue = new FrameQueue({ maxFrames: maxWaitingEvents, maxChars: maxWaitingChars });
+  #identity: Identity | null = null;
+  #expiry: NodeJS.Timeout | undefined;
+  /** Under which it is registered, once it is somebody's. */
+  #registration: string | null = null;
+
+  constructor(deps: SocketIoClientDeps, options: { socket: Socket; link: SocketIoLink; auth: SocketIoAuth }) {
+    const { socket, link, auth } = options;
+    this.#deps = deps;
+    this.#socket = socket;
+    this.#link = link;
+    this.#sessions = new SocketIoSessions({
+      deps,
+      link,
+      answers: this.#answers,
+      device: auth.device ?? null,
+      onEnd: (code, reason) => this.#end(code, reason),
+    });
+    socket.onAny((name: string, ...args: unknown[]) => this.#take(name, args));
+    socket.on('disconnect', () => this.#close());
+  }
+
+  /** Greets; `identity` is null for a guest. */
+  start(identity: Identity | null, auth: SocketIoAuth): void {
+    if (!identity) {
+      this.#greet();
+      return;
+    }
+    const enter = () =>
+      this.#signIn(identity, auth).catch((error: unknown) => {
+        this.#fail(error, {});
+        this.#link.end(closeCodes.restarting.code, closeCodes.restarting.reason);
+      });
+    this.#do(0, enter);
+  }
+
+  /** Sends the client away; it comes back by itself. */
+  restart(retryAfterMs: number): void {
+    const { code, reason } = closeCodes.restarting;
+    const error = new PublicError('unavailable', 'The gateway is restarting. Connect again.');
+    this.#fail(error, { details: { retry_after_ms: retryAfterMs } });
+    this.#link.end(code, `${reason}; retry_after_ms=${retryAfterMs}`);
+  }
+
+  #take(name: string, args: unknown[]): void {
+    const answer = typeof args.at(-1) === 'function' ? (args.pop() as Answer) : undefined;
+    const [payload] = args;
+    const chars = JSON.stringify(payload)?.length ?? 0;
+    const isTaken = this.#do(chars, () => this.#handle(name, payload, answer));
+    if (isTaken) return;
+    const words = `More than ${maxWaitingEvents} events wait for their answer. Wait for some, then send this again.`;
+    this.#fail(new PublicError('rate_limit', words), { id: idIn(payload), answer });
+  }
+
+  #do(chars: number, work: () => Promise<void>): boolean {
+    return this.#queue.add(chars, () => this.#deps.inFlight.track(this.#attempt(work)));
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    if (!this.#link.isOpen) return;
+    try {
+      await work();
+    } catch (error) {
+      this.#fail(error, {});
+    }
+  }
+
+  async #handle(name: string, raw: unknown, answer: Answer | undefined): Promise<void> {
+    try {
+      const event = parseSocketIoEvent(name, raw);
+      if (event.name === 'auth') await this.#signIn(await this.#deps.verifyToken(event.payload.token), null);
+      else await this.#perform(event, this.#required(), answer);
+      if (!acked.has(event.name)) answer?.({ ...('id' in event.payload ? { id: event.payload.id } : {}) });
+    } catch (error) {
+      this.#fail(error, { id: idIn(raw), answer });
+    }
+  }
+
+  async #perform(
+    event: Exclude<SocketIoClientEvent, { name: 'auth' }>,
+    identity: Identity,
+    answer: Answer | undefined,
+  ): Promise<void> {
+    if (event.name === 'leave') {
+      this.#sessions.leave(event.payload.session_id, leftCode, 'Left');
+      return;
+    }
+    if (event.name === 'resume') {
+      await this.#resume(event.payload, identity);
+      return;
+    }
+    const sessionId = await this.#sessionOf(event, identity);
+    const session = await this.#sessions.join(identity, sessionId, null);
+    const { session_id: _, ...payload } = event.payload;
+    const type = event.name === 'user_message' ? 'message' : event.name;
+    const id = payload.id ?? uuidv7();
+    if (answer && acked.has(event.name)) this.#answers.expect(id, answer);
+    session.read({ ...payload, type, id });
+  }
+
+  async #resume(
+    payload: { session_id?: string | undefined; last_seq?: number | undefined },
+    identity: Identity,
+  ): Promise<void> {
+    const sessionId = payload.session_id ?? this.#sessions.only ?? (await this.#defaultOf(identity));
+    const joined = this.#sessions.get(sessionId);
+    const { last_seq } = payload;
+    if (!joined) await this.#sessions.join(identity, sessionId, last_seq ?? null);
+    else if (last_seq !== undefined) joined.read({ type: 'resume', last_seq });
+  }
+
+  async #sessionOf(event: SessionEvent, identity: Identity): Promise<string> {
+    const { session_id } = event.payload;
+    if (session_id !== undefined) return session_id;
+    if (event.name === 'user_message') return this.#defaultOf(identity);
+    const { only } = this.#sessions;
+    if (only !== null) return only;
+    const words = `This connection takes part in ${this.#sessions.size} sessions. Say which one in "session_id".`;
+    throw new PublicError('validation_error', words);
+  }
+
+  #defaultOf(identity: Identity): Promise<string> {
+    return getOrCreateDefaultSession(this.#deps.db, identity);
+  }
+
+  #required(): Identity {
+    if (this.#identity) return this.#identity;
+    throw new PublicError('unauthorized', 'You are a guest. Send "auth" with a token first.');
+  }
+
+  /** Makes the connection somebody's, and takes part where they did; the same user again goes on as before. */
+  async #signIn(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
+    await this.#sessions.settled();
+    const before = this.#identity;
+    if (before && (before.userId !== identity.userId || before.tenant !== identity.tenant))
+      this.#sessions.forget();
+    else this.#sessions.suspend();
+    this.#unregister();
+    const id = uuidv7();
+    const { tenant, userId, tokenId } = identity;
+    const close = (reason: CloseReason, detail?: string) => {
+      const { code, reason: text } = closeCodes[reason];
+      this.#end(code, detail === undefined ? text : `${text}; ${detail}`);
+    };
+    const row = { connectionId: id, sessionId: null, tenant, userId, device: null, tokenId, close };
+    this.#identity = identity;
+    this.#registration = id;
+    const answer = await this.#deps.registry.register(row);
+    if ('refused' in answer) {
+      this.#fail(tooMany(), {});
+      this.#link.end(closeCodes.tooMany.code, closeCodes.tooMany.reason);
+      return;
+    }
+    // Signed out, or gone, while the store was asked.
+    if (this.#identity !== identity) return;
+    this.#armExpiry(identity);
+    this.#greet();
+    await this.#rejoin(identity, auth);
+  }
+
+  /** Where it was before, where it says that it was, or in the default session if there is one. */
+  async #rejoin(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
+    const wanted = new Map<string, number | null>([...cursorsOf(auth?.offset), ...this.#sessions.cursors]);
+    const named = Object.entries(auth?.sessions ?? {});
+    for (const [sessionId, after] of named) wanted.set(sessionId, after ?? wanted.get(sessionId) ?? null);
+    for (const [sessionId, after] of wanted) {
+      await this.#sessions.join(identity, sessionId, after).catch((error: unknown) => {
+        const known = publicError(error);
+        if (!refusals.has(known.code)) throw error;
+        this.#sessions.leave(sessionId, closeCodes.sessionNotFound.code, closeCodes.sessionNotFound.reason);
+        // What only Socket.IO remembered nobody has asked for.
+        if (named.some(([name]) => name === sessionId)) this.#fail(known, { sessionId });
+      });
+    }
+    if (wanted.size > 0) return;
+    const found = await findDefaultSession(this.#deps.db, identity);
+    if (found !== null) await this.#sessions.join(identity, found, null);
+  }
+
+  #greet(): void {
+    const user = this.#identity;
+    this.#link.emit({
+      event: 'connection_established',
+      payload: {
+        status: 'connected',
+        session_id: this.#socket.id,
+        authenticated: user !== null,
+        user: user && { id: user.userId, email: user.email, name: user.name },
+        timestamp: Date.now(),
+      },
+    });
+  }
+
+  #armExpiry(identity: Identity): void {
+    clearTimeout(this.#expiry);
+    if (identity.expiresAt === null) return;
+    const waitMs = Math.min(Math.max(0, identity.expiresAt - Date.now()), maxTimerMs);
+    this.#expiry = setTimeout(() => {
+      if (identity.expiresAt !== null && identity.expiresAt > Date.now()) this.#armExpiry(identity);
+      else this.#expire();
+    }, waitMs);
+  }
+
+  /** The client is a guest again, and its sessions wait for its next token. */
+  #expire(): void {
+    if (!this.#identity) return;
+    this.#identity = null;
+    clearTimeout(this.#expiry);
+    this.#sessions.suspend();
+    this.#unregister();
+    const words = 'The token has expired. Send "auth" with a new one; delivery goes on where it was.';
+    this.#fail(new PublicError('unauthorized', words), {});
+  }
+
+  #end(code: number, reason: string): void {
+    if (code === closeCodes.tokenExpired.code) this.#expire();
+    else if (code === closeCodes.unauthorized.code) {
+      this.#fail(
+        new PublicError('unauthorized', 'The token is no longer accepted. Connect with a new one.'),
+        {},
+      );
+      this.#link.dismiss();
+    } else this.#link.end(code, reason);
+  }
+
+  #fail(
+    error: unknown,
+    about: {
+      id?: string | undefined;
+      sessionId?: string;
+      answer?: Answer | undefined;
+      details?: { retry_after_ms: number };
+    },
+  ): void {
+    const known = publicError(error);
+    if (known !== error)
+      this.#deps.logger.error({ err: error, socket_id: this.#socket.id }, 'an event failed');
+    if (this.#link.isOverrun) {
+      this.#link.end(closeCodes.tooSlow.code, closeCodes.tooSlow.reason);
+      return;
+    }
+    const payload = {
+      type: socketIoErrorTypes[known.code],
+      message: known.message,
+      timestamp: Date.now(),
+      session_id: about.sessionId ?? this.#socket.id,
+      code: known.code,
+      ...(about.id === undefined ? {} : { id: about.id }),
+      ...(about.details === undefined ? {} : { details: about.details }),
+    };
+    this.#link.emit({ event: 'error', payload });
+    about.answer?.({ error: payload });
+  }
+
+  #unregister(): void {
+    if (this.#registration !== null) this.#deps.registry.unregister(this.#registration);
+    this.#registration = null;
+  }
+
+  #close(): void {
+    clearTimeout(this.#expiry);
+    this.#identity = null;
+    this.#sessions.forget();
+    this.#unregister();
+  }
+}
+
+/** In `session_left`: the client asked for it. */
+const leftCode = 1000;
+const refusals = new Set(['not_found', 'forbidden']);
+
+function idIn(payload: unknown): string | undefined {
+  if (payload === null || typeof payload !== 'object' || !('id' in payload)) return undefined;
+  return typeof payload.id === 'string' && payload.id.length <= limits.clientIdChars ? payload.id : undefined;
+}

@@ -1,0 +1,128 @@
+import type { TemplatedApp } from 'uWebSockets.js';
+import { Server, type Socket } from 'socket.io';
+import { PublicError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
+import { type SocketIoAuth, socketIoAuth } from '../protocol/socket-io.ts';
+import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
+import type { Identity } from './auth.ts';
+import { bearerToken } from './credentials.ts';
+import type { OriginCheck } from './origins.ts';
+import { publicError } from './public-errors.ts';
+import { SocketIoClient, type SocketIoClientDeps } from './socket-io-client.ts';
+import { SocketIoEngine } from './socket-io-engine.ts';
+import { SocketIoLink } from './socket-io-link.ts';
+
+export interface SocketIoDeps extends SocketIoClientDeps {
+  isAllowedOrigin: OriginCheck;
+  isDraining(): boolean;
+  timings: { idleMs: number; pingMs: number };
+}
+
+/** What a handshake said, once it is believed. */
+interface Admitted {
+  identity: Identity | null;
+  auth: SocketIoAuth;
+}
+
+export interface SocketIo {
+  /** Connections that are open. */
+  readonly size: number;
+  /** Sends everybody away; they come back by themselves, on this gateway or another. */
+  closeAll(): void;
+}
+
+/** A client that has opened a connection and joined nothing is closed after this. */
+const connectTimeoutMs = 10_000;
+const restartLeastMs = 200;
+const restartSpreadMs = 1_500;
+
+/** Socket.IO on the gateway's own port, under `/socket.io/`. */
+export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
+  const { logger, timings } = deps;
+  const io = new Server({
+    serveClient: false,
+    maxHttpBufferSize: limits.frameBytes,
+    pingInterval: timings.pingMs,
+    pingTimeout: Math.max(1, timings.idleMs - timings.pingMs),
+    connectTimeout: connectTimeoutMs,
+    // Compressing waits, and what it waits for may be gone by then.
+    httpCompression: false,
+  });
+  const engine = new SocketIoEngine(deps);
+  engine.attach(io, app);
+  const clients = new Set<SocketIoClient>();
+  const asked = new WeakSet<object>();
+
+  io.use((socket, next) => {
+    // Each asks again for everything; one is enough, and only one can be answered.
+    if (asked.has(socket.conn)) {
+      next(new Error('One connection to a namespace is enough'));
+      return;
+    }
+    asked.add(socket.conn);
+    admit(deps, socket).then(
+      (admitted) => {
+        socket.data = admitted;
+        // Socket.IO's client sends the last offset back where it got a `pid`.
+        Reflect.set(socket, 'pid', socket.id);
+        next();
+      },
+      (error: unknown) => refuse(deps, socket, error, next),
+    );
+  });
+  io.on('connection', (socket) => {
+    const { identity, auth } = socket.data as Admitted;
+    const link = new SocketIoLink(socket, engine);
+    const client = new SocketIoClient(deps, { socket, link, auth });
+    clients.add(client);
+    const ids = { socket_id: socket.id, authenticated: identity !== null };
+    logger.info({ ...ids, transport: socket.conn.transport.name }, 'Socket.IO client connected');
+    socket.on('disconnect', (reason) => {
+      clients.delete(client);
+      logger.info({ ...ids, reason }, 'Socket.IO client disconnected');
+    });
+    client.start(identity, auth);
+  });
+
+  return {
+    get size() {
+      return clients.size;
+    },
+    closeAll() {
+      for (const client of [...clients]) {
+        client.restart(Math.round(restartLeastMs + Math.random() * restartSpreadMs));
+      }
+      void io.close();
+    },
+  };
+}
+
+/** @throws PublicError `unauthorized` and what verifying says, `validation_error` for the rest of `auth` */
+async function admit(deps: SocketIoDeps, socket: Socket): Promise<Admitted> {
+  const { auth: said, headers } = socket.handshake;
+  const parsed = socketIoAuth.safeParse(said);
+  if (!parsed.success) {
+    const field = parsed.error.issues[0]?.path.join('.') ?? 'auth';
+    if (field === 'token') throw new PublicError('unauthorized', 'The token in "auth" must be text.');
+    throw new PublicError('validation_error', `Field "auth.${field}": ${parsed.error.issues[0]?.message}.`);
+  }
+  const token = parsed.data.token ?? bearerToken(headers.authorization ?? '');
+  if (token === null && headers.authorization !== undefined) {
+    throw new PublicError('unauthorized', 'The header is not "Authorization: Bearer <JWT>".');
+  }
+  return { identity: token === null ? null : await deps.verifyToken(token), auth: parsed.data };
+}
+
+function refuse(deps: SocketIoDeps, socket: Socket, error: unknown, next: (error: Error) => void): void {
+  const known = publicError(error);
+  if (known !== error) deps.logger.error({ err: error, socket_id: socket.id }, 'a handshake failed');
+  if (known.code !== 'unauthorized' && known.code !== 'validation_error') {
+    // A client that is refused stays away; one whose connection ends comes back.
+    socket.conn.close();
+    return;
+  }
+  const isToken = known.code === 'unauthorized';
+  const refusal = new Error(isToken ? 'Authentication error' : known.message);
+  const data = { type: socketIoErrorTypes[known.code], code: known.code, message: known.message };
+  next(Object.assign(refusal, { data }));
+}
