@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { getOrCreateDefaultSession } from '../../src/store/default-session.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { SocketIoTestClient, type Way } from '../helpers/socket-io-client.ts';
-import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
 let harness: GatewayHarness;
