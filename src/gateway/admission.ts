@@ -1,18 +1,20 @@
 import type { Logger } from 'pino';
 import type { CloseReason } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
+import { feedId } from '../protocol/feed-id.ts';
 import type { Db } from '../store/db.ts';
 import { sessionAccess } from '../store/sessions.ts';
 import type { Identity, VerifyToken } from './auth.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
-import { type FrameFilter, filterOf } from './frame-filter.ts';
+import { type FrameFilter, feedFilter, filterOf } from './frame-filter.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { sessionIdPattern } from './session-id.ts';
 
 /** What a WebSocket request says; copied out of it, because it is gone after the handler returns. */
 export interface SocketRequest {
-  sessionId: string;
+  /** null: the caller's own feed. */
+  sessionId: string | null;
   query: URLSearchParams;
   authorization: string;
   protocols: string;
@@ -66,15 +68,28 @@ async function check(deps: AdmissionDeps, request: SocketRequest): Promise<Admis
   const { token } = socketCredentials(request);
   if (token === null) return { refused: 'unauthorized' };
   const identity = await deps.verifyToken(token);
-  if (!sessionIdPattern.test(sessionId)) return { refused: 'sessionNotFound' };
-  const { userId, tenant } = identity;
-  const access = await sessionAccess(deps.db, { sessionId, tenant, userId });
-  if (access === 'missing') return { refused: 'sessionNotFound' };
-  if (access === 'denied') return { refused: 'accessDenied' };
+  const place = sessionId === null ? ownFeed(identity) : await allowedPlace(deps.db, sessionId, identity);
+  if ('refused' in place) return place;
   const lastSeq = startingPoint(query);
-  const filter = filterOf(query.get('events'));
-  const hub = await deps.hubs.acquire(sessionId);
+  const asked = filterOf(query.get('events'));
+  const filter = sessionId === null ? feedFilter(asked) : asked;
+  const hub = await deps.hubs.acquire(place.id);
   return hub ? { granted: { identity, hub, lastSeq, filter } } : { refused: 'sessionNotFound' };
+}
+
+function ownFeed({ tenant, userId }: Identity): { id: string } {
+  return { id: feedId(tenant, userId) };
+}
+
+async function allowedPlace(
+  db: Db,
+  sessionId: string,
+  { tenant, userId }: Identity,
+): Promise<{ id: string } | { refused: CloseReason }> {
+  if (!sessionIdPattern.test(sessionId)) return { refused: 'sessionNotFound' };
+  const access = await sessionAccess(db, { sessionId, tenant, userId });
+  if (access === 'missing') return { refused: 'sessionNotFound' };
+  return access === 'denied' ? { refused: 'accessDenied' } : { id: sessionId };
 }
 
 export function socketCredentials(request: SocketRequest): Credentials {

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { clientFrame } from '../protocol/client-frames.ts';
+import {
+  clientFrame,
+  pingFrame,
+  pongFrame,
+  resumeFrame,
+  toolApprovalFrame,
+} from '../protocol/client-frames.ts';
+import { feedFrame } from '../protocol/feed-frames.ts';
 import { eventFrame, liveFrame } from '../protocol/server-frames.ts';
 
 /** What the AsyncAPI document says of one way over which messages come and go. */
@@ -13,13 +20,26 @@ export interface Channel {
   toClient: readonly z.ZodType[];
 }
 
+const streamQuery = z.object({ last_seq: z.coerce.number().int().min(0).optional() });
+const feedLive = new Set(['welcome', 'cursor', 'resync', 'ack', 'error', 'ping', 'pong']);
+
 /** All channels, by name. Each message needs a `meta({ id })`, in src/protocol/document-names.ts. */
 export const channels: Record<string, Channel> = {
   session: {
     address: '/v1/sessions/{session_id}/ws',
     summary: 'One session over a native WebSocket.',
-    query: z.object({ last_seq: z.coerce.number().int().min(0).optional() }),
+    query: streamQuery,
     fromClient: clientFrame.options,
     toClient: [...eventFrame.options, ...liveFrame.options],
+  },
+  feed: {
+    address: '/v1/feed',
+    summary: 'What concerns you across your sessions, over a native WebSocket.',
+    query: streamQuery,
+    fromClient: [toolApprovalFrame, resumeFrame, pingFrame, pongFrame],
+    toClient: [
+      ...feedFrame.options,
+      ...liveFrame.options.filter(({ shape }) => feedLive.has(shape.type.value)),
+    ],
   },
 };

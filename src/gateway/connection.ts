@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
+import { feedOwner } from '../protocol/feed-id.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
 import { maySee } from '../store/events.ts';
@@ -69,7 +70,7 @@ export class Connection implements HubMember {
     const { userId, email, name } = this.identity;
     this.send({
       type: 'welcome',
-      session_id: this.sessionId,
+      session_id: feedOwner(this.sessionId) ? 'feed' : this.sessionId,
       connection_id: this.id,
       user: { id: userId, email, name },
       last_seq: hub.lastSeq,

@@ -2,9 +2,9 @@ import type { WebSocket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import type { CloseReason } from '../protocol/close-codes.ts';
 import type { Granted } from './admission.ts';
-import type { Commands } from './commands.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
+import type { FrameCommands } from './feed-commands.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
@@ -25,7 +25,8 @@ export interface SocketHandler {
 export interface ConnectionsDeps {
   hubs: SessionHubs;
   registry: ConnectionRegistry;
-  commands: Commands;
+  /** What frames may ask for, in a session or in a feed. */
+  commandsOf(sessionId: string): FrameCommands;
   inFlight: InFlight;
   readEvents: ReadEvents;
   timings: { idleMs: number; pingMs: number; sweepMs: number };
@@ -59,7 +60,7 @@ export class Connections {
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
   open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
-    const { hubs, registry, commands, inFlight, readEvents, logger } = this.#deps;
+    const { hubs, registry, commandsOf, inFlight, readEvents, logger } = this.#deps;
     const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
@@ -73,6 +74,7 @@ export class Connections {
       readEvents,
       logger,
     });
+    const commands = commandsOf(sessionId);
     const track = <T>(work: Promise<T>) => inFlight.track(work);
     const reader = new FrameReader({ connection, commands, logger, track });
     const now = performance.now();

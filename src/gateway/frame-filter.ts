@@ -24,3 +24,8 @@ export function filterOf(events: string | null): FrameFilter | null {
   }
   return ({ type }) => types.has(type) || always.has(type);
 }
+
+/** In a feed nothing runs, so nothing is said of it. */
+export function feedFilter(asked: FrameFilter | null): FrameFilter {
+  return (frame) => frame.type !== 'agent_status' && (asked === null || asked(frame));
+}

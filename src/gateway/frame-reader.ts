@@ -3,8 +3,9 @@ import { type ClientFrame, frameId } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
-import type { Caller, Commands, Done } from './commands.ts';
+import type { Caller, Done } from './commands.ts';
 import type { Connection } from './connection.ts';
+import type { FrameCommands } from './feed-commands.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { publicError } from './public-errors.ts';
 import { readFrame } from './read-frame.ts';
@@ -16,14 +17,14 @@ const maxWaitingChars = 4 * limits.frameBytes;
 /** Reads the frames of one connection and answers each, in their order. Nothing it is given makes it throw. */
 export class FrameReader {
   readonly #connection: Connection;
-  readonly #commands: Commands;
+  readonly #commands: FrameCommands;
   readonly #logger: Logger;
   readonly #queue = new FrameQueue({ maxFrames: maxWaitingFrames, maxChars: maxWaitingChars });
   readonly #track: <T>(work: Promise<T>) => Promise<T>;
 
   constructor(options: {
     connection: Connection;
-    commands: Commands;
+    commands: FrameCommands;
     logger: Logger;
     /** Keeps an eye on what is under way, for the drain. */
     track<T>(work: Promise<T>): Promise<T>;

@@ -1,13 +1,13 @@
 import './header-bound.ts';
 import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readDraft } from '../store/drafts.ts';
-import { type EventRange, lastSeqs, readEvents } from '../store/events.ts';
-import { readLiveState } from '../store/live-state.ts';
+import { feedOwner } from '../protocol/feed-id.ts';
 import { Commands } from './commands.ts';
 import { ConnectionRegistry } from './connection-registry.ts';
 import { Connections } from './connections.ts';
+import { deliveryStore } from './delivery-store.ts';
 import { type GatewayDeps, gatewayTimings } from './deps.ts';
+import { FeedCommands } from './feed-commands.ts';
 import { GatewayLife } from './gateway-life.ts';
 import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
@@ -46,14 +46,10 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const timings = { ...gatewayTimings, ...deps.timings };
   let isDraining = false;
   const inFlight = new InFlight();
-  const store = {
-    readLiveState: (sessionId: string) => readLiveState(db, sessionId),
-    readEvents: (range: EventRange) => readEvents(db, range),
-    readDraft: (messageId: string) => readDraft(db, messageId),
-    lastSeqs: (sessionIds: string[]) => lastSeqs(db, sessionIds),
-  };
+  const store = deliveryStore(db);
   const hubs = new SessionHubs({ store, live, logger, timings: timings.hub });
   const commands = new Commands({ db, live, turns, inFlight, logger });
+  const feedCommands = new FeedCommands({ db, commands });
   const graceMs = deps.config.SESSION_SUSPEND_AFTER_MS;
   const registry = new ConnectionRegistry({
     db,
@@ -70,7 +66,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const connections = new Connections({
     hubs,
     registry,
-    commands,
+    commandsOf: (sessionId) => (feedOwner(sessionId) ? feedCommands : commands),
     inFlight,
     readEvents: store.readEvents,
     timings,
@@ -93,7 +89,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   });
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
-  serveApprovals(router, { db, commands });
+  serveApprovals(router, { db, feedCommands });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   serveDocuments(router);
   router.rest();

@@ -1,10 +1,12 @@
 import { approvalStatus, approvalsPage } from '../protocol/approvals.ts';
 import { toolApprovalFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
+import { feedId } from '../protocol/feed-id.ts';
 import { ackFrame } from '../protocol/server-frames.ts';
-import { listApprovals, sessionOfCall } from '../store/approvals.ts';
+import { listApprovals } from '../store/approvals.ts';
 import type { Db } from '../store/db.ts';
-import type { Commands } from './commands.ts';
+import type { Caller } from './commands.ts';
+import type { FeedCommands } from './feed-commands.ts';
 import { HttpFault } from './http-exchange.ts';
 import { pageQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
@@ -27,8 +29,8 @@ const about = {
 } satisfies Record<string, RouteDescription>;
 
 /** `/v1/approvals`: the inbox of whoever may decide, and its decisions. */
-export function serveApprovals(router: HttpRouter, deps: { db: Db; commands: Commands }): void {
-  const { db, commands } = deps;
+export function serveApprovals(router: HttpRouter, deps: { db: Db; feedCommands: FeedCommands }): void {
+  const { db, feedCommands } = deps;
 
   router.get('/v1/approvals', about.list, async (call, { tenant, userId }) => {
     const query = valid(listQuery, Object.fromEntries(call.query));
@@ -39,9 +41,8 @@ export function serveApprovals(router: HttpRouter, deps: { db: Db; commands: Com
     const frame = readFrame({ ...(await call.body()), type: 'tool_approval', tool_call_id: call.id });
     if (frame.type !== 'tool_approval')
       throw new PublicError('processing_error', 'The body became another frame.');
-    const sessionId = await sessionOfCall(db, { toolCallId: frame.tool_call_id, tenant, userId });
-    if (sessionId === null) throw new PublicError('not_found', 'There is no such tool call for you.');
-    const done = await commands.decision({ sessionId, userId, via: 'http' }, frame);
+    const caller: Caller = { sessionId: feedId(tenant, userId), userId, via: 'http' };
+    const done = await feedCommands.decision(caller, frame);
     const { disposition, decision } = done.ack;
     if (disposition === 'conflict') {
       const words = `This call was decided before: ${decision?.decision} by ${decision?.by}. That stands.`;

@@ -37,16 +37,28 @@ const tooManyBack = 'retry_after_ms=5000';
 /** For what has no code of ours: the request itself can never be served. */
 const policyViolation = 1008;
 
-/** `GET /v1/sessions/{id}/ws`: the upgrade, and the way from a socket's events to its connection. */
+const paths = { session: '/v1/sessions/:id/ws', feed: '/v1/feed' };
+
+/** A session's and the feed's WebSocket: the upgrade, and the way from a socket's events to its connection. */
 export function serveWebSocket(app: TemplatedApp, deps: SocketDeps): void {
-  app.ws<SocketData>('/v1/sessions/:id/ws', {
+  serve(app, paths.session, deps, (req) => req.getParameter(0) ?? '');
+  serve(app, paths.feed, deps, () => null);
+}
+
+function serve(
+  app: TemplatedApp,
+  path: string,
+  deps: SocketDeps,
+  sessionOf: (req: HttpRequest) => string | null,
+): void {
+  app.ws<SocketData>(path, {
     maxPayloadLength: limits.frameHardCapBytes,
     // 0: uWebSockets.js drops nothing by itself; our own bound is asked before each send.
     maxBackpressure: 0,
     idleTimeout: transportIdleSeconds,
     sendPingsAutomatically: false,
     compression: 0,
-    upgrade: (res, req, context) => upgrade(deps, res, req, context),
+    upgrade: (res, req, context) => upgrade(deps, sessionOf(req), res, req, context),
     open: (ws) => open(deps, ws),
     message: (ws, message, isBinary) => receive(ws.getUserData().handler, message, isBinary),
     drain: (ws) => ws.getUserData().handler?.drained(),
@@ -58,13 +70,19 @@ export function serveWebSocket(app: TemplatedApp, deps: SocketDeps): void {
  * Upgrades at once, and asks who it is afterwards. An upgrade that waits for that (`res.cork(() => res.upgrade())` after
  * an `await`) now and then closes the new socket with 1006: uNetworking/uWebSockets#1928, in the version we have.
  */
-function upgrade(deps: SocketDeps, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+function upgrade(
+  deps: SocketDeps,
+  sessionId: string | null,
+  res: HttpResponse,
+  req: HttpRequest,
+  context: us_socket_context_t,
+): void {
   if (!deps.isAllowedOrigin(req.getHeader('origin'))) {
     res.writeStatus('403 Forbidden').end('This origin may not connect; see ALLOWED_ORIGINS.');
     return;
   }
   const request = {
-    sessionId: req.getParameter(0) ?? '',
+    sessionId,
     query: new URLSearchParams(req.getQuery()),
     authorization: req.getHeader('authorization'),
     protocols: req.getHeader('sec-websocket-protocol'),
@@ -138,7 +156,7 @@ async function register(
   try {
     const answer = await deps.registry.register({
       connectionId,
-      sessionId: granted.hub.sessionId,
+      sessionId: data.request.sessionId,
       tenant,
       userId,
       device,

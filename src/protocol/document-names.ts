@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { clientFrame } from './client-frames.ts';
+import { feedFrame } from './feed-frames.ts';
 import { messageView, problem, sessionView } from './http.ts';
 import { eventFrame, liveFrame, serverFrame } from './server-frames.ts';
 
 // Names under which schemas stand in the generated documents. A frame is called by its type and what it is.
 for (const option of clientFrame.options) name(`Client${pascal(option.shape.type.value)}`, option);
 for (const option of eventFrame.options) name(`Event${pascal(option.shape.type.value)}`, option);
+for (const option of feedFrame.options) name(`Feed${pascal(option.shape.type.value)}`, option);
 for (const option of liveFrame.options) name(`Live${pascal(option.shape.type.value)}`, option);
 
 name('ClientFrame', clientFrame);
 name('EventFrame', eventFrame);
+name('FeedFrame', feedFrame);
 name('LiveFrame', liveFrame);
 name('ServerFrame', serverFrame);
 name('Session', sessionView);
@@ -25,10 +28,11 @@ function name(id: string, schema: z.ZodType): void {
   z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });
 }
 
-/** All frames of the native protocol, by name. */
+/** All frames of the native protocol and of the feed, by name. */
 export const nativeFrames = {
   ClientFrame: clientFrame,
   EventFrame: eventFrame,
+  FeedFrame: feedFrame,
   LiveFrame: liveFrame,
   ServerFrame: serverFrame,
 };

@@ -37,16 +37,6 @@ export const feedFrame = z.discriminatedUnion('type', [
 ]);
 export type FeedFrame = z.infer<typeof feedFrame>;
 
-/** The first frame of a feed's connection. */
-export const feedWelcomeFrame = z.object({
-  type: z.literal('welcome'),
-  connection_id: z.string(),
-  user: z.object({ id: z.string(), email: z.string().nullable(), name: z.string().nullable() }),
-  last_seq: z.int().nonnegative().describe('where the feed is'),
-  heartbeat_ms: z.int(),
-  protocol: z.literal('turngate.v1'),
-});
-
 export function isFeedEvent(event: EventFrame): event is FeedEvent {
   return Object.hasOwn(feedReaders, event.type);
 }

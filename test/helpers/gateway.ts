@@ -58,6 +58,8 @@ export interface GatewayHarness {
   connect(sessionId: string, options?: ConnectOptions): Promise<SessionClient>;
   /** Opens a socket and waits for nothing. */
   dial(sessionId: string, options?: ConnectOptions): Promise<SessionClient>;
+  /** The same for the feed of whoever has the token. */
+  dialFeed(options?: ConnectOptions): Promise<SessionClient>;
   close(): Promise<void>;
 }
 
@@ -115,14 +117,16 @@ export async function openGatewayHarness(
   const ws = `ws://127.0.0.1:${gateway.port}`;
   await until(async () => (await fetch(`${http}/readyz`)).status === 200);
   const clients: SessionClient[] = [];
-  const dial = async (sessionId: string, connect: ConnectOptions = {}) => {
-    const client = new SessionClient(`${ws}/v1/sessions/${sessionId}/ws`, {
+  const dialPath = async (path: string, connect: ConnectOptions = {}) => {
+    const client = new SessionClient(`${ws}${path}`, {
       ...connect,
       token: connect.token === undefined ? await signToken() : connect.token,
     });
     clients.push(client);
     return client;
   };
+  const dial = (sessionId: string, connect?: ConnectOptions) =>
+    dialPath(`/v1/sessions/${sessionId}/ws`, connect);
   let isClosed = false;
   return {
     db,
@@ -140,6 +144,7 @@ export async function openGatewayHarness(
       ]);
     },
     dial,
+    dialFeed: (connect) => dialPath('/v1/feed', connect),
     async connect(sessionId, connect) {
       const client = await dial(sessionId, connect);
       await client.frame('welcome');

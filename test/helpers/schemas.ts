@@ -39,7 +39,8 @@ const frames = validatorsOf(closed(schema));
 export function frameFaults(frame: unknown): string[] {
   const type = (frame as { type?: string }).type ?? '';
   const pascal = type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  const name = [`Event${pascal}`, `Live${pascal}`].find((id) => names.includes(id));
+  const durable = Object.hasOwn(frame as object, 'session_seq') ? 'Feed' : 'Event';
+  const name = [`${durable}${pascal}`, `Live${pascal}`].find((id) => names.includes(id));
   if (name === undefined) return [`no schema of "${type}"`];
   return faultsOf(frames(`/$defs/${name}`), frame);
 }

@@ -6,6 +6,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { clientFrame } from '../../src/protocol/client-frames.ts';
+import { feedFrame } from '../../src/protocol/feed-frames.ts';
 import { eventFrame, liveFrame } from '../../src/protocol/server-frames.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { closed, faultsOf, frameFaults, validatorsOf } from '../helpers/schemas.ts';
@@ -55,7 +56,7 @@ describe('the documents that the gateway serves are valid', () => {
     const document = await served<{ $defs: Record<string, object> }>('/v1/schema.json');
     const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
     for (const name of Object.keys(document.$defs)) ajv.compile({ ...document, $ref: `#/$defs/${name}` });
-    const types = [clientFrame, eventFrame, liveFrame].flatMap(({ options }) =>
+    const types = [clientFrame, eventFrame, feedFrame, liveFrame].flatMap(({ options }) =>
       options.map((option) => option.shape.type.value),
     );
     const told = Object.values(document.$defs).flatMap((schema) => {

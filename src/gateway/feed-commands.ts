@@ -1,0 +1,53 @@
+import type { ToolApprovalFrame } from '../protocol/client-frames.ts';
+import { PublicError } from '../protocol/errors.ts';
+import { feedOwner } from '../protocol/feed-id.ts';
+import type { Right } from '../protocol/roles.ts';
+import { sessionOfCall } from '../store/approvals.ts';
+import type { Db } from '../store/db.ts';
+import type { Caller, Commands, Done } from './commands.ts';
+
+/** What frames ask for; the same of a session and of a feed. */
+export type FrameCommands = Pick<Commands, 'check' | 'message' | 'decision' | 'cancel'>;
+
+/** What clients may ask for over a feed: decisions, in whichever of their sessions the call waits. */
+export class FeedCommands implements FrameCommands {
+  readonly #db: Db;
+  readonly #commands: Commands;
+
+  constructor(deps: { db: Db; commands: Commands }) {
+    this.#db = deps.db;
+    this.#commands = deps.commands;
+  }
+
+  /** Who has a feed may see it. */
+  async check(_: Caller, right: Right): Promise<void> {
+    if (right !== 'see') throw notHere();
+  }
+
+  /**
+   * @param caller whose `sessionId` is their feed's id
+   * @throws PublicError as in a session, and `not_found` for a call of a session in which the caller takes no part
+   */
+  async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
+    const owner = feedOwner(caller.sessionId);
+    const call = owner && { ...owner, toolCallId: frame.tool_call_id };
+    const sessionId = call && (await sessionOfCall(this.#db, call));
+    if (sessionId === null) throw new PublicError('not_found', 'There is no such tool call for you.');
+    return this.#commands.decision({ ...caller, sessionId }, frame);
+  }
+
+  async message(): Promise<Done> {
+    throw notHere();
+  }
+
+  async cancel(): Promise<Done> {
+    throw notHere();
+  }
+}
+
+function notHere(): PublicError {
+  return new PublicError(
+    'validation_error',
+    'A feed takes "tool_approval", "resume", "ping" and "pong". Send this to the session.',
+  );
+}
