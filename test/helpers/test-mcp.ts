@@ -1,8 +1,9 @@
 /**
- * A real MCP server for tests, run as `node test/helpers/test-mcp.ts`. EFFECTS_FILE names the file that `effect`
- * and `effect_idempotent` append to: one JSON line per execution, on disk before the wait begins.
+ * A real MCP server for tests, run as `node test/helpers/test-mcp.ts`. EFFECTS_FILE names the file that `effect`,
+ * `effect_idempotent` and `hold…` append to: one JSON line per execution (and one where a `hold…` hears that it is
+ * cancelled), on disk before the wait begins.
  */
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
@@ -67,6 +68,27 @@ for (const [name, annotations] of [
       appendEffect(name, input.text, extra);
       await delay(input.wait_ms);
       return text(`appended ${input.text}`);
+    },
+  );
+}
+
+for (const [name, readOnlyHint] of [
+  ['hold', true],
+  ['hold_effect', false],
+] as const) {
+  server.registerTool(
+    name,
+    {
+      description:
+        'Appends a line to the effects file, then waits until the file is there, or it is cancelled.',
+      inputSchema: { file: z.string() },
+      annotations: { readOnlyHint, idempotentHint: false },
+    },
+    async ({ file }, extra) => {
+      appendEffect(name, file, extra);
+      extra.signal.addEventListener('abort', () => appendEffect('cancelled', file, extra));
+      while (!existsSync(file)) await delay(20, undefined, { signal: extra.signal });
+      return text('held until now');
     },
   );
 }

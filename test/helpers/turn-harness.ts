@@ -27,7 +27,7 @@ export interface TurnHarness {
   model: ScriptedModel;
   config: Config;
   env: NodeJS.ProcessEnv;
-  effects(): { tool: string; text: string; tool_call_id: string }[];
+  effects(): { tool: string; text: string; tool_call_id: string; at: number }[];
   startWorker(settings?: Record<string, string>): Promise<RunningWorker>;
   session(approvalTimeoutMs?: number): Promise<string>;
   /** A message as the gateway takes it in, with the wake. Answers the turn's id. */
