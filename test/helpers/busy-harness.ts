@@ -8,7 +8,7 @@ import { readConfig } from '../../src/config/config.ts';
 import type { OnBusy } from '../../src/protocol/on-busy.ts';
 import type { AckFrame, ErrorFrame, EventFrame } from '../../src/protocol/server-frames.ts';
 import { signToken } from './gateway.ts';
-import type { ModelCall, ModelScript, Piece } from './scripted-model.ts';
+import type { ModelCall, Piece } from './scripted-model.ts';
 import { SessionClient } from './session-client.ts';
 import { eventually, openTurnHarness, type TurnHarness } from './turn-harness.ts';
 import { until } from './until.ts';
@@ -35,8 +35,10 @@ export interface BusySession {
   say(content: string, onBusy?: OnBusy, id?: string): Promise<AckFrame | ErrorFrame>;
   /** Waits for the end of a turn. */
   end(turnId: string | undefined): Promise<Extract<EventFrame, { type: 'turn_end' }>>;
-  /** The first turn, held while the model streams, having said `so far `. */
-  streaming(): Promise<Held>;
+  /** The first turn, held while the model streams, having said `so far `; then come `and more` and `then`. */
+  streaming(then?: Piece[]): Promise<Held>;
+  /** …in its n-th step, while the model streams; each step before called a tool. */
+  lastStep(n: number): Promise<Held>;
   /** …while a tool runs that may be repeated. */
   holding(): Promise<Held>;
   /** …while a tool runs, after its approval, that may not. */
@@ -102,11 +104,11 @@ function openSession(
   { id, client, call, folder }: Pick<BusySession, 'id' | 'client' | 'call'> & { folder: string },
 ): BusySession {
   const requests: ModelCall[] = [];
-  /** The first request of this session gets `first`; each later one `answer <n>`. */
-  const script = (first: () => ReturnType<ModelScript>) => {
+  /** The first requests of this session get these replies; each later one `answer <n>`. */
+  const script = (replies: Iterable<Piece>[]) => {
     at.model.script((request) => {
       requests.push(request);
-      return requests.length === 1 ? first() : [`answer ${requests.length}`];
+      return replies[requests.length - 1] ?? [`answer ${requests.length}`];
     });
   };
   const say: BusySession['say'] = async (content, onBusy, messageId = randomUUID()) => {
@@ -122,15 +124,21 @@ function openSession(
         ),
     );
   };
-  const first = async (pieces: () => Iterable<Piece>): Promise<string> => {
-    script(pieces);
+  const first = async (...replies: Iterable<Piece>[]): Promise<string> => {
+    script(replies);
     const ack = await say('first');
     if (ack.type !== 'ack') throw new Error(`The first message was refused: ${ack.error}`);
     return String(ack.turn_id);
   };
+  const speaking = async (before: Piece[][], then: Piece[]): Promise<Held> => {
+    const held = Promise.withResolvers<void>();
+    const turnId = await first(...before, ['so far ', { until: held.promise }, 'and more', ...then]);
+    await client.frame('stream_delta', (frame) => frame.delta.includes('so far'));
+    return { turnId, callId: '', release: held.resolve };
+  };
   const holdWith = async (tool: string) => {
     const file = join(folder, randomUUID());
-    const turnId = await first(() => [{ toolCall: { name: tool, arguments: { file } } }]);
+    const turnId = await first([{ toolCall: { name: tool, arguments: { file } } }]);
     const called = await client.frame('tool_call', (event) => event.turn_id === turnId);
     return { turnId, callId: called.tool_call_id, file, release: () => writeFileSync(file, '') };
   };
@@ -150,11 +158,13 @@ function openSession(
     call,
     say,
     end: (turnId) => client.frame('turn_end', (event) => event.turn_id === turnId),
-    async streaming() {
-      const held = Promise.withResolvers<void>();
-      const turnId = await first(() => ['so far ', { until: held.promise }, 'and more']);
-      await client.frame('stream_delta', (frame) => frame.delta.includes('so far'));
-      return { turnId, callId: '', release: held.resolve };
+    streaming: (then = []) => speaking([], then),
+    lastStep: (n) => {
+      const echo = { toolCall: { name: 'test__echo', arguments: { text: 'on' } } };
+      return speaking(
+        Array.from({ length: n - 1 }, () => [echo]),
+        [],
+      );
     },
     holding: async () => running(await holdWith('test__hold')),
     async holdingOnce() {
