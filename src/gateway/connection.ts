@@ -64,11 +64,19 @@ export class Connection implements HubMember {
     return this.#outlet.isOpen;
   }
 
-  /** Says welcome and begins to deliver. Without a `lastSeq` of its own a client gets the events from the first. */
-  join(hub: SessionHub): void {
+  /**
+   * Says welcome, or `greeting` instead, and begins to deliver. Without a `lastSeq` of its own a client gets the events
+   * from the first.
+   */
+  join(hub: SessionHub, greeting: ServerFrame = this.#welcome(hub)): void {
     this.#hub = hub;
+    this.send(greeting);
+    this.#catchUp();
+  }
+
+  #welcome(hub: SessionHub): ServerFrame {
     const { userId, email, name } = this.identity;
-    this.send({
+    return {
       type: 'welcome',
       session_id: feedOwner(this.sessionId) ? 'feed' : this.sessionId,
       connection_id: this.id,
@@ -76,8 +84,7 @@ export class Connection implements HubMember {
       last_seq: hub.lastSeq,
       heartbeat_ms: limits.pingMs,
       protocol: 'turngate.v1',
-    });
-    this.#catchUp();
+    };
   }
 
   /** Delivers again from after `lastSeq`. */

@@ -22,7 +22,12 @@ export function filterOf(events: string | null): FrameFilter | null {
       `The query "events" is a comma list of frame types; "${named}" is none. Leave the query out to get all.`,
     );
   }
-  return ({ type }) => types.has(type) || always.has(type);
+  return (frame) => types.has(frame.type) || isAlwaysSent(frame);
+}
+
+/** No filter holds this back. */
+export function isAlwaysSent(frame: ServerFrame): boolean {
+  return always.has(frame.type);
 }
 
 /** In a feed nothing runs, so nothing is said of it. */

@@ -9,8 +9,14 @@ export interface HttpCall {
   query: URLSearchParams;
   authorization: string;
   origin: string;
+  /** The media types that the client takes, as it says. */
+  accept: string;
+  /** Where a reader of an event stream was when it lost it; empty where it was nowhere. */
+  lastEventId: string;
   /** Whether the client has gone: nothing may be written then. */
   isAborted(): boolean;
+  /** Calls `handler` when the client goes before the answer's end; at once, where it has gone. */
+  onAborted(handler: () => void): void;
   /**
    * The parsed JSON body; an empty body is `{}`.
    * @throws PublicError `validation_error`, also when the client goes before its end
@@ -24,6 +30,14 @@ export interface HttpAnswer {
   headers?: [string, string][];
   /** What is to happen once the answer is on its way. */
   after?(): void;
+}
+
+/** An answer that goes on. Whoever gives it writes it, and hears of the client's going by `onAborted`. */
+export interface HttpStream {
+  /** @param headers to be written with the others */
+  stream(res: HttpResponse, headers: [string, string][]): void;
+  /** Called instead of `stream` when the client has gone before. */
+  abandon(): void;
 }
 
 /** A failure whose status says more than its code does, or that has more to say than a sentence. */
@@ -67,16 +81,17 @@ type ReadBody = { text: string } | { fault: PublicError };
 /** Reads the whole request; the body is collected while others are served. */
 export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
   let isAborted = false;
-  let giveUp: () => void = () => undefined;
+  const whenAborted: (() => void)[] = [];
   res.onAborted(() => {
     isAborted = true;
-    giveUp();
+    for (const handler of whenAborted.splice(0)) handler();
   });
   const hasBody = !['get', 'head', 'options'].includes(req.getMethod());
   const read = new Promise<ReadBody>((resolve) => {
     // Whoever waits for the rest of the body of a client that is gone would wait for ever.
-    giveUp = () =>
-      resolve({ fault: new PublicError('validation_error', 'The request ended before its body did.') });
+    whenAborted.push(() =>
+      resolve({ fault: new PublicError('validation_error', 'The request ended before its body did.') }),
+    );
     if (hasBody) collect(res, resolve);
     else resolve({ text: '' });
   });
@@ -85,7 +100,13 @@ export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
     query: new URLSearchParams(req.getQuery()),
     authorization: req.getHeader('authorization'),
     origin: req.getHeader('origin'),
+    accept: req.getHeader('accept'),
+    lastEventId: req.getHeader('last-event-id'),
     isAborted: () => isAborted,
+    onAborted: (handler) => {
+      if (isAborted) handler();
+      else whenAborted.push(handler);
+    },
     body: async () => {
       const body = await read;
       if ('fault' in body) throw body.fault;

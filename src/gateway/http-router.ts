@@ -8,6 +8,7 @@ import {
   type HttpAnswer,
   type HttpCall,
   HttpFault,
+  type HttpStream,
   problemOf,
   readCall,
   writeAnswer,
@@ -17,7 +18,7 @@ import type { InFlight } from './in-flight.ts';
 import type { OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
 
-export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer>;
+export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer | HttpStream>;
 
 const appMethods = { get: 'get', post: 'post', put: 'put', patch: 'patch', delete: 'del' } as const;
 const preflightMaxAgeSeconds = '600';
@@ -71,7 +72,7 @@ export class HttpRouter {
     this.#refuse('/*', new PublicError('not_found', 'There is nothing at this path.'));
   }
 
-  #route(route: Route, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+  #route(route: Route, handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>): void {
     this.#routes.push(route);
     this.#app[appMethods[route.method]](route.path, (res, req) => this.#serve(res, req, handler));
   }
@@ -80,7 +81,7 @@ export class HttpRouter {
     this.#app.any(path, (res, req) => this.#serve(res, req, () => Promise.reject(fault)));
   }
 
-  #authenticated(handler: HttpHandler): (call: HttpCall) => Promise<HttpAnswer> {
+  #authenticated(handler: HttpHandler): (call: HttpCall) => Promise<HttpAnswer | HttpStream> {
     return async (call) => {
       const token = bearerToken(call.authorization);
       if (token === null) {
@@ -90,7 +91,11 @@ export class HttpRouter {
     };
   }
 
-  #serve(res: HttpResponse, req: HttpRequest, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+  #serve(
+    res: HttpResponse,
+    req: HttpRequest,
+    handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>,
+  ): void {
     const call = readCall(res, req);
     const isAllowed = this.#deps.isAllowedOrigin(call.origin);
     const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(
@@ -98,7 +103,13 @@ export class HttpRouter {
       (error: unknown) => ({ answer: this.#problem(error), type: 'application/problem+json' }),
     );
     const written = work.then(({ answer, type }) => {
-      if (!call.isAborted()) writeAnswer(res, answer, isAllowed ? corsHeaders(call.origin) : [], type);
+      const headers = isAllowed ? corsHeaders(call.origin) : [];
+      if ('stream' in answer) {
+        if (call.isAborted()) answer.abandon();
+        else answer.stream(res, headers);
+        return;
+      }
+      if (!call.isAborted()) writeAnswer(res, answer, headers, type);
       answer.after?.();
     });
     const settled = written.catch((error: unknown) =>
@@ -122,7 +133,7 @@ export class HttpRouter {
     writeAnswer(res, { status: 204, body: undefined }, [
       ...corsHeaders(origin),
       ['Access-Control-Allow-Methods', 'GET, POST'],
-      ['Access-Control-Allow-Headers', 'Authorization, Content-Type'],
+      ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Last-Event-ID'],
       ['Access-Control-Max-Age', preflightMaxAgeSeconds],
     ]);
   }

@@ -17,6 +17,12 @@ export class Outgoing {
     return isEventFrame(this.frame) ? this.frame.seq : undefined;
   }
 
+  /** The `last_seq` of a client that has got this frame, where the frame says it. */
+  get resumeAt(): number | undefined {
+    if (this.frame.type === 'cursor') return this.frame.seq;
+    return this.frame.type === 'resync' ? this.frame.last_seq : this.seq;
+  }
+
   get json(): string {
     this.#json ??= JSON.stringify(this.frame);
     return this.#json;
