@@ -25,6 +25,8 @@ export interface GatewayDeps {
 export interface GatewayTimings {
   idleMs: number;
   pingMs: number;
+  /** How often an event stream says something, if only a comment. */
+  keepAliveMs: number;
   /** How often connections are looked at for the two above. */
   sweepMs: number;
   /** How often all served sessions are compared with the store. */
@@ -38,6 +40,7 @@ export interface GatewayTimings {
 export const gatewayTimings: GatewayTimings = {
   idleMs: limits.idleMs,
   pingMs: limits.pingMs,
+  keepAliveMs: limits.keepAliveMs,
   sweepMs: 1_000,
   pollMs: 1_000,
   closuresMs: 500,

@@ -12,12 +12,14 @@ import { GatewayLife } from './gateway-life.ts';
 import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
 import { serveDocuments } from './http-documents.ts';
+import { serveEvents } from './http-events.ts';
 import { serveHealth } from './http-health.ts';
 import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
 import { SessionHubs } from './session-hubs.ts';
 import { serveSocketIo } from './socket-io.ts';
+import { SseStreams } from './sse-streams.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Gateway {
@@ -72,10 +74,13 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     timings,
     logger,
   });
+  const { readEvents: read } = store;
+  const isGoing = () => isDraining;
+  const streams = new SseStreams({ hubs, registry, readEvents: read, isDraining: isGoing, timings, logger });
   // Which origins are our own is known only when the port is.
   let isAllowedOrigin: OriginCheck = (origin) => origin === '';
   const allowed: OriginCheck = (origin) => isAllowedOrigin(origin);
-  const common = { db, hubs, verifyToken, logger, isAllowedOrigin: allowed, isDraining: () => isDraining };
+  const common = { db, hubs, verifyToken, logger, isAllowedOrigin: allowed, isDraining: isGoing };
 
   const app = App();
   serveWebSocket(app, { ...common, connections, registry });
@@ -90,6 +95,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
   serveApprovals(router, { db, feedCommands });
+  serveEvents(router, { db, commands, streams });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   serveDocuments(router);
   router.rest();
@@ -97,6 +103,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { GATEWAY_HOST: host, GATEWAY_PORT, ALLOWED_ORIGINS } = deps.config;
   const listener = await listen(app, host, GATEWAY_PORT).catch((error: unknown) => {
     connections.closeAll();
+    streams.closeAll();
     throw error;
   });
   isAllowedOrigin = originCheck({ allowed: ALLOWED_ORIGINS, host, port: listener.port });
@@ -115,6 +122,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     await inFlight.settle(boundMs * answerShare);
     connections.closeAll();
     socketIo.closeAll();
+    streams.closeAll();
     const left = await inFlight.settle(boundMs * (1 - answerShare));
     if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
     const goodbye = registry.close().then(() => life.leave());

@@ -1,18 +1,22 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { CloseReason } from '../protocol/close-codes.ts';
+import { PublicError } from '../protocol/errors.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
 import type { Identity } from './auth.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionRegistry } from './connection-registry.ts';
 import type { FrameFilter } from './frame-filter.ts';
+import { noSession } from './http-access.ts';
+import type { HttpCall, HttpStream } from './http-exchange.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { SseOutlet } from './sse-outlet.ts';
 
-export interface StreamOptions {
-  identity: Identity;
-  /** Acquired; given back when the stream is closed. */
-  hub: SessionHub;
+/** What is to be read on one stream. */
+export interface StreamContent {
   lastSeq: number;
   filter: FrameFilter | null;
   /** Instead of `welcome`. */
@@ -21,76 +25,135 @@ export interface StreamOptions {
   isLast?(frame: ServerFrame): boolean;
 }
 
-interface Open {
-  connection: Connection;
-  outlet: SseOutlet;
-  expiresAt: number | null;
-  sweptAt: number;
+/** A reader who is registered, and whose stream may begin. Either of these is called, once. */
+export interface Seat {
+  stream(content: StreamContent): HttpStream;
+  leave(): void;
+}
+
+export interface SseDeps {
+  hubs: SessionHubs;
+  registry: ConnectionRegistry;
+  readEvents: ReadEvents;
+  isDraining(): boolean;
+  timings: { sweepMs: number; keepAliveMs: number };
+  logger: Logger;
+}
+
+interface Reader {
+  id: string;
+  identity: Identity;
+  hub: SessionHub;
+  call: HttpCall;
+  open: { connection: Connection; outlet: SseOutlet } | null;
+  /** Somebody closed it before it was open. */
+  closed: { reason: CloseReason; detail?: string | undefined } | null;
+  saidAt: number;
 }
 
 /** A herd that is sent away comes back spread over this time. */
 const restartLeastMs = 200;
 const restartSpreadMs = 1_500;
 
-/** All open event streams of sessions: opens them, keeps them alive, ends those whose token has expired. */
+/** All event streams of sessions: lets them in, keeps them alive, ends those whose token has expired. */
 export class SseStreams {
-  readonly #deps: { hubs: SessionHubs; readEvents: ReadEvents; keepAliveMs: number; logger: Logger };
-  readonly #open = new Set<Open>();
+  readonly #deps: SseDeps;
+  readonly #readers = new Set<Reader>();
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(deps: {
-    hubs: SessionHubs;
-    readEvents: ReadEvents;
-    timings: { sweepMs: number; keepAliveMs: number };
-    logger: Logger;
-  }) {
-    const { hubs, readEvents, timings, logger } = deps;
-    this.#deps = { hubs, readEvents, keepAliveMs: timings.keepAliveMs, logger };
-    this.#sweeper = setInterval(() => this.#sweep(), timings.sweepMs);
+  constructor(deps: SseDeps) {
+    this.#deps = deps;
+    this.#sweeper = setInterval(() => this.#sweep(Date.now()), deps.timings.sweepMs);
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#readers.size;
   }
 
-  /** Answers what is to be called when the response is aborted. */
-  open(res: HttpResponse, headers: [string, string][], options: StreamOptions): () => void {
-    const { hubs, readEvents, logger } = this.#deps;
-    const { identity, hub, lastSeq, filter, greeting, isLast } = options;
-    const { sessionId } = hub;
-    const outlet = new LastingOutlet(res, { headers, isLast, onClosed: () => closed() });
-    const connection = new Connection({ identity, sessionId, lastSeq, filter, outlet, readEvents, logger });
-    const now = Date.now();
-    const entry: Open = { connection, outlet, expiresAt: identity.expiresAt, sweptAt: now };
-    const ids = { session_id: sessionId, connection_id: connection.id };
-    const closed = () => {
-      connection.leave();
-      hubs.release(hub);
-      this.#open.delete(entry);
-      logger.info(ids, 'event stream closed');
+  /**
+   * Takes a reader in who may read this session.
+   * @throws PublicError `not_found`, `rate_limit` (too many connections), `unavailable`
+   */
+  async seat(
+    call: HttpCall,
+    who: { identity: Identity; sessionId: string; device: string | null },
+  ): Promise<Seat> {
+    const { hubs, registry } = this.#deps;
+    const { identity, sessionId, device } = who;
+    if (this.#deps.isDraining()) throw restarting();
+    const hub = await hubs.acquire(sessionId);
+    if (!hub) throw noSession();
+    const id = uuidv7();
+    const reader: Reader = { id, identity, hub, call, open: null, closed: null, saidAt: Date.now() };
+    const { tenant, userId, tokenId } = identity;
+    const close = (reason: CloseReason, detail?: string) => {
+      if (reader.open) reader.open.connection.close(reason, detail);
+      else reader.closed ??= { reason, detail };
     };
-    this.#open.add(entry);
-    logger.info(ids, 'event stream opened');
-    connection.join(hub, greeting);
-    return () => outlet.onClose();
+    try {
+      const ids = { connectionId: id, sessionId, tenant, userId, tokenId };
+      const answer = await registry.register({ ...ids, device, close });
+      if ('refused' in answer) throw tooMany();
+    } catch (error) {
+      hubs.release(hub);
+      throw error;
+    }
+    this.#readers.add(reader);
+    const leave = () => this.#leave(reader);
+    return {
+      leave,
+      stream: (content) => ({
+        stream: (res, headers) => this.#open(reader, content, res, headers),
+        abandon: leave,
+      }),
+    };
   }
 
   /** Ends every stream with the time after which to come back. */
   closeAll(): void {
     clearInterval(this.#sweeper);
-    for (const { connection } of [...this.#open]) {
+    for (const { open } of [...this.#readers]) {
       const retryAfterMs = Math.round(restartLeastMs + Math.random() * restartSpreadMs);
-      connection.close('restarting', `retry_after_ms=${retryAfterMs}`);
+      open?.connection.close('restarting', `retry_after_ms=${retryAfterMs}`);
     }
   }
 
-  #sweep(): void {
-    const now = Date.now();
-    for (const entry of [...this.#open]) {
-      if (entry.expiresAt !== null && now >= entry.expiresAt) entry.connection.close('tokenExpired');
-      else if (now - entry.sweptAt >= this.#deps.keepAliveMs) {
-        entry.sweptAt = now;
-        entry.outlet.keepAlive();
+  #open(reader: Reader, content: StreamContent, res: HttpResponse, headers: [string, string][]): void {
+    const { readEvents, logger } = this.#deps;
+    const { id, identity, hub, call } = reader;
+    const { sessionId } = hub;
+    const outlet = new LastingOutlet(res, {
+      headers,
+      isLast: content.isLast,
+      onClosed: () => this.#leave(reader),
+    });
+    call.onAborted(() => outlet.onClose());
+    const { lastSeq, filter, greeting } = content;
+    const ends = { sessionId, lastSeq, filter, outlet };
+    const connection = new Connection({ id, identity, readEvents, logger, ...ends });
+    reader.open = { connection, outlet };
+    logger.info({ session_id: sessionId, connection_id: id }, 'event stream opened');
+    if (this.#deps.isDraining()) connection.close('restarting', 'retry_after_ms=1000');
+    else if (reader.closed) connection.close(reader.closed.reason, reader.closed.detail);
+    else connection.join(hub, greeting);
+  }
+
+  #leave(reader: Reader): void {
+    if (!this.#readers.delete(reader)) return;
+    const { hubs, registry, logger } = this.#deps;
+    reader.open?.connection.leave();
+    hubs.release(reader.hub);
+    registry.unregister(reader.id);
+    logger.info({ session_id: reader.hub.sessionId, connection_id: reader.id }, 'event stream closed');
+  }
+
+  #sweep(now: number): void {
+    for (const reader of [...this.#readers]) {
+      const { expiresAt } = reader.identity;
+      if (expiresAt !== null && now >= expiresAt) reader.open?.connection.close('tokenExpired');
+      else if (now - reader.saidAt >= this.#deps.timings.keepAliveMs) {
+        reader.saidAt = now;
+        reader.open?.outlet.keepAlive();
       }
     }
   }
@@ -116,4 +179,12 @@ class LastingOutlet extends SseOutlet {
     super.send(outgoing);
     if (this.#isLast?.(outgoing.frame)) this.finish();
   }
+}
+
+function restarting(): PublicError {
+  return new PublicError('unavailable', 'This gateway is restarting. Ask again in a second.');
+}
+
+function tooMany(): PublicError {
+  return new PublicError('rate_limit', 'You have too many connections. Close some, then connect again.');
 }

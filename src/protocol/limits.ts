@@ -17,6 +17,8 @@ export const limits = {
   /** No frame for this long closes the connection with 4008. */
   idleMs: 45_000,
   pingMs: 30_000,
+  /** An event stream says at least a comment this often. */
+  keepAliveMs: 15_000,
   /** Activities beat at least this often while they run. */
   heartbeatMs: 2_000,
   /** A running activity that is silent for this long is shown as `stalled`. */

@@ -113,6 +113,16 @@ export async function readEvents(db: Db | Tx, range: EventRange): Promise<Stored
   return rows.map((row) => ({ frame: toFrame(range.sessionId, row), audience: row.audience }));
 }
 
+/** The `seq` of the event with this key, or null where it is not there (any more). */
+export async function findEvent(db: Db, sessionId: string, key: string): Promise<number | null> {
+  const { rows } = await db.query<{ seq: number }>({
+    name: 'find-event',
+    text: 'select seq from events where session_id = $1 and event_key = $2',
+    values: [sessionId, key],
+  });
+  return rows[0]?.seq ?? null;
+}
+
 /** Whether this user may see an event. Every way out asks it. */
 export function maySee(audience: readonly string[] | null, userId: string): boolean {
   return audience === null || audience.includes(userId);

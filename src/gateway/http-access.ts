@@ -1,0 +1,29 @@
+import { PublicError } from '../protocol/errors.ts';
+import { notTakingPart } from '../protocol/roles.ts';
+import type { Db } from '../store/db.ts';
+import { sessionAccess } from '../store/sessions.ts';
+import type { Identity } from './auth.ts';
+import type { Caller } from './commands.ts';
+import type { HttpCall } from './http-exchange.ts';
+import { sessionIdPattern } from './session-id.ts';
+
+/**
+ * The id of the session in the path, where the caller takes part in it.
+ * @throws PublicError `not_found`, `forbidden`
+ */
+export async function allowedSession(db: Db, call: HttpCall, identity: Identity): Promise<string> {
+  const sessionId = call.id;
+  if (!sessionIdPattern.test(sessionId)) throw noSession();
+  const access = await sessionAccess(db, { sessionId, tenant: identity.tenant, userId: identity.userId });
+  if (access === 'missing') throw noSession();
+  if (access === 'denied') throw notTakingPart();
+  return sessionId;
+}
+
+export async function callerOf(db: Db, call: HttpCall, identity: Identity): Promise<Caller> {
+  return { sessionId: await allowedSession(db, call, identity), userId: identity.userId, via: 'http' };
+}
+
+export function noSession(): PublicError {
+  return new PublicError('not_found', 'There is no such session.');
+}
