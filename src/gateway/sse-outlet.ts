@@ -19,6 +19,7 @@ const hardChars = 8 * 1024 * 1024;
 export class SseOutlet implements Outlet {
   #res: HttpResponse | null;
   #isFull = false;
+  #isCorked = false;
   #charsSinceFull = 0;
   #waiting: (() => void)[] = [];
   readonly #onClosed: () => void;
@@ -35,7 +36,7 @@ export class SseOutlet implements Outlet {
       setImmediate(() => this.#probe());
       return true;
     });
-    res.cork(() => {
+    this.cork(() => {
       res.writeStatus('200 OK');
       res.writeHeader('Content-Type', 'text/event-stream');
       res.writeHeader('Cache-Control', 'no-store');
@@ -69,7 +70,11 @@ export class SseOutlet implements Outlet {
   }
 
   cork(write: () => void): void {
-    this.#res?.cork(write);
+    this.#res?.cork(() => {
+      this.#isCorked = true;
+      write();
+      this.#isCorked = false;
+    });
   }
 
   async drained(): Promise<void> {
@@ -85,7 +90,7 @@ export class SseOutlet implements Outlet {
     const goodbye = `${retry}event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`;
     // Who takes nothing would not take a goodbye either, and uWebSockets.js would keep what waits.
     if (this.#isFull) res.close();
-    else res.cork(() => res.end(goodbye, true));
+    else res.cork(() => res.end(goodbye));
     this.onClose();
   }
 
@@ -93,7 +98,7 @@ export class SseOutlet implements Outlet {
   finish(): void {
     const res = this.#res;
     if (!res) return;
-    res.cork(() => res.end(undefined, true));
+    res.cork(() => res.end());
     this.onClose();
   }
 
@@ -106,6 +111,10 @@ export class SseOutlet implements Outlet {
   }
 
   #write(text: string): void {
+    if (!this.#isCorked) {
+      this.cork(() => this.#write(text));
+      return;
+    }
     if (!this.#res) return;
     if (this.#isFull) this.#charsSinceFull += text.length;
     if (!this.#res.write(text)) this.#isFull = true;
@@ -114,12 +123,9 @@ export class SseOutlet implements Outlet {
   /** A comment is the only way to ask whether something waits still. */
   #probe(): void {
     if (!this.#res || !this.#isFull) return;
-    let isEmpty = false;
-    this.#res.cork(() => {
-      isEmpty = this.#res?.write(':\n\n') ?? false;
-    });
-    if (!isEmpty) return;
     this.#isFull = false;
+    this.#write(':\n\n');
+    if (this.#isFull) return;
     this.#charsSinceFull = 0;
     this.#wakeAll();
   }
