@@ -90,7 +90,7 @@ export class Session {
       onConnection: (state) => this.#onConnection(state),
       onTooLarge: () => this.#unqueue(this.#outbox.dropLargest()),
     });
-    this.#outbox = new Outbox({ clock: runtime.clock, transmit: (frame) => this.#link.send(frame) });
+    this.#outbox = new Outbox(runtime, (frame) => this.#link.send(frame));
     void this.#start(0);
   }
 
