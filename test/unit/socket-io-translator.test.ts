@@ -147,6 +147,13 @@ test('who joins in the middle gets the text so far, and no delta that could doub
   ]);
 });
 
+test('who joins right behind the start of a message learns of it by its first delta', () => {
+  const bench = new Bench();
+  expect(bench.say('one', 0)).toMatchObject([chunk('one', '')]);
+  bench.now = 60;
+  expect(bench.say('two', 3)).toMatchObject([chunk('onetwo', 'two')]);
+});
+
 test('a message that only calls tools has no chunk', () => {
   const bench = new Bench();
   bench.event(start);
