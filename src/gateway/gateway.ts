@@ -15,6 +15,7 @@ import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
 import { serveDocuments } from './http-documents.ts';
 import { serveEvents } from './http-events.ts';
+import { serveExternalEvents } from './http-external-events.ts';
 import { serveHealth } from './http-health.ts';
 import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
@@ -114,6 +115,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveSessions(router, { db, commands });
   serveApprovals(router, { db, feedCommands });
   serveEvents(router, { db, commands, streams });
+  serveExternalEvents(router, { db, live });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   serveDocuments(router);
   router.rest();

@@ -10,13 +10,21 @@ const cursor = z
   .optional();
 export const pageQuery = z.object({ limit: pageLimit, before: cursor });
 
-/** @throws PublicError `validation_error`, in words that say which field and why */
+/** @throws PublicError `validation_error`, in words that say which field and why, and nothing else */
 export function valid<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new PublicError(
-    'validation_error',
-    `Field "${issue?.path.join('.')}": ${issue?.message ?? 'invalid'}.`,
-  );
+  const issue = issueOf(schema, value);
+  if ('data' in issue) return issue.data;
+  throw new PublicError('validation_error', issue.words);
+}
+
+function issueOf<T>(schema: z.ZodType<T>, value: unknown): { data: T } | { words: string } {
+  try {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return { data: parsed.data };
+    const issue = parsed.error.issues[0];
+    return { words: `Field "${issue?.path.join('.')}": ${issue?.message ?? 'invalid'}.` };
+  } catch {
+    // Whatever breaks the parser is the sender's fault: it ran out of stack.
+    return { words: 'This cannot be read; it is nested too deeply.' };
+  }
 }

@@ -10,6 +10,16 @@ export const limits = {
   deviceChars: 128,
   reasonChars: 2_000,
   titleChars: 200,
+  /** Of an external event: its type, and its data as JSON. */
+  eventTypeChars: 100,
+  eventDataChars: 65_536,
+  /** Arrays and objects in one another: far below what breaks a parser, ours or Postgres's. */
+  eventDataDepth: 64,
+  /** Sessions of one user that an external event goes to. */
+  externalEventSessions: 1_000,
+  /** External events of one tenant that one gateway takes: in the long run, and at once. */
+  externalEventsPerSecond: 50,
+  externalEventsBurst: 200,
   /** Turns of one session that have not ended; one more is refused with `busy`. */
   openTurnsPerSession: 100,
   /** Messages steered into one turn; one more waits as a turn of its own. */

@@ -32,6 +32,12 @@ export function isCleanJson(value: unknown): boolean {
   return true;
 }
 
+/** How deep arrays and objects lie in one another; 0 for what is neither. */
+export function jsonDepth(value: unknown): number {
+  if (value === null || typeof value !== 'object') return 0;
+  return 1 + Object.values(value).reduce((deepest: number, item) => Math.max(deepest, jsonDepth(item)), 0);
+}
+
 /** The largest length ≤ `end` at which `text` can be cut without splitting a surrogate pair. */
 export function cutAt(text: string, end: number): number {
   if (end <= 0 || end >= text.length) return Math.max(0, Math.min(end, text.length));
