@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { LivePlane } from '../live/port.ts';
 import type { ModelPort } from '../model/port.ts';
+import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { Db } from '../store/db.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
 import type { AgentDefinition } from '../tools/agent.ts';
@@ -15,6 +16,7 @@ export interface ActivityDeps {
   live: LivePlane;
   model: ModelPort;
   tools: ToolPort;
+  attachments: AttachmentStore;
   loadAgent(name: string): Promise<AgentDefinition>;
   drafts: DraftWriter;
   nudges: TurnNudges;
@@ -25,6 +27,7 @@ export interface ActivityDeps {
     | 'OPERATOR_SIGNALS'
     | 'MAX_STEPS'
     | 'HISTORY_MESSAGES'
+    | 'ATTACHMENT_MODEL_BYTES'
     | 'MODEL_MAX_ATTEMPTS'
   >;
   /** Set where `turn_end` is to tell developers how the turn went. */

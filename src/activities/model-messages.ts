@@ -1,4 +1,4 @@
-import type { ModelMessage, ModelTool } from '../model/port.ts';
+import type { ModelMessage, ModelPart, ModelTool } from '../model/port.ts';
 import type { HistoryMessage } from '../store/history.ts';
 import { functionName } from '../tools/names.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
@@ -7,7 +7,12 @@ import type { ToolDescriptor } from '../tools/port.ts';
 export const CUT_NOTE = '[This answer was stopped here, before it was finished.]';
 
 /** The conversation in the model's form; a call keeps the id that the model gave it. */
-export function toModelMessages(instructions: string, history: HistoryMessage[]): ModelMessage[] {
+export function toModelMessages(
+  instructions: string,
+  history: HistoryMessage[],
+  /** What there is of the attachments, by id. */
+  parts: Map<string, ModelPart>,
+): ModelMessage[] {
   const modelIds = new Map<string, string>();
   for (const message of history) {
     if (message.role !== 'assistant') continue;
@@ -20,7 +25,10 @@ export function toModelMessages(instructions: string, history: HistoryMessage[])
         const toolCallId = modelIds.get(message.toolCallId) ?? message.toolCallId;
         return { role: 'tool', toolCallId, content: message.content };
       }
-      if (message.role === 'user') return message;
+      if (message.role === 'user') {
+        const attached = message.attachments.flatMap(({ id }) => parts.get(id) ?? []);
+        return { role: 'user', content: message.content, parts: attached };
+      }
       const toolCalls = message.toolCalls.map((call) => ({
         id: call.modelCallId,
         name: functionName(call.tool),

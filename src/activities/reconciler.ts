@@ -2,6 +2,8 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { LivePlane } from '../live/port.ts';
 import { publishEvents } from '../live/publish-events.ts';
+import type { AttachmentStore } from '../store/attachment-store.ts';
+import { removeUnusedAttachments } from '../store/attachments.ts';
 import type { Db } from '../store/db.ts';
 import {
   findRunningAmong,
@@ -25,10 +27,15 @@ const DESCRIBES_PER_ROUND = 10;
 /** Visibility may lag and clocks differ: every round looks back this far. */
 const LOOK_BACK_MS = 60_000;
 const SWEEP_EVERY_MS = 3_600_000;
+const ATTACHMENTS_EVERY_MS = 60_000;
+const ATTACHMENTS_PER_ROUND = 100;
 
 export interface ReconcilerDeps {
   db: Db;
   live: LivePlane;
+  attachments: AttachmentStore;
+  /** An attachment that no message took in this time is removed. */
+  unusedAttachmentMs: number;
   client: Client;
   turns: TurnClient;
   logger: Logger;
@@ -41,6 +48,7 @@ export class Reconciler {
   readonly #stopped = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #sweptAt = Date.now();
+  #attachmentsSweptAt = 0;
   /** When the last round was through, milliseconds since 1970. */
   roundedAt = Date.now();
 
@@ -86,6 +94,10 @@ export class Reconciler {
       this.#sweptAt = Date.now();
       await this.#part('drafts', () => sweepDrafts(this.#deps.db));
     }
+    if (Date.now() - this.#attachmentsSweptAt > ATTACHMENTS_EVERY_MS) {
+      this.#attachmentsSweptAt = Date.now();
+      await this.#part('attachments', () => this.#unusedAttachments());
+    }
   }
 
   async #part(what: string, work: () => Promise<void>): Promise<void> {
@@ -96,6 +108,13 @@ export class Reconciler {
       if (this.#stopped.signal.aborted) return;
       this.#deps.logger.warn({ err: error }, `reconciling ${what} failed; the next round tries again`);
     }
+  }
+
+  async #unusedAttachments(): Promise<void> {
+    const { db, attachments, unusedAttachmentMs: unusedForMs, logger } = this.#deps;
+    const limit = ATTACHMENTS_PER_ROUND;
+    const removed = await removeUnusedAttachments(db, attachments, { unusedForMs, limit });
+    if (removed > 0) logger.info({ removed }, 'attachments that no message took were removed');
   }
 
   async #wakes(): Promise<void> {

@@ -11,6 +11,7 @@ import type { ToolDescriptor } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, StepAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
+import { readParts } from './model-attachments.ts';
 import { toModelMessages, toModelTools } from './model-messages.ts';
 import { persist } from './persist.ts';
 import { proposeCalls } from './propose-calls.ts';
@@ -114,11 +115,16 @@ class StepRun {
     const unopened = new AbortController();
     const model = this.#deps.config.TURNGATE_MODEL ?? opening.config.model ?? agent.model;
     this.#model = model;
-    const request = {
-      model,
-      messages: toModelMessages(agent.instructions, opening.history),
-      tools: toModelTools(tools),
-      signal: AbortSignal.any([signal, unopened.signal]),
+    const ask = async () => {
+      const bounds = { maxBytes: this.#deps.config.ATTACHMENT_MODEL_BYTES, vision: agent.vision };
+      const parts = await readParts(this.#deps.attachments, opening.history, bounds);
+      const request = {
+        model,
+        messages: toModelMessages(agent.instructions, opening.history, parts),
+        tools: toModelTools(tools),
+        signal: AbortSignal.any([signal, unopened.signal]),
+      };
+      return this.#deps.model.stream(request, sink);
     };
     const opened = committed.then(
       (events) => {
@@ -148,7 +154,7 @@ class StepRun {
         this.#stream.thought(piece);
       },
     };
-    const [answer] = await Promise.all([this.#deps.model.stream(request, sink), opened]);
+    const [answer] = await Promise.all([ask(), opened]);
     return answer;
   }
 

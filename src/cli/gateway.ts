@@ -5,6 +5,7 @@ import { createTokenVerifier } from '../gateway/auth.ts';
 import type { GatewayTimings } from '../gateway/deps.ts';
 import { startGateway } from '../gateway/gateway.ts';
 import { createPostgresPlane } from '../live/postgres-plane.ts';
+import { createPostgresAttachments } from '../store/attachment-store.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { announceFeeds } from './announce-feeds.ts';
@@ -50,6 +51,7 @@ export async function openGateway(
     const gateway = await startGateway({
       config,
       db,
+      attachments: createPostgresAttachments(db),
       live,
       turns: createTurnClient(client, { taskQueue: config.TEMPORAL_TASK_QUEUE }),
       verifyToken,

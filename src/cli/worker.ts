@@ -16,6 +16,7 @@ import { type Config, readConfig } from '../config/config.ts';
 import { createPostgresPlane } from '../live/postgres-plane.ts';
 import { createOpenAiModel } from '../model/openai-model.ts';
 import { toolTaskQueue } from '../protocol/turn-workflow.ts';
+import { createPostgresAttachments } from '../store/attachment-store.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentLoader } from '../tools/agent-loader.ts';
@@ -72,10 +73,12 @@ export async function startWorker(
     config.TURN_DEBUG === 'on'
       ? { temporalUi: config.TEMPORAL_UI, namespace: config.TEMPORAL_NAMESPACE }
       : undefined;
+  const attachments = createPostgresAttachments(db);
   const activities = createActivities({
     db,
     live,
     tools,
+    attachments,
     model: createOpenAiModel({
       apiKey: config.OPENAI_API_KEY,
       baseUrl: config.OPENAI_BASE_URL,
@@ -118,7 +121,16 @@ export async function startWorker(
     tools.list(),
   ]);
   const running = Promise.all([steps.run(), calls.run()]);
-  const reconciler = new Reconciler({ db, live, client, turns, logger, debug });
+  const reconciler = new Reconciler({
+    db,
+    live,
+    attachments,
+    unusedAttachmentMs: config.ATTACHMENT_UNUSED_MS,
+    client,
+    turns,
+    logger,
+    debug,
+  });
   reconciler.start();
   const stopReporting = reportHealth(
     config.WORKER_HEALTH_FILE,

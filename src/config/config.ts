@@ -75,6 +75,20 @@ export const environment = z.object({
     ),
   MAX_STEPS: count.default(25).describe('steps of one turn before it fails'),
   HISTORY_MESSAGES: count.default(50).describe('messages of history that the model sees'),
+  ATTACHMENT_BYTES: count
+    .max(100 * 1024 * 1024)
+    .default(10 * 1024 * 1024)
+    .describe('largest attachment, bytes'),
+  ATTACHMENTS_PER_MESSAGE: count.max(32).default(8).describe('attachments of one message'),
+  ATTACHMENT_SESSION_BYTES: count
+    .default(200 * 1024 * 1024)
+    .describe('all attachments of one session together, bytes'),
+  ATTACHMENT_UNUSED_MS: ms
+    .default(24 * 3_600_000)
+    .describe('an attachment that no message takes in this time is removed'),
+  ATTACHMENT_MODEL_BYTES: count
+    .default(20 * 1024 * 1024)
+    .describe('attachments that the model sees in one step together, bytes; the newest first'),
   STEP_SLOTS: count.default(100).describe('steps that one worker runs at once'),
   TOOL_SLOTS: count.default(50).describe('tool calls that one worker runs at once'),
   PG_POOL_MAX: count

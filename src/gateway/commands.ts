@@ -2,7 +2,13 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { LivePlane } from '../live/port.ts';
 import { publishEvents } from '../live/publish-events.ts';
-import type { ClientFrame, MessageFrame, ToolApprovalFrame } from '../protocol/client-frames.ts';
+import {
+  attachmentIds,
+  type ClientFrame,
+  type MessageFrame,
+  type ToolApprovalFrame,
+} from '../protocol/client-frames.ts';
+import { PublicError } from '../protocol/errors.ts';
 import type { Right } from '../protocol/roles.ts';
 import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
@@ -36,13 +42,23 @@ export class Commands {
   readonly #live: LivePlane;
   readonly #turns: TurnClient;
   readonly #inFlight: InFlight;
+  readonly #attachmentsMax: number;
   readonly #logger: Logger;
 
-  constructor(deps: { db: Db; live: LivePlane; turns: TurnClient; inFlight: InFlight; logger: Logger }) {
+  constructor(deps: {
+    db: Db;
+    live: LivePlane;
+    turns: TurnClient;
+    inFlight: InFlight;
+    /** Attachments of one message. */
+    attachmentsMax: number;
+    logger: Logger;
+  }) {
     this.#db = deps.db;
     this.#live = deps.live;
     this.#turns = deps.turns;
     this.#inFlight = deps.inFlight;
+    this.#attachmentsMax = deps.attachmentsMax;
     this.#logger = deps.logger;
   }
 
@@ -58,11 +74,13 @@ export class Commands {
   async message(caller: Caller, frame: MessageFrame): Promise<Done> {
     const { sessionId, userId } = caller;
     const id = frame.id ?? uuidv7();
+    const attachments = this.#attachmentsOf(frame);
     const accepted = await acceptMessage(this.#db, {
       sessionId,
       userId,
       clientMessageId: id,
       content: frame.content,
+      attachmentIds: attachments,
       onBusy: frame.on_busy,
     });
     const { turnId, messageId, disposition, stoppingTurnId, events } = accepted;
@@ -139,6 +157,15 @@ export class Commands {
   #stop(sessionId: string, turnId: string): void {
     this.#live.nudge({ kind: 'cancel', turnId });
     this.#signal({ sessionId, turnId }, this.#turns.cancel(sessionId, turnId));
+  }
+
+  #attachmentsOf(frame: MessageFrame): string[] {
+    const ids = attachmentIds(frame);
+    if (ids.length <= this.#attachmentsMax) return ids;
+    throw new PublicError(
+      'validation_error',
+      `Field "attachments": a message takes at most ${this.#attachmentsMax}, and this one has ${ids.length}.`,
+    );
   }
 
   #signal(ids: { sessionId: string; turnId: string; toolCallId?: string }, signal: Promise<void>): void {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { LivePlane } from '../live/port.ts';
 import { limits } from '../protocol/limits.ts';
+import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { Db } from '../store/db.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
@@ -13,6 +14,7 @@ import { type TypingTimings, typingTimings } from './typing.ts';
 export interface GatewayDeps {
   config: Config;
   db: Db;
+  attachments: AttachmentStore;
   live: LivePlane;
   turns: TurnClient;
   verifyToken: VerifyToken;

@@ -13,6 +13,7 @@ import { FeedCommands } from './feed-commands.ts';
 import { GatewayLife } from './gateway-life.ts';
 import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
+import { serveAttachments } from './http-attachments.ts';
 import { serveDocuments } from './http-documents.ts';
 import { serveEvents } from './http-events.ts';
 import { serveExternalEvents } from './http-external-events.ts';
@@ -56,7 +57,14 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const inFlight = new InFlight();
   const store = deliveryStore(db);
   const hubs = new SessionHubs({ store, live, logger, timings: timings.hub });
-  const commands = new Commands({ db, live, turns, inFlight, logger });
+  const commands = new Commands({
+    db,
+    live,
+    turns,
+    inFlight,
+    attachmentsMax: deps.config.ATTACHMENTS_PER_MESSAGE,
+    logger,
+  });
   const feedCommands = new FeedCommands({ db, commands });
   const graceMs = deps.config.SESSION_SUSPEND_AFTER_MS;
   const registry = new ConnectionRegistry({
@@ -117,6 +125,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveEvents(router, { db, commands, streams });
   serveExternalEvents(router, { db, live });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
+  serveAttachments(router, { db, attachments: deps.attachments, config: deps.config });
   serveDocuments(router);
   router.rest();
 

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { type ErrorCode, httpStatus, PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
+import { BodyReader, type ReadOutcome } from './body-reader.ts';
 
 /** An HTTP request, copied out of uWebSockets.js before its handler returns. */
 export interface HttpCall {
@@ -22,6 +23,17 @@ export interface HttpCall {
    * @throws PublicError `validation_error`, also when the client goes before its end
    */
   body(): Promise<object>;
+  contentType: string;
+  contentDisposition: string;
+  /**
+   * The bytes of the body, on routes that take uploads.
+   * @throws HttpFault 413 above the bound, 408 when it takes too long; PublicError when the client goes
+   */
+  upload(options: { maxBytes: number; boundMs: number }): Promise<Buffer>;
+  /** To be awaited before the answer: reads away an upload that nobody wanted. */
+  finish(): Promise<void>;
+  /** The body was not read to its end: the answer is the last thing on this connection. */
+  mustClose(): boolean;
 }
 
 export interface HttpAnswer {
@@ -68,6 +80,7 @@ const reasons: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   409: 'Conflict',
   413: 'Content Too Large',
   429: 'Too Many Requests',
@@ -76,14 +89,19 @@ const reasons: Record<number, string> = {
   503: 'Service Unavailable',
 };
 
+/** What nobody wants is read away for at most this long. */
+const discardMs = 5_000;
+
 type ReadBody = { text: string } | { fault: PublicError };
 
-/** Reads the whole request; the body is collected while others are served. */
-export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
+/** Reads the whole request; the body is collected while others are served. An upload waits until it is asked for. */
+export function readCall(res: HttpResponse, req: HttpRequest, isUpload = false): HttpCall {
+  const reader = isUpload ? new BodyReader(res) : null;
   let isAborted = false;
   const whenAborted: (() => void)[] = [];
   res.onAborted(() => {
     isAborted = true;
+    reader?.abort();
     for (const handler of whenAborted.splice(0)) handler();
   });
   const hasBody = !['get', 'head', 'options'].includes(req.getMethod());
@@ -92,7 +110,7 @@ export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
     whenAborted.push(() =>
       resolve({ fault: new PublicError('validation_error', 'The request ended before its body did.') }),
     );
-    if (hasBody) collect(res, resolve);
+    if (hasBody && !isUpload) collect(res, resolve);
     else resolve({ text: '' });
   });
   return {
@@ -112,7 +130,25 @@ export function readCall(res: HttpResponse, req: HttpRequest): HttpCall {
       if ('fault' in body) throw body.fault;
       return parseBody(body.text);
     },
+    contentType: req.getHeader('content-type'),
+    contentDisposition: req.getHeader('content-disposition'),
+    upload: async (options) => uploaded(await reader?.read(options), options.maxBytes),
+    finish: async () => reader?.discard(discardMs),
+    mustClose: () => reader !== null && !reader.isRead,
   };
+}
+
+function uploaded(outcome: ReadOutcome | undefined, maxBytes: number): Buffer {
+  if (outcome === undefined) throw new PublicError('processing_error', 'This path takes no uploads.');
+  if ('bytes' in outcome) return outcome.bytes;
+  switch (outcome.fault) {
+    case 'too large':
+      throw new HttpFault(413, 'validation_error', `The body is larger than ${maxBytes} bytes.`);
+    case 'too slow':
+      throw new HttpFault(408, 'validation_error', 'The body took too long to arrive; send it again.');
+    case 'gone':
+      throw new PublicError('validation_error', 'The request ended before its body did.');
+  }
 }
 
 /** The body is read to its end, because only then an answer is sure to be read; it is kept up to the bound. */
@@ -162,16 +198,27 @@ export function writeAnswer(
   answer: HttpAnswer,
   headers: [string, string][],
   contentType = 'application/json',
+  closes = false,
 ): void {
   const body = answer.body === undefined ? '' : JSON.stringify(answer.body);
   res.cork(() => {
-    res.writeStatus(`${answer.status} ${reasons[answer.status] ?? ''}`.trim());
-    res.writeHeader('Content-Type', contentType);
-    res.writeHeader('Cache-Control', 'no-store');
-    res.writeHeader('X-Content-Type-Options', 'nosniff');
-    for (const [name, value] of [...headers, ...(answer.headers ?? [])]) res.writeHeader(name, value);
-    res.end(body);
+    writeHead(res, answer, headers, contentType);
+    res.end(body, closes);
   });
+}
+
+/** Status and headers; to be called corked. */
+export function writeHead(
+  res: HttpResponse,
+  answer: Pick<HttpAnswer, 'status' | 'headers'>,
+  headers: [string, string][],
+  contentType: string,
+): void {
+  res.writeStatus(`${answer.status} ${reasons[answer.status] ?? ''}`.trim());
+  res.writeHeader('Content-Type', contentType);
+  res.writeHeader('Cache-Control', 'no-store');
+  res.writeHeader('X-Content-Type-Options', 'nosniff');
+  for (const [name, value] of [...headers, ...(answer.headers ?? [])]) res.writeHeader(name, value);
 }
 
 /** When to try again what could not be done now, where nobody knows better. */

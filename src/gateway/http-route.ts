@@ -11,6 +11,8 @@ export interface RouteDescription {
   summary: string;
   query?: z.ZodObject;
   body?: BodySchema;
+  /** The body is bytes, read by `call.upload`. */
+  isUpload?: boolean;
   /** By status. Failures need no mention: each route may answer with a problem. */
   answers: Record<number, BodySchema>;
 }

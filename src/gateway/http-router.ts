@@ -74,7 +74,9 @@ export class HttpRouter {
 
   #route(route: Route, handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>): void {
     this.#routes.push(route);
-    this.#app[appMethods[route.method]](route.path, (res, req) => this.#serve(res, req, handler));
+    this.#app[appMethods[route.method]](route.path, (res, req) =>
+      this.#serve(res, req, handler, route.isUpload),
+    );
   }
 
   #refuse(path: string, fault: PublicError): void {
@@ -95,21 +97,23 @@ export class HttpRouter {
     res: HttpResponse,
     req: HttpRequest,
     handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>,
+    isUpload = false,
   ): void {
-    const call = readCall(res, req);
+    const call = readCall(res, req, isUpload);
     const isAllowed = this.#deps.isAllowedOrigin(call.origin);
     const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(
       (answer) => ({ answer, type: 'application/json' }),
       (error: unknown) => ({ answer: this.#problem(error), type: 'application/problem+json' }),
     );
-    const written = work.then(({ answer, type }) => {
+    const written = work.then(async ({ answer, type }) => {
+      await call.finish();
       const headers = isAllowed ? corsHeaders(call.origin) : [];
       if ('stream' in answer) {
         if (call.isAborted()) answer.abandon();
         else answer.stream(res, headers);
         return;
       }
-      if (!call.isAborted()) writeAnswer(res, answer, headers, type);
+      if (!call.isAborted()) writeAnswer(res, answer, headers, type, call.mustClose());
       answer.after?.();
     });
     const settled = written.catch((error: unknown) =>
@@ -133,7 +137,7 @@ export class HttpRouter {
     writeAnswer(res, { status: 204, body: undefined }, [
       ...corsHeaders(origin),
       ['Access-Control-Allow-Methods', 'GET, POST'],
-      ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Last-Event-ID'],
+      ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Content-Disposition, Last-Event-ID'],
       ['Access-Control-Max-Age', preflightMaxAgeSeconds],
     ]);
   }

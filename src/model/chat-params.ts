@@ -21,13 +21,25 @@ function toMessage(message: ModelMessage): Message {
   if (message.role === 'tool') {
     return { role: 'tool', tool_call_id: message.toolCallId, content: message.content };
   }
-  if (message.role !== 'assistant') return { role: message.role, content: message.content };
+  if (message.role === 'system') return { role: 'system', content: message.content };
+  if (message.role === 'user') return toUserMessage(message);
   if (message.toolCalls.length === 0) return { role: 'assistant', content: message.content };
   return {
     role: 'assistant',
     content: message.content === '' ? null : message.content,
     tool_calls: message.toolCalls.map(toToolCall),
   };
+}
+
+/** Without attachments a plain string, because not every server reads parts. */
+function toUserMessage({ content, parts }: Extract<ModelMessage, { role: 'user' }>): Message {
+  if (parts.length === 0) return { role: 'user', content };
+  const attached = parts.map((part) =>
+    part.kind === 'text'
+      ? { type: 'text' as const, text: part.text }
+      : { type: 'image_url' as const, image_url: { url: `data:${part.mediaType};base64,${part.base64}` } },
+  );
+  return { role: 'user', content: [{ type: 'text', text: content }, ...attached] };
 }
 
 function toToolCall(call: ModelToolCall): OpenAI.Chat.ChatCompletionMessageToolCall {

@@ -8,8 +8,12 @@ export interface ModelToolCall {
   arguments: string;
 }
 
+/** What a user attached, as the model gets it. */
+export type ModelPart = { kind: 'text'; text: string } | { kind: 'image'; mediaType: string; base64: string };
+
 export type ModelMessage =
-  | { role: 'system' | 'user'; content: string }
+  | { role: 'system'; content: string }
+  | { role: 'user'; content: string; parts: ModelPart[] }
   | { role: 'assistant'; content: string; toolCalls: ModelToolCall[] }
   | { role: 'tool'; toolCallId: string; content: string };
 

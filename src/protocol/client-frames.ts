@@ -14,11 +14,17 @@ const envelope = { id: clientId.optional() };
 const notYet = (field: string) =>
   z.undefined({ error: `${field} is not supported by this server yet; leave it out` }).optional();
 
+const attachmentId = cleanString.min(1).max(limits.clientIdChars);
+
 export const messageFrame = z.object({
   type: z.literal('message'),
   ...envelope,
   content: cleanString.min(1, 'must not be empty').max(limits.messageChars),
-  attachments: notYet('attachments'),
+  attachments: z
+    .array(z.union([attachmentId, z.object({ id: attachmentId })]))
+    .max(limits.attachmentsPerMessage)
+    .optional()
+    .describe('uploaded before; each by its id, or as the upload answered it'),
   on_busy: onBusy.optional().describe('what to do while a turn has not ended; else as the session says'),
 });
 
@@ -84,6 +90,12 @@ export const clientFrame = z.discriminatedUnion('type', [
 export type ClientFrame = z.infer<typeof clientFrame>;
 export type MessageFrame = z.infer<typeof messageFrame>;
 export type ToolApprovalFrame = z.infer<typeof toolApprovalFrame>;
+
+/** The ids of a message's attachments, each once, in their order. */
+export function attachmentIds(frame: MessageFrame): string[] {
+  const ids = (frame.attachments ?? []).map((ref) => (typeof ref === 'string' ? ref : ref.id));
+  return [...new Set(ids)];
+}
 
 /** The `id` to echo in an error, where the broken frame had a usable one. */
 export function frameId(raw: unknown): string | undefined {

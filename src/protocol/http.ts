@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
 import { onBusy } from './on-busy.ts';
-import { eventFrame, standingDecision } from './server-frames.ts';
+import { attachmentRef, eventFrame, standingDecision } from './server-frames.ts';
 import { isCleanText } from './text.ts';
 
 const notYet = (field: string) =>
@@ -56,6 +56,7 @@ export const messageView = z.object({
   role: z.enum(['user', 'assistant', 'tool']),
   content: z.string(),
   thought: z.string().optional(),
+  attachments: z.array(attachmentRef).optional().describe('of a user, where there are any'),
   tool_call_id: z.string().optional(),
   tool_calls: z.array(toolCallView).optional(),
   client_message_id: z.string().optional(),

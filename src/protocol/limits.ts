@@ -9,6 +9,8 @@ export const limits = {
   /** The name a client gives itself in the query `device`. */
   deviceChars: 128,
   reasonChars: 2_000,
+  /** Of one message at most, whatever the setting says. */
+  attachmentsPerMessage: 32,
   titleChars: 200,
   /** Of an external event: its type, and its data as JSON. */
   eventTypeChars: 100,

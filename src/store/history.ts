@@ -1,3 +1,4 @@
+import type { AttachmentRef } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 
 export interface HistoryToolCall {
@@ -9,7 +10,7 @@ export interface HistoryToolCall {
 
 /** A row of the conversation as the model is to see it. */
 export type HistoryMessage =
-  | { role: 'user'; content: string }
+  | { role: 'user'; content: string; attachments: AttachmentRef[] }
   | {
       role: 'assistant';
       content: string;
@@ -26,6 +27,7 @@ interface HistoryRow {
   finish_reason: string | null;
   tool_call_id: string | null;
   tool_calls: HistoryToolCall[] | null;
+  attachments: AttachmentRef[] | null;
 }
 
 /**
@@ -38,7 +40,7 @@ export async function readHistory(
 ): Promise<HistoryMessage[]> {
   const { rows } = await tx.query<HistoryRow>({
     name: 'read-history',
-    text: `select m.role, m.position, m.content, m.finish_reason, m.tool_call_id,
+    text: `select m.role, m.position, m.content, m.finish_reason, m.tool_call_id, m.attachments,
          case when m.role = 'assistant' then (
            select json_agg(json_build_object('id', c.id, 'modelCallId', c.model_call_id, 'tool', c.tool, 'arguments', c.arguments)
              order by c.ordinal) from tool_calls c where c.message_id = m.id) end as tool_calls
@@ -69,7 +71,7 @@ function toHistoryMessage(row: HistoryRow): HistoryMessage {
     return { role: 'assistant', content: row.content, toolCalls: row.tool_calls ?? [], isCut };
   }
   if (row.role === 'tool') return { role: 'tool', content: row.content, toolCallId: row.tool_call_id ?? '' };
-  return { role: 'user', content: row.content };
+  return { role: 'user', content: row.content, attachments: row.attachments ?? [] };
 }
 
 /**

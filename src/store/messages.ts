@@ -1,7 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
 import type { MessagesPage, MessageView } from '../protocol/http.ts';
 import type { OnBusy } from '../protocol/on-busy.ts';
+import type { AttachmentRef } from '../protocol/server-frames.ts';
+import { claimAttachments } from './attachments.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
@@ -17,6 +20,8 @@ interface NewMessage {
   userId: string;
   clientMessageId: string;
   content: string;
+  /** Attachments of the session, each once. */
+  attachmentIds?: string[] | undefined;
   /** Without one, as the session says. */
   onBusy?: OnBusy | undefined;
 }
@@ -36,6 +41,7 @@ interface EarlierRow {
   id: string;
   turn_id: string;
   content: string;
+  attachments: AttachmentRef[] | null;
   disposition: Disposition;
 }
 
@@ -54,15 +60,18 @@ export async function acceptMessage(db: Db, message: NewMessage): Promise<Accept
       readBusy(tx, message.sessionId),
     ]);
     if (!exists) throw new PublicError('not_found', 'There is no such session.');
-    if (earlier) return resend(earlier, message.content);
-    return insertMessage(tx, message, placeMessage(busy, message.onBusy));
+    if (earlier) return resend(earlier, message);
+    const placing = placeMessage(busy, message.onBusy);
+    const { sessionId, attachmentIds = [] } = message;
+    const attachments = attachmentIds.length > 0 ? await claimAttachments(tx, sessionId, attachmentIds) : [];
+    return insertMessage(tx, { ...message, attachments }, placing);
   });
 }
 
 async function findEarlier(tx: Tx, message: NewMessage): Promise<EarlierRow | undefined> {
   const { rows } = await tx.query<EarlierRow>({
     name: 'find-earlier-message',
-    text: `select m.id, m.turn_id, m.content, case when m.steered then 'steered' else t.disposition end as disposition
+    text: `select m.id, m.turn_id, m.content, m.attachments, case when m.steered then 'steered' else t.disposition end as disposition
            from messages m join turns t on t.id = m.turn_id
            where m.session_id = $1 and m.user_id = $2 and m.client_message_id = $3`,
     values: [message.sessionId, message.userId, message.clientMessageId],
@@ -70,18 +79,24 @@ async function findEarlier(tx: Tx, message: NewMessage): Promise<EarlierRow | un
   return rows[0];
 }
 
-function resend(earlier: EarlierRow, content: string): AcceptedMessage {
-  if (earlier.content !== content) {
+function resend(earlier: EarlierRow, { content, attachmentIds = [] }: NewMessage): AcceptedMessage {
+  const earlierIds = (earlier.attachments ?? []).map(({ id }) => id);
+  if (earlier.content !== content || !isDeepStrictEqual(earlierIds, attachmentIds)) {
     throw new PublicError(
       'conflict',
-      'A message with this id was already sent with other content; use a new id for a new message.',
+      'A message with this id was already sent with other content or attachments; use a new id for a new message.',
     );
   }
   const { id: messageId, turn_id: turnId, disposition } = earlier;
   return { turnId, messageId, disposition, stoppingTurnId: null, events: [] };
 }
 
-async function insertMessage(tx: Tx, message: NewMessage, placing: Placing): Promise<AcceptedMessage> {
+async function insertMessage(
+  tx: Tx,
+  message: NewMessage & { attachments: AttachmentRef[] },
+  placing: Placing,
+): Promise<AcceptedMessage> {
+  const { attachments } = message;
   const stopped = placing.disposition === 'interrupted' ? await stopFor(tx, message, placing) : null;
   const into = placing.disposition === 'steered' ? placing.into : null;
   const turnId = into?.id ?? uuidv7();
@@ -91,8 +106,8 @@ async function insertMessage(tx: Tx, message: NewMessage, placing: Placing): Pro
     tx.query({
       name: 'insert-user-message',
       text: `insert into messages (id, session_id, turn_id, position, step, ordinal, role, content, user_id,
-               client_message_id, steered)
-             select $3, $1, $2, coalesce($4, last_position), $5, $6, 'user', $7, $8, $9, $4::bigint is not null
+               client_message_id, steered, attachments)
+             select $3, $1, $2, coalesce($4, last_position), $5, $6, 'user', $7, $8, $9, $4::bigint is not null, $10
              from sessions where id = $1`,
       values: [
         message.sessionId,
@@ -104,6 +119,7 @@ async function insertMessage(tx: Tx, message: NewMessage, placing: Placing): Pro
         message.content,
         message.userId,
         message.clientMessageId,
+        attachments.length > 0 ? JSON.stringify(attachments) : null,
       ],
     }),
     appendEvents(tx, message.sessionId, [
@@ -115,7 +131,7 @@ async function insertMessage(tx: Tx, message: NewMessage, placing: Placing): Pro
           message_id: messageId,
           role: 'user',
           content: message.content,
-          attachments: [],
+          attachments,
           client_message_id: message.clientMessageId,
           user_id: message.userId,
         },
@@ -163,10 +179,11 @@ async function insertTurn(
 interface MessageRow
   extends Omit<
     MessageView,
-    'thought' | 'tool_call_id' | 'tool_calls' | 'client_message_id' | 'finish_reason'
+    'thought' | 'attachments' | 'tool_call_id' | 'tool_calls' | 'client_message_id' | 'finish_reason'
   > {
   cursor: string;
   thought: string | null;
+  attachments: AttachmentRef[] | null;
   finish_reason: string | null;
   tool_call_id: string | null;
   client_message_id: string | null;
@@ -190,7 +207,7 @@ export async function readMessages(
       page.sessionId,
     ]);
     const found = tx.query<MessageRow>(
-      `select m.id, m.turn_id, m.role, m.content, m.thought, m.finish_reason, m.tool_call_id, m.client_message_id, m.created_at as ts,
+      `select m.id, m.turn_id, m.role, m.content, m.thought, m.attachments, m.finish_reason, m.tool_call_id, m.client_message_id, m.created_at as ts,
          concat_ws('.', m.position, m.step, m.ordinal) as cursor,
          case when m.role = 'assistant' then (
            select json_agg(json_build_object('tool_call_id', c.id, 'tool', c.tool, 'arguments', c.arguments,
@@ -219,10 +236,20 @@ function parseCursor(cursor: string): number[] {
 }
 
 function toMessageView(row: MessageRow): MessageView {
-  const { cursor: _, thought, finish_reason, tool_call_id, client_message_id, tool_calls, ...rest } = row;
+  const {
+    cursor: _,
+    thought,
+    attachments,
+    finish_reason,
+    tool_call_id,
+    client_message_id,
+    tool_calls,
+    ...rest
+  } = row;
   return {
     ...rest,
     ...(thought === null ? {} : { thought }),
+    ...(attachments === null ? {} : { attachments }),
     ...(finish_reason === null ? {} : { finish_reason }),
     ...(tool_call_id === null ? {} : { tool_call_id }),
     ...(client_message_id === null ? {} : { client_message_id }),

@@ -21,6 +21,8 @@ const agentDefinition = z.strictObject({
   /** The system message of every model call. */
   instructions: z.string().min(1).max(100_000),
   model: z.string().min(1).max(200),
+  /** Whether the model reads images; one that does not is told their names. */
+  vision: z.boolean().default(true),
   /** The MCP servers whose tools are offered; all configured ones where not given. */
   servers: z.array(serverName).optional(),
   policy: policy.default({ trusted_servers: [], deny: [] }),

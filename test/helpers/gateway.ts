@@ -10,6 +10,7 @@ import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
 import type { LivePlane } from '../../src/live/port.ts';
 import { createPostgresPlane } from '../../src/live/postgres-plane.ts';
 import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
+import { createPostgresAttachments } from '../../src/store/attachment-store.ts';
 import { type Db, openPool } from '../../src/store/db.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
@@ -19,7 +20,7 @@ import { until } from './until.ts';
 
 export { until };
 
-const secret = 'a secret that is only for tests, 32+';
+export const testSecret = 'a secret that is only for tests, 32+';
 
 export function signToken(
   claims: Record<string, unknown> = {},
@@ -31,14 +32,14 @@ export function signToken(
     alg: 'HS256',
   });
   if (options.expires !== undefined) token.setExpirationTime(options.expires);
-  return token.sign(new TextEncoder().encode(options.secret ?? secret));
+  return token.sign(new TextEncoder().encode(options.secret ?? testSecret));
 }
 
 /** The settings that tokens are checked by, as tests want them. */
 export function authConfig(settings: Partial<AuthConfig> = {}): AuthConfig {
   const unset = { JWT_SECRET_FILE: undefined, JWT_JWKS_URL: undefined };
   const claims = { JWT_ISSUER: undefined, JWT_AUDIENCE: undefined, JWT_CLOCK_SKEW_MS: 0 };
-  return { JWT_SECRET: secret, ...unset, ...claims, JWT_EXPIRY: 'required', ...settings };
+  return { JWT_SECRET: testSecret, ...unset, ...claims, JWT_EXPIRY: 'required', ...settings };
 }
 
 /** A gateway in this process on a real Postgres and Temporal, and a plane beside it as a worker has one. */
@@ -99,10 +100,11 @@ export async function openGatewayHarness(
   announceFeeds(db, worker);
   const connection = await Connection.connect({ address: fromSetup('TURNGATE_TEST_TEMPORAL') });
   const client = new Client({ connection });
-  const settings = { DATABASE_URL: connectionString, GATEWAY_PORT: '0', JWT_SECRET: secret };
+  const settings = { DATABASE_URL: connectionString, GATEWAY_PORT: '0', JWT_SECRET: testSecret };
   const gateway = await startGateway({
     config: { ...readConfig(settings), ALLOWED_ORIGINS: options.origins ?? '', ...options.config },
     db: gatewayDb,
+    attachments: createPostgresAttachments(gatewayDb),
     live,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),

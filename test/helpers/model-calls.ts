@@ -24,7 +24,7 @@ interface Heard {
 }
 
 export function request(more: Partial<ModelRequest> = {}): ModelRequest {
-  const messages: ModelMessage[] = [{ role: 'user', content: 'Hi' }];
+  const messages: ModelMessage[] = [{ role: 'user', content: 'Hi', parts: [] }];
   return { model: 'some-model', messages, tools: [], signal: new AbortController().signal, ...more };
 }
 

@@ -36,6 +36,8 @@ export interface ErrorReply {
 export type Reply = string | Iterable<Piece> | AsyncIterable<Piece> | ErrorReply;
 
 export interface ModelCall extends ChatRequest {
+  /** The body as it was sent. */
+  raw: unknown;
   /** Counted from 1 over the life of the server. */
   n: number;
   authorization: string | undefined;
@@ -86,8 +88,9 @@ export async function startScriptedModel(handler: ModelScript = () => 'Hello.'):
     });
     try {
       const { authorization } = request.headers;
-      const parsed = parseChatRequest(await json(request));
-      return { ...parsed, n: 0, authorization, receivedAt: Date.now(), gone: gone.signal };
+      const raw = await json(request);
+      const parsed = parseChatRequest(raw);
+      return { ...parsed, raw, n: 0, authorization, receivedAt: Date.now(), gone: gone.signal };
     } catch (error) {
       const message = types.isNativeError(error) ? error.message : String(error);
       refused.push(message);

@@ -67,7 +67,7 @@ async function ask(
   decide: (tool: string) => string | undefined = () => undefined,
 ): Promise<Turn> {
   const model = createOpenAiModel({ apiKey: '', baseUrl: url, silenceMs: 10_000 });
-  history.push({ role: 'user', content: asked });
+  history.push({ role: 'user', content: asked, parts: [] });
   const turn: Turn = { text: '', thought: '', steps: [] };
   for (let step = 0; step < 5; step += 1) {
     let content = '';

@@ -158,7 +158,7 @@ describe('hostile frames', () => {
     ['a lone surrogate in a key', '{"type":"message","content":"a","\\ud800":1}'],
     ['an id that is too long', JSON.stringify({ type: 'message', id: 'x'.repeat(65), content: 'a' })],
     ['content that is too long', JSON.stringify({ type: 'message', content: 'x'.repeat(100_001) })],
-    ['attachments', '{"type":"message","content":"a","attachments":[]}'],
+    ['attachments that are no list', '{"type":"message","content":"a","attachments":{}}'],
     ['an unknown on_busy', '{"type":"message","content":"a","on_busy":"sometimes"}'],
     ['edited arguments', '{"type":"tool_approval","tool_call_id":"c","approved":true,"arguments":{}}'],
     ['remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"always"}'],

@@ -110,7 +110,7 @@ describe('sessions over HTTP', () => {
     for (const body of [
       {},
       { content: '' },
-      { content: 'a', attachments: [] },
+      { content: 'a', attachments: {} },
       { content: 'a', on_busy: 'sometimes' },
       '{"content":"\\ud800"}',
     ]) {

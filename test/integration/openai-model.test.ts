@@ -97,11 +97,11 @@ test('the request is what servers expect, and broken arguments of the past do no
   const call = { id: 'c1', name: 'office__send_mail', arguments: '{"broken' };
   const messages: ModelMessage[] = [
     { role: 'system', content: 'Be kind.' },
-    { role: 'user', content: 'Hi' },
+    { role: 'user', content: 'Hi', parts: [] },
     { role: 'assistant', content: '', toolCalls: [call] },
     { role: 'tool', toolCallId: 'c1', content: 'no' },
     { role: 'assistant', content: 'Sorry.', toolCalls: [] },
-    { role: 'user', content: 'Again' },
+    { role: 'user', content: 'Again', parts: [] },
   ];
   const parameters = { type: 'object', properties: {} };
   await ask(server.url, {

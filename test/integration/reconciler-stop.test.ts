@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import pino from 'pino';
 import { Reconciler } from '../../src/activities/reconciler.ts';
 import { createPostgresPlane } from '../../src/live/postgres-plane.ts';
+import { createPostgresAttachments } from '../../src/store/attachment-store.ts';
 import { openPool } from '../../src/store/db.ts';
 import { acceptMessage } from '../../src/store/messages.ts';
 import { createSession } from '../../src/store/sessions.ts';
@@ -33,7 +34,16 @@ test('a reconciler in the middle of its round stops at once, also where Temporal
   await db.query('update turns set next_check_at = now()');
 
   const turns = createTurnClient(client, { taskQueue: 'test' });
-  const reconciler = new Reconciler({ db, live, client, turns, logger, debug: undefined });
+  const reconciler = new Reconciler({
+    db,
+    live,
+    attachments: createPostgresAttachments(db),
+    unusedAttachmentMs: 86_400_000,
+    client,
+    turns,
+    logger,
+    debug: undefined,
+  });
   const reached = once(silent, 'connection');
   reconciler.start();
   await reached;

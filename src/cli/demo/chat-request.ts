@@ -6,8 +6,18 @@ const toolCall = z.object({
   type: z.literal('function'),
   function: z.object({ name: z.string().min(1), arguments: z.string() }),
 });
+/** A text with what is attached to it: for the demo, the text. */
+const parts = z
+  .array(
+    z.union([
+      z.object({ type: z.literal('text'), text: z.string() }),
+      z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) }),
+    ]),
+  )
+  .min(1)
+  .transform((all) => all.map((part) => (part.type === 'text' ? part.text : '[image]')).join('\n\n'));
 const message = z.discriminatedUnion('role', [
-  z.object({ role: z.enum(['system', 'developer', 'user']), content: z.string() }),
+  z.object({ role: z.enum(['system', 'developer', 'user']), content: z.union([z.string(), parts]) }),
   z.object({
     role: z.literal('assistant'),
     content: z.string().nullish(),

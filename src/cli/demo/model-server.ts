@@ -7,7 +7,8 @@ import { createPace, type Pace, toPieces } from './pace.ts';
 import { makePlan, type Plan } from './plan.ts';
 
 const modelName = 'turngate-demo';
-const bodyBytes = 16 * 1024 * 1024;
+/** Attachments of 20 MiB, as base64, and the words around them. */
+const bodyBytes = 40 * 1024 * 1024;
 const argumentChars = 24;
 
 /** The demo model's HTTP server, not listening yet. It keeps nothing between two requests. */
