@@ -8,6 +8,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import pino from 'pino';
 import { type RunningWorker, startWorker } from '../../src/cli/worker.ts';
 import { type Config, readConfig } from '../../src/config/config.ts';
+import type { OnBusy } from '../../src/protocol/on-busy.ts';
 import type { EventFrame } from '../../src/protocol/server-frames.ts';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
 import { type Db, openPool } from '../../src/store/db.ts';
@@ -30,8 +31,8 @@ export interface TurnHarness {
   effects(): { tool: string; text: string; tool_call_id: string; at: number }[];
   startWorker(settings?: Record<string, string>): Promise<RunningWorker>;
   session(approvalTimeoutMs?: number): Promise<string>;
-  /** A message as the gateway takes it in, with the wake. Answers the turn's id. */
-  say(sessionId: string, content: string): Promise<string>;
+  /** A message as the gateway takes it in, with its signals. Answers the turn's id. */
+  say(sessionId: string, content: string, onBusy?: OnBusy): Promise<string>;
   decide(sessionId: string, toolCallId: string, approved: boolean, reason?: string): Promise<void>;
   /** Waits for an event that fits. */
   event<T extends EventFrame['type']>(
@@ -111,9 +112,12 @@ export async function openTurnHarness(): Promise<TurnHarness> {
       const config = approvalTimeoutMs === undefined ? {} : { approval_timeout_ms: approvalTimeoutMs };
       return (await createSession(db, { tenant: 't', userId, config })).id;
     },
-    async say(sessionId, content) {
-      const accepted = await acceptMessage(db, { sessionId, userId, clientMessageId: randomUUID(), content });
-      await turns.wake({ sessionId, userId });
+    async say(sessionId, content, onBusy) {
+      const message = { sessionId, userId, clientMessageId: randomUUID(), content };
+      const accepted = await acceptMessage(db, { ...message, onBusy });
+      const { stoppingTurnId } = accepted;
+      if (stoppingTurnId !== null) await turns.cancel(sessionId, stoppingTurnId);
+      if (accepted.disposition !== 'steered') await turns.wake({ sessionId, userId });
       return accepted.turnId;
     },
     async decide(sessionId, toolCallId, approved, reason) {

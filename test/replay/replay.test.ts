@@ -16,10 +16,13 @@ const expected = [
   'approved',
   'cancelled',
   'expired',
+  'interrupted',
+  'interrupted-tool',
   'plain',
   'queued',
   'queued-second',
   'rejected',
+  'steered',
   'worker-killed',
 ];
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
@@ -9,8 +9,8 @@ import type { Reply } from '../helpers/scripted-model.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 
 /*
- * Each way a turn can go, lived through on real parts. `npm run record` writes their histories anew; replay.test.ts
- * replays the recorded ones against today's workflow code.
+ * Each way a turn can go, lived through on real parts. `npm run record` writes the histories that are missing;
+ * replay.test.ts replays the recorded ones against today's workflow code.
  */
 const recording = process.env.RECORD_HISTORIES === '1';
 const folder = fileURLToPath(new URL('./histories/', import.meta.url));
@@ -50,9 +50,11 @@ async function finish(name: string, sessionId: string, turnId: string, status = 
   const end = await at.event(sessionId, 'turn_end', (event) => event.turn_id === turnId);
   expect(end.status).toBe(status);
   const history = await historyOf(sessionId, turnId);
-  if (recording) {
+  const file = `${folder}${name}.json`;
+  // One that is there already is of runs that may still be open.
+  if (recording && !existsSync(file)) {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(`${folder}${name}.json`, `${JSON.stringify(history, withoutIdentity, 1)}\n`);
+    writeFileSync(file, `${JSON.stringify(history, withoutIdentity, 1)}\n`);
   }
   return history.events;
 }
@@ -113,6 +115,47 @@ describe('with a worker in this process', () => {
     await requestCancel(at.db, { sessionId, userId: 'alice' });
     await at.turns.cancel(sessionId, turnId);
     await finish('cancelled', sessionId, turnId, 'cancelled');
+  });
+
+  test('interrupted, while the model streams: the run continues as new to the message that stopped it', async () => {
+    const held = Promise.withResolvers<void>();
+    at.model.script((_request, n) => (n === first ? ['so far', { until: held.promise }] : ['ok']));
+    const first = at.model.requests.length + 1;
+    const sessionId = await at.session();
+    const stopped = await at.say(sessionId, 'one');
+    await eventually('the request', async () => at.model.requests.length >= first);
+    const second = await at.say(sessionId, 'two', 'interrupt');
+    const events = await finish('interrupted', sessionId, stopped, 'cancelled');
+    expect(events.at(-1)?.eventType).toMatch(/CONTINUED_AS_NEW/);
+    held.resolve();
+    await at.event(sessionId, 'turn_end', (event) => event.turn_id === second);
+  });
+
+  test('interrupted, while a tool runs', async () => {
+    at.model.script((request) =>
+      request.messages.at(-1)?.content === 'one'
+        ? [{ toolCall: { name: 'test__slow', arguments: { seconds: 60 } } }]
+        : ['ok'],
+    );
+    const sessionId = await at.session();
+    const stopped = await at.say(sessionId, 'one');
+    await at.event(sessionId, 'tool_started');
+    const second = await at.say(sessionId, 'two', 'rollback');
+    await finish('interrupted-tool', sessionId, stopped, 'cancelled');
+    await at.event(sessionId, 'turn_end', (event) => event.turn_id === second);
+  });
+
+  test('steered: a step without calls is followed by another', async () => {
+    const held = Promise.withResolvers<void>();
+    at.model.script((_request, n) => (n === first ? ['so far', { until: held.promise }] : ['ok']));
+    const first = at.model.requests.length + 1;
+    const sessionId = await at.session();
+    const turnId = await at.say(sessionId, 'one');
+    await eventually('the request', async () => at.model.requests.length >= first);
+    expect(await at.say(sessionId, 'two', 'steer')).toBe(turnId);
+    held.resolve();
+    await finish('steered', sessionId, turnId);
+    expect(at.model.requests.length).toBe(first + 1);
   });
 
   test('queued: the first run continues as new to the second turn', async () => {
