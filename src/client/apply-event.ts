@@ -1,6 +1,6 @@
 import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Known } from './apply.ts';
-import { addMessage, changeMessage, putCall, putTurn } from './parts.ts';
+import { addMessage, changeMessage, messageOf, putCall, putTurn } from './parts.ts';
 import type { Rules, StreamText } from './rules.ts';
 import type { Message, SessionSnapshot, ToolCall } from './state.ts';
 
@@ -73,10 +73,10 @@ function applyToView(view: SessionSnapshot, event: EventFrame, rules: Rules): Se
   }
 }
 
-/** The open text of a message; `done` once it has ended, undefined where nothing is known. */
-export function streamOf(view: SessionSnapshot, messageId: string): StreamText | 'done' | undefined {
-  const message = view.messages.findLast((one) => one.id === messageId);
-  return message?.state === 'done' ? 'done' : message;
+/** The text of a message that is being said; undefined where nothing is. */
+export function textOf(view: SessionSnapshot, messageId: string): StreamText | undefined {
+  const message = messageOf(view, messageId);
+  return message?.state === 'streaming' ? message : undefined;
 }
 
 /** Shows the text of an open message, which comes into being where it is not there yet. */
@@ -87,7 +87,7 @@ export function putText(
   turnId: string | null = null,
 ): SessionSnapshot {
   const { attempt, content, thought } = text;
-  if (streamOf(view, messageId) !== undefined) {
+  if (messageOf(view, messageId)) {
     return changeMessage(view, messageId, { attempt, content, thought, state: 'streaming' });
   }
   return addMessage(view, { id: messageId, turnId, role: 'assistant', state: 'streaming', ...text });
@@ -100,19 +100,19 @@ function begin(
   rules: Rules,
 ): Known {
   const { message_id: messageId, turn_id: turnId = null } = event;
-  const stream = streamOf(known.view, messageId);
-  const text = rules.begin(stream === 'done' ? undefined : stream, attempt);
+  const text = rules.begin(textOf(known.view, messageId), attempt);
   const view = putText(known.view, messageId, text, turnId);
-  return { ...known, view: changeMessage(view, messageId, { turnId, ts: event.ts }) };
+  // An attempt that begins is no longer taken away; deltas of those before it are older than it.
+  const gone = new Map(known.gone);
+  gone.delete(messageId);
+  return { gone, view: changeMessage(view, messageId, { turnId, ts: event.ts }) };
 }
 
 function takeAway(known: Known, messageIds: readonly string[]): Known {
   const removed = new Set(messageIds);
   const gone = new Map(known.gone);
   for (const id of messageIds) {
-    const stream = streamOf(known.view, id);
-    const attempt = stream === undefined || stream === 'done' ? Number.POSITIVE_INFINITY : stream.attempt;
-    gone.set(id, attempt);
+    gone.set(id, textOf(known.view, id)?.attempt ?? Number.POSITIVE_INFINITY);
   }
   for (const id of [...gone.keys()].slice(0, -keptGone)) gone.delete(id);
   const messages = known.view.messages.filter((message) => !removed.has(message.id));
@@ -121,17 +121,15 @@ function takeAway(known: Known, messageIds: readonly string[]): Known {
 
 function endStream(view: SessionSnapshot, event: Event<'stream_end'>, rules: Rules): SessionSnapshot {
   const { message_id: id, turn_id: turnId = null, thought = '', finish_reason: finishReason, ts } = event;
-  const stream = streamOf(view, id);
-  const before = stream === 'done' ? undefined : stream;
   const said = {
     turnId,
-    content: rules.end(before, event.content),
+    content: rules.end(textOf(view, id), event.content),
     thought,
     finishReason,
     ts,
     state: 'done',
   } as const;
-  if (stream !== undefined) return changeMessage(view, id, said);
+  if (messageOf(view, id)) return changeMessage(view, id, said);
   return addMessage(view, { id, role: 'assistant', attempt: 0, ...said });
 }
 
@@ -159,7 +157,7 @@ function saveMessage(view: SessionSnapshot, event: Event<'message_saved'>): Sess
 function proposeCall(view: SessionSnapshot, event: Event<'tool_call'>): SessionSnapshot {
   const { tool_call_id: id, message_id: messageId, turn_id: turnId = null, tool, gate, rule, reason } = event;
   const call = { messageId, turnId, tool, arguments: event.arguments, gate, rule, reason };
-  const message = view.messages.findLast((one) => one.id === messageId);
+  const message = messageOf(view, messageId);
   const known = message?.toolCallIds ?? [];
   const listed = known.includes(id) ? view : changeMessage(view, messageId, { toolCallIds: [...known, id] });
   return putCall(listed, id, call);

@@ -1,5 +1,6 @@
 import type { AckFrame, DeltaFrame, EventFrame, LiveFrame, ServerFrame } from '../protocol/server-frames.ts';
-import { applyEvent, putText, streamOf } from './apply-event.ts';
+import { applyEvent, putText, textOf } from './apply-event.ts';
+import { messageOf } from './parts.ts';
 import type { Rules } from './rules.ts';
 import { emptySnapshot, type QueuedItem, type SessionSnapshot } from './state.ts';
 
@@ -31,17 +32,16 @@ export function applyFrame(known: Known, frame: ServerFrame, rules: Rules): Appl
     case 'thought_delta':
       return applyDelta(known, frame, rules);
     case 'stream_snapshot': {
-      const stream = streamOf(view, frame.message_id);
-      if (stream === 'done' || rules.isGone(known.gone.get(frame.message_id), frame.attempt)) {
-        return ignored(known);
-      }
-      const text = rules.snapshot(stream, frame);
+      if (isLate(known, frame, rules)) return ignored(known);
+      const text = rules.snapshot(textOf(view, frame.message_id), frame);
       return text === 'drop' ? ignored(known) : taken(known, putText(view, frame.message_id, text));
     }
     case 'cursor':
       return taken(known, { ...view, lastSeq: rules.cursor(view.lastSeq, frame.seq) });
     case 'resync':
-      return { known, isTaken: true, want: 'history' };
+      return rules.readsAgain()
+        ? { known, isTaken: true, want: 'history' }
+        : taken(known, { ...view, lastSeq: frame.last_seq });
     default:
       return taken(known, applyLive(view, frame));
   }
@@ -61,14 +61,16 @@ function applyInOrder(known: Known, event: EventFrame, rules: Rules): Applied {
 }
 
 function applyDelta(known: Known, frame: DeltaFrame, rules: Rules): Applied {
-  const stream = streamOf(known.view, frame.message_id);
-  if (stream === 'done' || rules.isGone(known.gone.get(frame.message_id), frame.attempt)) {
-    return ignored(known);
-  }
-  const text = rules.delta(stream, frame);
+  if (isLate(known, frame, rules)) return ignored(known);
+  const text = rules.delta(textOf(known.view, frame.message_id), frame);
   if (text === 'drop') return ignored(known);
   if (text === 'missing') return { known, isTaken: false, want: 'text' };
   return taken(known, putText(known.view, frame.message_id, text));
+}
+
+function isLate(known: Known, frame: { message_id: string; attempt: number }, rules: Rules): boolean {
+  const isDone = messageOf(known.view, frame.message_id)?.state === 'done';
+  return rules.isLate({ isDone, goneAttempt: known.gone.get(frame.message_id) }, frame.attempt);
 }
 
 function ignored(known: Known): Applied {

@@ -116,7 +116,7 @@ export class Link {
     const isCurrent = () => socket === this.#socket;
     this.#timer('silence', welcomeTimeoutMs, () => this.retry('the gateway does not answer'));
     socket.onmessage = (event: { data: unknown }) => {
-      if (isCurrent() || this.#runtime.rules.hearsOldSockets()) this.#receive(event.data);
+      if (isCurrent()) this.#receive(event.data);
     };
     socket.onerror = (event: { message?: unknown }) => {
       if (isCurrent() && typeof event.message === 'string') this.#fault = event.message;

@@ -25,14 +25,14 @@ const resendMs = 1_000;
 
 /** What was sent and has no answer, in the order in which it was given. Messages go one by one, so that none overtakes another. */
 export class Outbox {
-  readonly #clock: Runtime['clock'];
+  readonly #runtime: Pick<Runtime, 'clock' | 'rules'>;
   readonly #transmit: (frame: SentFrame) => boolean;
   readonly #entries = new Map<string, Entry>();
 
   /** @param transmit answers false where there is no connection */
-  constructor(options: { clock: Runtime['clock']; transmit(frame: SentFrame): boolean }) {
-    this.#clock = options.clock;
-    this.#transmit = options.transmit;
+  constructor(runtime: Pick<Runtime, 'clock' | 'rules'>, transmit: (frame: SentFrame) => boolean) {
+    this.#runtime = runtime;
+    this.#transmit = transmit;
   }
 
   /** @returns the answer; rejects with a TurngateError when it is refused or cannot be taken */
@@ -60,7 +60,7 @@ export class Outbox {
   onOpen(): void {
     for (const entry of this.#entries.values()) {
       entry.stopTimer();
-      entry.isSent = false;
+      if (entry.isSent) this.#prepareAgain(entry);
     }
     this.#sendMore();
   }
@@ -78,8 +78,8 @@ export class Outbox {
     if (!entry) return false;
     if (code === 'unavailable' || code === 'rate_limit') {
       entry.stopTimer();
-      entry.stopTimer = this.#clock.after(resendMs, () => {
-        entry.isSent = false;
+      entry.stopTimer = this.#runtime.clock.after(resendMs, () => {
+        this.#prepareAgain(entry);
         this.#sendMore();
       });
       return false;
@@ -103,6 +103,12 @@ export class Outbox {
     const ids = [...this.#entries.keys()];
     for (const id of ids) this.#take(id)?.answer.reject(error);
     return ids;
+  }
+
+  #prepareAgain(entry: Entry): void {
+    const frame = this.#runtime.rules.resend(entry.frame);
+    entry.isSent = frame === null;
+    entry.frame = frame ?? entry.frame;
   }
 
   #refusal(json: string): TurngateError | null {
@@ -129,10 +135,11 @@ export class Outbox {
   #sendMore(): void {
     const entries = [...this.#entries.values()];
     let inFlight = entries.filter((entry) => entry.isSent).length;
+    const overtakes = this.#runtime.rules.overtakes();
     let isMessageBefore = false;
     for (const entry of entries) {
       const isMessage = entry.frame.type === 'message';
-      const mayGo = !entry.isSent && inFlight < maxInFlight && !(isMessage && isMessageBefore);
+      const mayGo = !entry.isSent && inFlight < maxInFlight && !(isMessage && isMessageBefore && !overtakes);
       isMessageBefore ||= isMessage;
       if (!mayGo) continue;
       entry.isSent = this.#transmit(entry.frame);

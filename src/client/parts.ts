@@ -36,12 +36,16 @@ const emptyCall: ToolCall = {
 
 const emptyTurn: Turn = { id: '', status: 'queued', error: null, usage: null, debug: null };
 
+export function messageOf(view: SessionSnapshot, id: string): Message | undefined {
+  return view.messages.findLast((message) => message.id === id);
+}
+
 /** Puts a message behind the others of its turn: a message that waits stands after the answer before it. */
 export function addMessage(
   view: SessionSnapshot,
   message: Pick<Message, 'id'> & Partial<Message>,
 ): SessionSnapshot {
-  if (view.messages.some((one) => one.id === message.id)) return changeMessage(view, message.id, message);
+  if (messageOf(view, message.id)) return changeMessage(view, message.id, message);
   const added = { ...emptyMessage, ...message };
   const { messages } = view;
   const last = added.turnId === null ? -1 : messages.findLastIndex((one) => one.turnId === added.turnId);
@@ -53,9 +57,12 @@ export function changeMessage(view: SessionSnapshot, id: string, change: Partial
   const index = view.messages.findLastIndex((message) => message.id === id);
   const message = view.messages[index];
   if (!message) return view;
-  const messages = [...view.messages];
-  messages[index] = { ...message, ...change };
-  return { ...view, messages };
+  const changed = { ...message, ...change };
+  if (changed.turnId === message.turnId) {
+    return { ...view, messages: view.messages.toSpliced(index, 1, changed) };
+  }
+  // A snapshot can tell of a message before its event says which turn it belongs to.
+  return addMessage({ ...view, messages: view.messages.toSpliced(index, 1) }, changed);
 }
 
 export function putCall(view: SessionSnapshot, id: string, change: Partial<ToolCall>): SessionSnapshot {

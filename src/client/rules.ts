@@ -1,4 +1,5 @@
 import type { DeltaFrame, LiveFrame } from '../protocol/server-frames.ts';
+import type { SentFrame } from './frames.ts';
 
 type Snapshot = Extract<LiveFrame, { type: 'stream_snapshot' }>;
 
@@ -23,18 +24,22 @@ export interface Rules {
   /** `drop`: nothing new; `missing`: text before it never came. */
   delta(known: StreamText | undefined, frame: DeltaFrame): StreamText | 'drop' | 'missing';
   snapshot(known: StreamText | undefined, frame: Snapshot): StreamText | 'drop';
-  /** Whether a live frame is about a message that was taken away, at this attempt at least. */
-  isGone(goneAttempt: number | undefined, attempt: number): boolean;
+  /** Whether what a live frame says of a message is too late: it has ended, or was taken away at that attempt or a later one. */
+  isLate(message: { isDone: boolean; goneAttempt: number | undefined }, attempt: number): boolean;
   /** What an ended message says. */
   end(known: StreamText | undefined, content: string): string;
-  /** The `last_seq` to resume after. */
+  /** The `last_seq` to go on after. */
   resumeFrom(lastSeq: number): number;
+  /** Up to where a page of the history goes. */
+  historyEnd(lastSeq: number): number;
+  /** Whether the history is read when events that were asked for are gone. */
+  readsAgain(): boolean;
   /** Whether a gap is asked for. */
   asksAgain(): boolean;
-  /** Whether frames of a socket count that is not the newest. */
-  hearsOldSockets(): boolean;
-  /** Whether events are applied while the history is read anew. */
-  appliesWhileReloading(): boolean;
+  /** What is sent when there was no answer to it before the connection was lost; null sends nothing. */
+  resend(frame: SentFrame): SentFrame | null;
+  /** Whether a message is sent before the one before it is answered. */
+  overtakes(): boolean;
 }
 
 const nothing = (attempt: number): StreamText => ({ attempt, content: '', thought: '' });
@@ -70,17 +75,22 @@ export const protocolRules: Rules = {
     };
   },
 
-  isGone: (goneAttempt, attempt) => goneAttempt !== undefined && attempt <= goneAttempt,
+  isLate: ({ isDone, goneAttempt }, attempt) =>
+    isDone || (goneAttempt !== undefined && attempt <= goneAttempt),
 
   end: (_known, content) => content,
 
   resumeFrom: (lastSeq) => lastSeq,
 
+  historyEnd: (lastSeq) => lastSeq,
+
+  readsAgain: () => true,
+
   asksAgain: () => true,
 
-  hearsOldSockets: () => false,
+  resend: (frame) => frame,
 
-  appliesWhileReloading: () => false,
+  overtakes: () => false,
 };
 
 /** An attempt has one writer: a snapshot behind what is shown (a draft that lags) takes nothing back. */

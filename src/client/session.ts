@@ -90,7 +90,7 @@ export class Session {
       onConnection: (state) => this.#onConnection(state),
       onTooLarge: () => this.#unqueue(this.#outbox.dropLargest()),
     });
-    this.#outbox = new Outbox({ clock: runtime.clock, transmit: (frame) => this.#link.send(frame) });
+    this.#outbox = new Outbox(runtime, (frame) => this.#link.send(frame));
     void this.#start(0);
   }
 
@@ -169,11 +169,7 @@ export class Session {
   #path(): string {
     const { device, events } = this.#options;
     const query = new URLSearchParams({ last_seq: String(this.#sync.resumeFrom) });
-    if (device !== undefined) {
-      query.set('device', device);
-      // A connection that was given up may reach the gateway after the one that took its place.
-      query.set('dialled_at', String(this.#runtime.clock.now()));
-    }
+    if (device !== undefined) query.set('device', device);
     if (events !== undefined) query.set('events', events.join(','));
     return `/v1/sessions/${encodeURIComponent(this.id)}/ws?${query}`;
   }

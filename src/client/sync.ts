@@ -46,7 +46,7 @@ export class Sync {
   /** @returns whether the frame counted: each event does once and in order */
   take(frame: ServerFrame): boolean {
     const { rules } = this.#runtime;
-    if (this.#isReloading && isOfContent(frame) && !rules.appliesWhileReloading()) return false;
+    if (this.#isReloading && isOfContent(frame)) return false;
     const { known, isTaken, want } = applyFrame(this.#known, frame, rules);
     this.#set(known);
     if (frame.type === 'welcome') this.#found();
@@ -66,7 +66,8 @@ export class Sync {
     const { connection, queue, user, presence, typing, agent } = this.view;
     const shown = new Set(known.view.messages.map((message) => message.clientMessageId));
     const waiting = queue.filter((item) => item.kind !== 'message' || !shown.has(item.id));
-    const view = { ...known.view, connection, queue: waiting, user, presence, typing, agent };
+    const lastSeq = this.#runtime.rules.historyEnd(known.view.lastSeq);
+    const view = { ...known.view, lastSeq, connection, queue: waiting, user, presence, typing, agent };
     this.#set({ view, gone: new Map([...this.#known.gone, ...known.gone]) });
   }
 

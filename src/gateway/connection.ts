@@ -102,6 +102,14 @@ export class Connection implements HubMember {
     else this.#outlet.send(new Outgoing(frame));
   }
 
+  /** A live frame that need not come: answers false, and sends nothing, where there is no room for it. */
+  offer(outgoing: Outgoing): boolean {
+    if (this.#filter && !this.#filter(outgoing.frame)) return true;
+    if (this.#outlet.isFull) return false;
+    this.#outlet.send(outgoing);
+    return true;
+  }
+
   deliver(frames: Outgoing[]): void {
     this.#outlet.cork(() => {
       if (!this.#putAll(frames)) this.#fallBehind();

@@ -2,13 +2,12 @@ import type { WebSocket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import type { CloseReason } from '../protocol/close-codes.ts';
 import type { Granted } from './admission.ts';
+import type { Attendance } from './attendance.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionRegistry } from './connection-registry.ts';
 import type { FrameCommands } from './feed-commands.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
-import type { SessionHubs } from './session-hubs.ts';
 import { WebSocketOutlet } from './websocket-outlet.ts';
 
 /** What happens to one open socket. */
@@ -23,8 +22,7 @@ export interface SocketHandler {
 }
 
 export interface ConnectionsDeps {
-  hubs: SessionHubs;
-  registry: ConnectionRegistry;
+  attendance: Attendance;
   /** What frames may ask for, in a session or in a feed. */
   commandsOf(sessionId: string): FrameCommands;
   inFlight: InFlight;
@@ -60,7 +58,7 @@ export class Connections {
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
   open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
-    const { hubs, registry, commandsOf, inFlight, readEvents, logger } = this.#deps;
+    const { attendance, commandsOf, inFlight, readEvents, logger } = this.#deps;
     const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
@@ -76,13 +74,13 @@ export class Connections {
     });
     const commands = commandsOf(sessionId);
     const track = <T>(work: Promise<T>) => inFlight.track(work);
-    const reader = new FrameReader({ connection, commands, logger, track });
+    const reader = new FrameReader({ connection, commands, typing: attendance.typing, logger, track });
     const now = performance.now();
     const entry: Open = { connection, lastFrameAt: now, lastPingAt: now };
     this.#open.add(entry);
     const ids = { session_id: sessionId, connection_id: connection.id };
     logger.info(ids, 'connected');
-    connection.join(hub);
+    attendance.come(connection, hub);
     const seen = () => {
       entry.lastFrameAt = performance.now();
     };
@@ -100,9 +98,7 @@ export class Connections {
       close: (reason, detail) => connection.close(reason, detail),
       closed: (code) => {
         outlet.onClose();
-        connection.leave();
-        hubs.release(hub);
-        registry.unregister(connectionId);
+        attendance.go(connection, hub);
         this.#open.delete(entry);
         logger.info({ ...ids, code }, 'disconnected');
       },

@@ -8,6 +8,7 @@ import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
 import { type LifeTimings, lifeTimings } from './gateway-life.ts';
 import { type HubTimings, hubTimings } from './hub-ports.ts';
+import { type TypingTimings, typingTimings } from './typing.ts';
 
 /** What the gateway is made of; the composition root gives it and keeps what it does not close. */
 export interface GatewayDeps {
@@ -35,6 +36,11 @@ export interface GatewayTimings {
   pollMs: number;
   /** How often closures of connections are looked for where no nudge came. */
   closuresMs: number;
+  /** How often presence is read where no nudge came. */
+  presenceMs: number;
+  /** How often sessions that were left are looked at. */
+  leftMs: number;
+  typing: TypingTimings;
   life: LifeTimings;
   hub: HubTimings;
 }
@@ -46,6 +52,9 @@ export const gatewayTimings: GatewayTimings = {
   sweepMs: 1_000,
   pollMs: 1_000,
   closuresMs: 500,
+  presenceMs: 5_000,
+  leftMs: 1_000,
+  typing: typingTimings,
   life: lifeTimings,
   hub: hubTimings,
 };

@@ -9,6 +9,7 @@ import type { FrameCommands } from './feed-commands.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { publicError } from './public-errors.ts';
 import { readFrame } from './read-frame.ts';
+import type { Typing } from './typing.ts';
 
 /** Frames of one connection that may wait for their answer, and their text together. */
 const maxWaitingFrames = 64;
@@ -18,6 +19,7 @@ const maxWaitingChars = 4 * limits.frameBytes;
 export class FrameReader {
   readonly #connection: Connection;
   readonly #commands: FrameCommands;
+  readonly #typing: Pick<Typing, 'say'>;
   readonly #logger: Logger;
   readonly #queue = new FrameQueue({ maxFrames: maxWaitingFrames, maxChars: maxWaitingChars });
   readonly #track: <T>(work: Promise<T>) => Promise<T>;
@@ -25,12 +27,14 @@ export class FrameReader {
   constructor(options: {
     connection: Connection;
     commands: FrameCommands;
+    typing: Pick<Typing, 'say'>;
     logger: Logger;
     /** Keeps an eye on what is under way, for the drain. */
     track<T>(work: Promise<T>): Promise<T>;
   }) {
     this.#connection = options.connection;
     this.#commands = options.commands;
+    this.#typing = options.typing;
     this.#logger = options.logger;
     this.#track = options.track;
   }
@@ -75,6 +79,12 @@ export class FrameReader {
         this.#connection.resume(frame.last_seq);
         return;
       }
+      if (frame.type === 'typing') {
+        await this.#commands.check(this.#caller(), 'typing');
+        if (this.#connection.isOpen) this.#typing.say(this.#connection, frame.active);
+        if (frame.id !== undefined) this.#connection.send({ type: 'ack', id: frame.id });
+        return;
+      }
       const done = await this.#perform(frame);
       this.#connection.send(done.ack);
       done.spread();
@@ -83,7 +93,9 @@ export class FrameReader {
     }
   }
 
-  async #perform(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' }>): Promise<Done> {
+  async #perform(
+    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' }>,
+  ): Promise<Done> {
     const caller = this.#caller();
     switch (frame.type) {
       case 'message':
@@ -92,7 +104,6 @@ export class FrameReader {
         return this.#commands.decision(caller, frame);
       case 'cancel':
         return this.#commands.cancel(caller, frame);
-      case 'typing':
       case 'received':
       case 'auth':
       case 'input_response':

@@ -2,6 +2,8 @@ import './header-bound.ts';
 import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { feedOwner } from '../protocol/feed-id.ts';
+import { readPresence } from '../store/presence.ts';
+import { Attendance } from './attendance.ts';
 import { Commands } from './commands.ts';
 import { ConnectionRegistry } from './connection-registry.ts';
 import { Connections } from './connections.ts';
@@ -19,9 +21,12 @@ import { serveHealth } from './http-health.ts';
 import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
+import { Presence } from './presence.ts';
 import { SessionHubs } from './session-hubs.ts';
+import { SessionStates } from './session-states.ts';
 import { serveSocketIo } from './socket-io.ts';
 import { SseStreams } from './sse-streams.ts';
+import { Typing } from './typing.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Gateway {
@@ -74,18 +79,30 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     },
   });
   const life = new GatewayLife({ db, registry, logger, graceMs, timings: timings.life });
+  const states = new SessionStates({ db, live, logger, everyMs: timings.leftMs });
+  const presence = new Presence({
+    read: (sessionIds) => readPresence(db, sessionIds),
+    resume: (sessionId) => states.resume(sessionId),
+    everyMs: timings.presenceMs,
+    logger,
+  });
+  const attendees = (sessionId: string) => presence.attendees(sessionId);
+  const typing = new Typing({ live, attendees, timings: timings.typing });
+  const attendance = new Attendance({ registry, hubs, presence, typing });
   const connections = new Connections({
-    hubs,
-    registry,
+    attendance,
     commandsOf: (sessionId) => (feedOwner(sessionId) ? feedCommands : commands),
     inFlight,
     readEvents: store.readEvents,
     timings,
     logger,
   });
-  const { readEvents: read } = store;
+  const { readEvents } = store;
   const isGoing = () => isDraining;
-  const streams = new SseStreams({ hubs, registry, readEvents: read, isDraining: isGoing, timings, logger });
+  const streams = new SseStreams({
+    ...{ hubs, registry, attendance, readEvents, timings, logger },
+    isDraining: isGoing,
+  });
   // Which origins are our own is known only when the port is.
   let isAllowedOrigin: OriginCheck = (origin) => origin === '';
   const allowed: OriginCheck = (origin) => isAllowedOrigin(origin);
@@ -96,6 +113,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const socketIo = serveSocketIo(app, {
     ...common,
     registry,
+    attendance,
     commands,
     inFlight,
     readEvents: store.readEvents,
@@ -112,16 +130,18 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   router.rest();
 
   const { GATEWAY_HOST: host, GATEWAY_PORT, ALLOWED_ORIGINS } = deps.config;
-  const listener = await listen(app, host, GATEWAY_PORT).catch((error: unknown) => {
+  const listener = await listen(app, host, GATEWAY_PORT).catch(async (error: unknown) => {
     connections.closeAll();
     streams.closeAll();
+    await attendance.close();
     throw error;
   });
   isAllowedOrigin = originCheck({ allowed: ALLOWED_ORIGINS, host, port: listener.port });
   hubs.start(timings.pollMs).catch((error: unknown) => {
     logger.error({ err: error }, 'the live plane could not be subscribed to; the slow poll delivers alone');
   });
-  registry.start().catch((error: unknown) => {
+  states.start();
+  Promise.all([registry.start(), attendance.start(live)]).catch((error: unknown) => {
     logger.error({ err: error }, 'nudges of other gateways are not heard; the store is looked at instead');
   });
   life.start();
@@ -136,7 +156,9 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     streams.closeAll();
     const left = await inFlight.settle(boundMs * (1 - answerShare));
     if (left > 0) logger.warn({ left }, 'requests were still under way when the drain ended');
-    const goodbye = registry.close().then(() => life.leave());
+    const goodbye = Promise.all([registry.close(), attendance.close(), states.stop()]).then(() =>
+      life.leave(),
+    );
     await Promise.all([
       hubs.close(),
       delay(lingerMs),

@@ -1,6 +1,6 @@
 import type { Socket } from 'socket.io';
 import { v7 as uuidv7 } from 'uuid';
-import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
+import { closeCodes } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { parseSocketIoEvent, type SocketIoAuth, type SocketIoClientEvent } from '../protocol/socket-io.ts';
@@ -12,6 +12,7 @@ import { publicError } from './public-errors.ts';
 import { type Answer, SocketIoAnswers } from './socket-io-answers.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
 import { cursorsOf } from './socket-io-offset.ts';
+import { SocketIoSeat } from './socket-io-seat.ts';
 import { type SocketIoSessionDeps, tooMany } from './socket-io-session.ts';
 import { SocketIoSessions } from './socket-io-sessions.ts';
 
@@ -23,8 +24,6 @@ type SessionEvent = Exclude<SocketIoClientEvent, { name: 'auth' | 'leave' | 'res
 
 const maxWaitingEvents = 64;
 const maxWaitingChars = 4 * limits.frameBytes;
-/** The longest that one timer can wait; a token that lasts longer gets another. */
-const maxTimerMs = 2 ** 31 - 1;
 /** Events that get an `ack` of the native protocol; the others are answered here. */
 const acked = new Set<SocketIoClientEvent['name']>([
   'user_message',
@@ -41,10 +40,10 @@ export class SocketIoClient {
   readonly #answers = new SocketIoAnswers();
   readonly #sessions: SocketIoSessions;
   readonly #queue = new FrameQueue({ maxFrames: maxWaitingEvents, maxChars: maxWaitingChars });
-  #identity: Identity | null = null;
-  #expiry: NodeJS.Timeout | undefined;
-  /** Under which it is registered, once it is somebody's. */
-  #registration: string | null = null;
+  /** null: a guest. */
+  #seat: SocketIoSeat | null = null;
+  /** Whose it was when their token expired. */
+  #left: Identity | null = null;
 
   constructor(deps: SocketIoClientDeps, options: { socket: Socket; link: SocketIoLink; auth: SocketIoAuth }) {
     const { socket, link, auth } = options;
@@ -166,36 +165,33 @@ export class SocketIoClient {
   }
 
   #required(): Identity {
-    if (this.#identity) return this.#identity;
+    if (this.#seat) return this.#seat.identity;
     throw new PublicError('unauthorized', 'You are a guest. Send "auth" with a token first.');
   }
 
   /** Makes the connection somebody's, and takes part where they did; the same user again goes on as before. */
   async #signIn(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
     await this.#sessions.settled();
-    const before = this.#identity;
-    if (before && (before.userId !== identity.userId || before.tenant !== identity.tenant))
-      this.#sessions.forget();
-    else this.#sessions.suspend();
-    this.#unregister();
-    const id = uuidv7();
-    const { tenant, userId, tokenId } = identity;
-    const close = (reason: CloseReason, detail?: string) => {
-      const { code, reason: text } = closeCodes[reason];
-      this.#end(code, detail === undefined ? text : `${text}; ${detail}`);
-    };
-    const row = { connectionId: id, sessionId: null, tenant, userId, device: null, tokenId, close };
-    this.#identity = identity;
-    this.#registration = id;
-    const answer = await this.#deps.registry.register(row);
-    if ('refused' in answer) {
+    const before = this.#seat?.identity ?? this.#left;
+    const isSame = before?.userId === identity.userId && before.tenant === identity.tenant;
+    if (isSame) this.#sessions.suspend();
+    else this.#sessions.forget();
+    this.#seat?.leave();
+    const { registry } = this.#deps;
+    const seat = new SocketIoSeat({ identity, registry, onEnd: (code, reason) => this.#end(code, reason) });
+    this.#seat = seat;
+    const isTaken = await seat.take().catch((error: unknown) => {
+      this.#left = identity;
+      if (this.#seat === seat) this.#seat = null;
+      throw error;
+    });
+    if (!isTaken) {
       this.#fail(tooMany(), {});
       this.#link.end(closeCodes.tooMany.code, closeCodes.tooMany.reason);
       return;
     }
-    // Signed out, or gone, while the store was asked.
-    if (this.#identity !== identity) return;
-    this.#armExpiry(identity);
+    // Expired, or gone, while the store was asked.
+    if (this.#seat !== seat) return;
     this.#greet();
     await this.#rejoin(identity, auth);
   }
@@ -214,13 +210,13 @@ export class SocketIoClient {
         if (named.some(([name]) => name === sessionId)) this.#fail(known, { sessionId });
       });
     }
-    if (wanted.size > 0) return;
+    if (this.#sessions.size > 0) return;
     const found = await findDefaultSession(this.#deps.db, identity);
     if (found !== null) await this.#sessions.join(identity, found, null);
   }
 
   #greet(): void {
-    const user = this.#identity;
+    const user = this.#seat?.identity ?? null;
     this.#link.emit({
       event: 'connection_established',
       payload: {
@@ -233,23 +229,13 @@ export class SocketIoClient {
     });
   }
 
-  #armExpiry(identity: Identity): void {
-    clearTimeout(this.#expiry);
-    if (identity.expiresAt === null) return;
-    const waitMs = Math.min(Math.max(0, identity.expiresAt - Date.now()), maxTimerMs);
-    this.#expiry = setTimeout(() => {
-      if (identity.expiresAt !== null && identity.expiresAt > Date.now()) this.#armExpiry(identity);
-      else this.#expire();
-    }, waitMs);
-  }
-
   /** The client is a guest again, and its sessions wait for its next token. */
   #expire(): void {
-    if (!this.#identity) return;
-    this.#identity = null;
-    clearTimeout(this.#expiry);
+    if (!this.#seat) return;
+    this.#left = this.#seat.identity;
+    this.#seat.leave();
+    this.#seat = null;
     this.#sessions.suspend();
-    this.#unregister();
     const words = 'The token has expired. Send "auth" with a new one; delivery goes on where it was.';
     this.#fail(new PublicError('unauthorized', words), {});
   }
@@ -294,16 +280,10 @@ export class SocketIoClient {
     about.answer?.({ error: payload });
   }
 
-  #unregister(): void {
-    if (this.#registration !== null) this.#deps.registry.unregister(this.#registration);
-    this.#registration = null;
-  }
-
   #close(): void {
-    clearTimeout(this.#expiry);
-    this.#identity = null;
+    this.#seat?.leave();
+    this.#seat = null;
     this.#sessions.forget();
-    this.#unregister();
   }
 }
 

@@ -6,6 +6,7 @@ import { notTakingPart } from '../protocol/roles.ts';
 import type { Db } from '../store/db.ts';
 import { readOpenCalls } from '../store/open-calls.ts';
 import { sessionAccess } from '../store/sessions.ts';
+import type { Attendance } from './attendance.ts';
 import type { Identity } from './auth.ts';
 import type { Commands } from './commands.ts';
 import { Connection } from './connection.ts';
@@ -24,6 +25,7 @@ export interface SocketIoSessionDeps {
   db: Db;
   hubs: SessionHubs;
   registry: ConnectionRegistry;
+  attendance: Attendance;
   commands: Commands;
   inFlight: InFlight;
   readEvents: ReadEvents;
@@ -50,7 +52,8 @@ export class SocketIoSession {
     deps: SocketIoSessionDeps,
     options: { id: string; identity: Identity; hub: SessionHub; start: number; outlet: SocketIoOutlet },
   ) {
-    const { commands, inFlight, readEvents, logger } = deps;
+    const { attendance, commands, inFlight, readEvents, logger } = deps;
+    const { typing } = attendance;
     const { hub, start: lastSeq, outlet } = options;
     const { sessionId } = hub;
     this.id = sessionId;
@@ -67,12 +70,12 @@ export class SocketIoSession {
       logger,
     });
     const track = <T>(work: Promise<T>) => inFlight.track(this.#answering.track(work));
-    this.#reader = new FrameReader({ connection: this.#connection, commands, logger, track });
+    this.#reader = new FrameReader({ connection: this.#connection, commands, typing, logger, track });
   }
 
   /** Begins to deliver. */
   join(): void {
-    this.#connection.join(this.#hub);
+    this.#deps.attendance.come(this.#connection, this.#hub);
   }
 
   /** Takes a frame of the native protocol; its answer comes as an event. */
@@ -89,9 +92,7 @@ export class SocketIoSession {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#outlet.stop();
-    this.#connection.leave();
-    this.#deps.registry.unregister(this.#connection.id);
-    this.#deps.hubs.release(this.#hub);
+    this.#deps.attendance.go(this.#connection, this.#hub);
   }
 }
 

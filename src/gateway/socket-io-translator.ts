@@ -182,6 +182,8 @@ export class SocketIoTranslator {
         return [{ event: 'session_joined', payload: { session_id, last_seq: frame.last_seq, timestamp } }];
       case 'stream_delta':
       case 'thought_delta':
+        // Who begins after a stream's start learns of it by its first delta.
+        if (this.#text?.messageId !== frame.message_id && frame.offset === 0) this.#text = this.#open(frame);
         if (this.#text?.messageId === frame.message_id) this.#text.add(frame);
         return [];
       case 'stream_snapshot': {

@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { CloseReason } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
+import type { Attendance } from './attendance.ts';
 import type { Identity } from './auth.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
@@ -34,6 +35,7 @@ export interface Seat {
 export interface SseDeps {
   hubs: SessionHubs;
   registry: ConnectionRegistry;
+  attendance: Attendance;
   readEvents: ReadEvents;
   isDraining(): boolean;
   timings: { sweepMs: number; keepAliveMs: number };
@@ -135,15 +137,17 @@ export class SseStreams {
     logger.info({ session_id: sessionId, connection_id: id }, 'event stream opened');
     if (this.#deps.isDraining()) connection.close('restarting', 'retry_after_ms=1000');
     else if (reader.closed) connection.close(reader.closed.reason, reader.closed.detail);
-    else connection.join(hub, greeting);
+    else this.#deps.attendance.come(connection, hub, greeting);
   }
 
   #leave(reader: Reader): void {
     if (!this.#readers.delete(reader)) return;
-    const { hubs, registry, logger } = this.#deps;
-    reader.open?.connection.leave();
-    hubs.release(reader.hub);
-    registry.unregister(reader.id);
+    const { attendance, hubs, registry, logger } = this.#deps;
+    if (reader.open) attendance.go(reader.open.connection, reader.hub);
+    else {
+      hubs.release(reader.hub);
+      registry.unregister(reader.id);
+    }
     logger.info({ session_id: reader.hub.sessionId, connection_id: reader.id }, 'event stream closed');
   }
 

@@ -48,7 +48,9 @@ export type GatewayNudge =
   /** There are closures for the connections of this gateway. */
   | { kind: 'closures'; gatewayId: string }
   /** Somebody came to the session, or left it. */
-  | { kind: 'presence'; sessionId: string };
+  | { kind: 'presence'; sessionId: string }
+  /** A connection types, still types, or stopped. */
+  | { kind: 'typing'; sessionId: string; connectionId: string; userId: string; active: boolean };
 
 /**
  * The live plane: what carries events, deltas and nudges between processes now. It may lose, double or delay

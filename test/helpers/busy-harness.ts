@@ -37,6 +37,8 @@ export interface BusySession {
   end(turnId: string | undefined): Promise<Extract<EventFrame, { type: 'turn_end' }>>;
   /** The first turn, held while the model streams, having said `so far `; then come `and more` and `then`. */
   streaming(then?: Piece[]): Promise<Held>;
+  /** …while the model has not said anything. */
+  silent(): Promise<Held>;
   /** …in its n-th step, while the model streams; each step before called a tool. */
   lastStep(n: number): Promise<Held>;
   /** …while a tool runs that may be repeated. */
@@ -159,6 +161,11 @@ function openSession(
     say,
     end: (turnId) => client.frame('turn_end', (event) => event.turn_id === turnId),
     streaming: (then = []) => speaking([], then),
+    async silent() {
+      const turnId = await first([{ hang: true }]);
+      await until(() => requests.length === 1);
+      return { turnId, callId: '', release: () => undefined };
+    },
     lastStep: (n) => {
       const echo = { toolCall: { name: 'test__echo', arguments: { text: 'on' } } };
       return speaking(

@@ -80,5 +80,5 @@ test('what takes longer than the drain waits is committed all the same, without 
   await letGo();
   const read = () => readEvents(harness.db, { sessionId, after: 0, limit: 10 });
   await until(async () => (await read()).length > 0);
-  expect(await read()).toMatchObject([{ type: 'message_saved', client_message_id: 'slow' }]);
+  expect(await read()).toMatchObject([{ frame: { type: 'message_saved', client_message_id: 'slow' } }]);
 });

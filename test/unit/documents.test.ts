@@ -86,7 +86,6 @@ const owed = [
   'error-processing_error',
   'error-model_error',
   'error-tool_error',
-  'busy-durable',
 ];
 const required = idsIn(told.slice(told.indexOf('\n## ')));
 
