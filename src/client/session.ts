@@ -169,7 +169,11 @@ export class Session {
   #path(): string {
     const { device, events } = this.#options;
     const query = new URLSearchParams({ last_seq: String(this.#sync.resumeFrom) });
-    if (device !== undefined) query.set('device', device);
+    if (device !== undefined) {
+      query.set('device', device);
+      // A connection that was given up may reach the gateway after the one that took its place.
+      query.set('dialled_at', String(this.#runtime.clock.now()));
+    }
     if (events !== undefined) query.set('events', events.join(','));
     return `/v1/sessions/${encodeURIComponent(this.id)}/ws?${query}`;
   }

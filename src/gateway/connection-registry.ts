@@ -17,6 +17,8 @@ export interface Registrant {
   /** The name the client gives itself; null makes the connection a device of its own. */
   device: string | null;
   tokenId: string | null;
+  /** When the client dialled, by its own clock in milliseconds, where it says so. */
+  dialledAt?: number | null;
   /** Ends the connection. May be called more than once, also while `register` is under way. */
   close(reason: CloseReason, detail?: string): void;
 }
@@ -103,15 +105,16 @@ export class ConnectionRegistry {
    */
   async register(registrant: Registrant): Promise<{ epoch: number } | { refused: CloseReason }> {
     const { connectionId, sessionId, tenant, userId, tokenId } = registrant;
-    const row = { connectionId, sessionId, tenant, userId, tokenId, device: this.#deviceOf(registrant) };
+    const place = { device: this.#deviceOf(registrant), dialledAt: this.#dialledAt(registrant) };
+    const row = { connectionId, sessionId, tenant, userId, tokenId, ...place };
     const entry: Entry = { registrant, row, epoch: null };
     // Before the store has it: who takes its place at once finds it here.
     this.#entries.set(connectionId, entry);
     try {
       const registered = await registerConnection(this.#db, this.gatewayId, row, this.#settings.maxOfUser);
-      if (!registered) {
+      if (registered === 'full' || registered === 'outdated') {
         this.#entries.delete(connectionId);
-        return { refused: 'tooMany' };
+        return { refused: registered === 'full' ? 'tooMany' : 'replaced' };
       }
       entry.epoch = registered.epoch;
       if (registered.replacedOn !== null) this.nudge([registered.replacedOn]);
@@ -174,6 +177,12 @@ export class ConnectionRegistry {
   #deviceOf({ device, connectionId, sessionId }: Registrant): string {
     if (this.#settings.devicesPerUser === 'one' && sessionId !== null) return '';
     return device ?? connectionId;
+  }
+
+  /** Only times of one clock can be compared. */
+  #dialledAt({ device, dialledAt }: Registrant): number | null {
+    const isOneClock = device !== null && this.#settings.devicesPerUser === 'many';
+    return isOneClock ? (dialledAt ?? null) : null;
   }
 
   async #takeClosures(): Promise<void> {

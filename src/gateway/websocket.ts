@@ -12,7 +12,7 @@ import {
 } from './admission.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
 import type { Connections, SocketHandler } from './connections.ts';
-import { deviceOf } from './device-name.ts';
+import { type Device, deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
 import type { OriginCheck } from './origins.ts';
 
@@ -129,7 +129,7 @@ async function letIn(
   }
   const { granted } = admission;
   const connectionId = uuidv7();
-  const isIn = await register(deps, { granted, connectionId, device: device.name, data, early });
+  const isIn = await register(deps, { granted, connectionId, device, data, early });
   // Asked a moment before the drain began, and too late for its farewell.
   if (isIn && deps.isDraining()) early.close('restarting', comeBack);
   if (isIn && !early.isClosed) {
@@ -146,7 +146,7 @@ async function register(
   guest: {
     granted: Granted;
     connectionId: string;
-    device: string | null;
+    device: Device;
     data: SocketData;
     early: EarlyFrames;
   },
@@ -159,11 +159,14 @@ async function register(
       sessionId: data.request.sessionId,
       tenant,
       userId,
-      device,
+      device: device.name,
+      dialledAt: device.dialledAt,
       tokenId,
       close: (reason, detail) => data.handler?.close(reason, detail),
     });
-    if ('refused' in answer) early.close(answer.refused, tooManyBack);
+    if ('refused' in answer) {
+      early.close(answer.refused, answer.refused === 'tooMany' ? tooManyBack : undefined);
+    }
     return !('refused' in answer);
   } catch (error) {
     deps.logger.error({ err: error, connection_id: connectionId }, 'a connection could not be registered');

@@ -9,6 +9,8 @@ export interface ConnectionRow {
   /** Unique among the user's connections to the session. */
   device: string;
   tokenId: string | null;
+  /** When the device dialled, by its own clock in milliseconds; null where it does not say. */
+  dialledAt: number | null;
 }
 
 export interface Registered {
@@ -27,31 +29,36 @@ const atOnce = `set_config('synchronous_commit', 'off', true)`;
  * Registers a connection in one statement. Whoever had its session, user and device is replaced: the row's lock puts
  * connections that come at once in one order, and the last of them stays. The same statement asks the older one's
  * gateway to close it.
- * @returns null when the user has `maxOfUser` connections besides the one that would be replaced
+ * @returns `full` when the user has `maxOfUser` connections besides the one that would be replaced; `outdated` when the
+ * one that has the place was dialled later, because this one was long on its way
  */
 export async function registerConnection(
   db: Db,
   gatewayId: string,
   row: ConnectionRow,
   maxOfUser: number,
-): Promise<Registered | null> {
-  const { rows } = await db.query<{ epoch: number; replaced_on: string | null }>({
+): Promise<Registered | 'full' | 'outdated'> {
+  const { rows } = await db.query<{ has_room: boolean; epoch: number | null; replaced_on: string | null }>({
     name: 'register-connection',
-    text: `with taken as (
-         insert into connections as c (connection_id, session_id, tenant, user_id, device, epoch, gateway_id, token_id)
-         select $1, $2, $3, $4, $5, nextval('connection_epochs'), $6, $7
-         where (select count(*) from connections o where o.tenant = $3 and o.user_id = $4
-                and (o.session_id, o.device) is distinct from ($2, $5)) < $8
+    text: `with room as (
+         select count(*) < $8 as has_room from connections o where o.tenant = $3 and o.user_id = $4
+           and (o.session_id, o.device) is distinct from ($2, $5)
+       ), taken as (
+         insert into connections as c
+           (connection_id, session_id, tenant, user_id, device, epoch, gateway_id, token_id, dialled_at)
+         select $1, $2, $3, $4, $5, nextval('connection_epochs'), $6, $7, $9::bigint from room where has_room
          on conflict (session_id, user_id, device) where session_id is not null do update
          set connection_id = excluded.connection_id, epoch = nextval('connection_epochs'),
              gateway_id = excluded.gateway_id, token_id = excluded.token_id, connected_at = now(),
+             dialled_at = excluded.dialled_at,
              replaced_id = c.connection_id, replaced_gateway_id = c.gateway_id
+         where c.dialled_at is null or excluded.dialled_at is null or c.dialled_at <= excluded.dialled_at
          returning epoch, replaced_id, replaced_gateway_id
        ), told as (
          insert into closures (gateway_id, connection_id, reason)
          select replaced_gateway_id, replaced_id, 'replaced' from taken where replaced_id is not null
        )
-       select epoch, replaced_gateway_id as replaced_on, ${atOnce} from taken`,
+       select has_room, epoch, replaced_gateway_id as replaced_on, ${atOnce} from room left join taken on true`,
     values: [
       row.connectionId,
       row.sessionId,
@@ -61,10 +68,12 @@ export async function registerConnection(
       gatewayId,
       row.tokenId,
       maxOfUser,
+      row.dialledAt,
     ],
   });
-  const taken = rows[0];
-  return taken ? { epoch: taken.epoch, replacedOn: taken.replaced_on } : null;
+  const answer = rows[0];
+  if (!answer?.has_room) return 'full';
+  return answer.epoch === null ? 'outdated' : { epoch: answer.epoch, replacedOn: answer.replaced_on };
 }
 
 /**
@@ -111,14 +120,15 @@ export async function restoreConnections(
 ): Promise<Set<string>> {
   const restored = await db.query<{ connection_id: string }>({
     name: 'restore-connections',
-    text: `insert into connections as c (connection_id, session_id, tenant, user_id, device, epoch, gateway_id, token_id)
-       select r.connection_id, r.session_id, r.tenant, r.user_id, r.device, r.epoch, $1, r.token_id
-       from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[])
-         as r(connection_id, session_id, tenant, user_id, device, epoch, token_id)
+    text: `insert into connections as c
+         (connection_id, session_id, tenant, user_id, device, epoch, gateway_id, token_id, dialled_at)
+       select r.connection_id, r.session_id, r.tenant, r.user_id, r.device, r.epoch, $1, r.token_id, r.dialled_at
+       from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bigint[])
+         as r(connection_id, session_id, tenant, user_id, device, epoch, token_id, dialled_at)
        order by r.session_id, r.user_id, r.device
        on conflict (session_id, user_id, device) where session_id is not null do update
        set connection_id = excluded.connection_id, epoch = excluded.epoch, gateway_id = excluded.gateway_id,
-           token_id = excluded.token_id
+           token_id = excluded.token_id, dialled_at = excluded.dialled_at
        where c.epoch < excluded.epoch
        returning connection_id`,
     values: [
@@ -130,6 +140,7 @@ export async function restoreConnections(
       rows.map((row) => row.device),
       rows.map((row) => row.epoch),
       rows.map((row) => row.tokenId),
+      rows.map((row) => row.dialledAt),
     ],
   });
   return new Set(restored.rows.map((row) => row.connection_id));

@@ -20,7 +20,7 @@ const halfOpenMs = 20_000;
 export class LinkProxy {
   readonly counts: LinkCounts = { connections: 0, cut: 0, half_open: 0, stall: 0, slice: 0 };
   readonly #server: Server;
-  readonly #target: { host: string; port: number };
+  readonly #targets: { host: string; port: number }[];
   readonly #seed: number;
   readonly #meanGoodMs: number;
   readonly #links = new Set<Link>();
@@ -28,7 +28,7 @@ export class LinkProxy {
   #isHealed = false;
 
   private constructor(options: LinkProxyOptions) {
-    this.#target = options.target;
+    this.#targets = options.targets;
     this.#seed = options.seed;
     this.#meanGoodMs = options.meanGoodMs;
     this.#server = createServer((socket) => this.#accept(socket));
@@ -66,7 +66,9 @@ export class LinkProxy {
   #accept(client: Socket): void {
     this.counts.connections += 1;
     const plan = this.#isHealed ? [] : planLink(this.#seed, this.counts.connections, this.#meanGoodMs);
-    const link = new Link(client, this.#target, plan, {
+    const target = this.#targets[this.counts.connections % this.#targets.length];
+    if (!target) throw new Error('The proxy has no gateway to lead to.');
+    const link = new Link(client, target, plan, {
       began: (fault) => {
         this.counts[fault] += 1;
       },
@@ -77,7 +79,8 @@ export class LinkProxy {
 }
 
 export interface LinkProxyOptions {
-  target: { host: string; port: number };
+  /** Taken in turn: a client that comes back lands on another gateway. */
+  targets: { host: string; port: number }[];
   seed: number;
   /** How long a connection is well between two faults, on average. */
   meanGoodMs: number;

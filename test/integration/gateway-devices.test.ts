@@ -36,6 +36,21 @@ async function expectOpen(...clients: SessionClient[]): Promise<void> {
 }
 
 describe('a device', () => {
+  test('that dialled twice keeps the later connection, whichever arrives first [ws-dialled_at]', async () => {
+    const sessionId = await east.session();
+    const dialled = (ms: number) => ({ query: { device: 'phone', dialled_at: String(ms) } });
+    const later = await east.connect(sessionId, dialled(2_000));
+    const earlier = await west.dial(sessionId, dialled(1_000));
+    await until(() => earlier.closed !== null);
+    expect(earlier.closed).toEqual(replaced);
+    await expectOpen(later);
+    // The next one is the newest again.
+    const last = await west.connect(sessionId, dialled(3_000));
+    await until(() => later.closed !== null);
+    expect(later.closed).toEqual(replaced);
+    await expectOpen(last);
+  });
+
   test('is replaced by its own new connection, on the same gateway and on another [close-4000] [ws-devices]', async () => {
     const sessionId = await east.session();
     const query = { device: 'phone' };
