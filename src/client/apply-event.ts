@@ -105,7 +105,7 @@ function begin(
   // An attempt that begins is no longer taken away; deltas of those before it are older than it.
   const gone = new Map(known.gone);
   gone.delete(messageId);
-  return { gone, view: changeMessage(view, messageId, { turnId, ts: event.ts }) };
+  return { ...known, gone, view: changeMessage(view, messageId, { turnId, ts: event.ts }) };
 }
 
 function takeAway(known: Known, messageIds: readonly string[]): Known {
@@ -116,7 +116,7 @@ function takeAway(known: Known, messageIds: readonly string[]): Known {
   }
   for (const id of [...gone.keys()].slice(0, -keptGone)) gone.delete(id);
   const messages = known.view.messages.filter((message) => !removed.has(message.id));
-  return { gone, view: { ...known.view, messages } };
+  return { ...known, gone, view: { ...known.view, messages } };
 }
 
 function endStream(view: SessionSnapshot, event: Event<'stream_end'>, rules: Rules): SessionSnapshot {

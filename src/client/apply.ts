@@ -9,6 +9,8 @@ export interface Known {
   readonly view: SessionSnapshot;
   /** The attempt at which a message was taken away; the newest ones. */
   readonly gone: ReadonlyMap<string, number>;
+  /** Whether each message's beginning is told; else its first delta tells it. */
+  readonly hasStarts: boolean;
 }
 
 export interface Applied {
@@ -19,8 +21,8 @@ export interface Applied {
   want: 'nothing' | 'events' | 'text' | 'history';
 }
 
-export function startKnown(sessionId: string, lastSeq = 0): Known {
-  return { view: emptySnapshot(sessionId, lastSeq), gone: new Map() };
+export function startKnown(sessionId: string, lastSeq = 0, hasStarts = true): Known {
+  return { view: emptySnapshot(sessionId, lastSeq), gone: new Map(), hasStarts };
 }
 
 /** Pure. Applies a frame as it came from the gateway; events only in the order of `seq` and once. */
@@ -62,7 +64,10 @@ function applyInOrder(known: Known, event: EventFrame, rules: Rules): Applied {
 
 function applyDelta(known: Known, frame: DeltaFrame, rules: Rules): Applied {
   if (isLate(known, frame, rules)) return ignored(known);
-  const text = rules.delta(textOf(known.view, frame.message_id), frame);
+  const stream = textOf(known.view, frame.message_id);
+  // It may be late, of one that is over; or what told of it was lost, and a snapshot comes.
+  if (!stream && known.hasStarts) return { known, isTaken: false, want: 'text' };
+  const text = rules.delta(stream, frame);
   if (text === 'drop') return ignored(known);
   if (text === 'missing') return { known, isTaken: false, want: 'text' };
   return taken(known, putText(known.view, frame.message_id, text));

@@ -70,7 +70,8 @@ export class Session {
     this.id = id;
     this.#runtime = runtime;
     this.#options = options;
-    const known = startKnown(id, options.lastSeq);
+    const hasStarts = options.events?.includes('stream_start') ?? true;
+    const known = startKnown(id, options.lastSeq, hasStarts);
     this.#store = new Store(known.view, runtime.onListenerError);
     this.store = this.#store;
     this.#loader = new Loader(deps.api, id, options.pageMessages ?? usualPageMessages);
@@ -79,6 +80,7 @@ export class Session {
       {
         load: () => this.#loader.load(this.#abort.signal),
         resume: (lastSeq) => void this.#link.send({ type: 'resume', last_seq: lastSeq }),
+        reconnect: () => this.#link.connect(),
         onChange: (view) => this.#store.set(view),
         onReloaded: (reason, lastSeq) => this.#announce({ type: 'resync', reason, last_seq: lastSeq }),
       },

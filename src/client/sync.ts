@@ -5,14 +5,16 @@ import { TurngateError } from './errors.ts';
 import type { Runtime, StopTimer } from './runtime.ts';
 import type { SessionSnapshot } from './state.ts';
 
-/** What was asked for and did not come is asked for again after this. */
-const resumeAgainMs = 2_000;
+/** What was asked for and did not come in this time does not come. */
+const resumeMs = 2_000;
 
 export interface SyncOwner {
   /** Reads the session as it is now. */
   load(): Promise<Known>;
   /** Asks for everything after `lastSeq`. */
   resume(lastSeq: number): void;
+  /** Begins a new connection, which tells everything after what is known. */
+  reconnect(): void;
   onChange(view: SessionSnapshot): void;
   /** The history was read instead of the events up to `lastSeq`. */
   onReloaded(reason: string, lastSeq: number): void;
@@ -65,10 +67,11 @@ export class Sync {
   replace(known: Known): void {
     const { connection, queue, user, presence, typing, agent } = this.view;
     const shown = new Set(known.view.messages.map((message) => message.clientMessageId));
-    const waiting = queue.filter((item) => item.kind !== 'message' || !shown.has(item.id));
+    // What was accepted is in the history, or comes as an event after it.
+    const waiting = queue.filter((item) => item.status === 'sending' && !shown.has(item.id));
     const lastSeq = this.#runtime.rules.historyEnd(known.view.lastSeq);
     const view = { ...known.view, lastSeq, connection, queue: waiting, user, presence, typing, agent };
-    this.#set({ view, gone: new Map([...this.#known.gone, ...known.gone]) });
+    this.#set({ ...this.#known, view, gone: new Map([...this.#known.gone, ...known.gone]) });
   }
 
   close(): void {
@@ -83,7 +86,10 @@ export class Sync {
   }
 
   #findWith(frame: ServerFrame): void {
-    const isFound = this.#missing === 'events' ? isEvent(frame) : frame.type.startsWith('stream_');
+    const isFound =
+      this.#missing === 'events'
+        ? isEvent(frame) || frame.type === 'cursor'
+        : frame.type.startsWith('stream_');
     if (this.#missing !== null && isFound) this.#found();
   }
 
@@ -93,7 +99,6 @@ export class Sync {
     this.#stopTimer = null;
   }
 
-  /** Asks once, and again where nothing came of it. */
   #miss(what: 'events' | 'text'): void {
     // Events bring the text with them; missing events are the greater want.
     if (this.#missing === what || this.#missing === 'events') return;
@@ -103,12 +108,16 @@ export class Sync {
   }
 
   #ask(): void {
-    this.#stopTimer?.();
-    this.#stopTimer = this.#runtime.clock.after(resumeAgainMs, () => this.#ask());
+    const what = this.#missing;
+    this.#stopTimer = this.#runtime.clock.after(resumeMs, () => {
+      this.#found();
+      // Text that does not come is over. Events that do not are told by a connection from its beginning.
+      if (what === 'events') this.#owner.reconnect();
+    });
     this.#owner.resume(this.resumeFrom);
   }
 
-  /** Never rejects. Frames that come meanwhile are not applied: they are asked for again afterwards. */
+  /** Never rejects. Frames that come meanwhile are not applied: a new connection tells them again. */
   async #reload(reason: string): Promise<void> {
     if (this.#isReloading) return;
     this.#isReloading = true;
@@ -120,7 +129,7 @@ export class Sync {
         if (this.#isClosed) return;
         this.replace(known);
         this.#owner.onReloaded(reason, known.view.lastSeq);
-        this.#owner.resume(this.resumeFrom);
+        this.#owner.reconnect();
         return;
       } catch (error) {
         if (error instanceof TurngateError && error.code === 'closed') return;

@@ -30,7 +30,7 @@ const kinds = [
   'rename',
   'hide',
   'forget',
-  'repeat_delta',
+  'repeat_text',
   'repeat_event',
   'snapshot',
   'move',
@@ -61,7 +61,7 @@ const others: Step['what'][] = [
   'send',
   'send',
   'refuse',
-  'repeat_delta',
+  'repeat_text',
   'answer',
   'answer',
   'cut',
@@ -145,8 +145,8 @@ class World {
         return gateway.delta(truth.say('content', this.#words(n)), isLost);
       case 'think':
         return gateway.delta(truth.say('thought', this.#words(n)), isLost);
-      case 'repeat_delta':
-        return gateway.repeatDelta(n);
+      case 'repeat_text':
+        return gateway.repeatText(n, !isLost);
       case 'repeat_event':
         return gateway.repeatEvent(n);
       case 'snapshot':

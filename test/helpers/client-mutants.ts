@@ -55,8 +55,8 @@ export const mutants: Record<string, Partial<Rules>> = {
       return text === 'drop' ? text : { ...text, thought: '' };
     },
   },
-  'lets late deltas bring back what was taken away': { isLate: ({ isDone }) => isDone },
-  'lets late deltas change what has ended': {
+  'lets what comes late bring back what was taken away': { isLate: ({ isDone }) => isDone },
+  'lets what comes late change what has ended': {
     isLate: (message, attempt) => protocolRules.isLate({ ...message, isDone: false }, attempt),
   },
   'keeps what it has shown instead of the final text': {

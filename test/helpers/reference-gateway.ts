@@ -3,6 +3,7 @@ import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import type { ReferenceSession, StoredEvent } from './reference-session.ts';
 
 type Handler = ((event: never) => unknown) | null;
+type Snapshot = Extract<ServerFrame, { type: 'stream_snapshot' }>;
 type Delta = Extract<ServerFrame, { type: 'stream_delta' | 'thought_delta' }>;
 
 /** One end of a connection in memory: what is under way arrives when it is told to, and is lost when it is cut. */
@@ -17,6 +18,8 @@ class Socket implements SocketLike {
   lastSeq: number;
   /** Something that it should have got was lost: until it asks again, no cursor may say that all is well. */
   hasLost = false;
+  /** What a snapshot said since the client last read the history. */
+  snapshots: Snapshot[] = [];
 
   constructor(lastSeq: number) {
     this.lastSeq = lastSeq;
@@ -29,6 +32,11 @@ class Socket implements SocketLike {
   /** The client lets go of it; what is under way to it may still come. */
   close(): void {
     this.readyState = 3;
+  }
+
+  snapshot(frame: Snapshot): void {
+    this.toClient.push(frame);
+    this.snapshots.push(frame);
   }
 
   arrive(frame: ServerFrame): void {
@@ -105,10 +113,14 @@ export class ReferenceGateway {
     if (!isLost) this.#live(delta);
   }
 
-  /** An earlier delta again, of whatever message and attempt. */
-  repeatDelta(which: number): void {
-    const delta = this.#deltas.at(-1 - (which % Math.max(1, Math.min(12, this.#deltas.length))));
-    if (delta) this.#live(delta);
+  /** An earlier delta or snapshot again, of whatever message and attempt. */
+  repeatText(which: number, isDelta: boolean): void {
+    const delta = recent(this.#deltas, which);
+    if (delta && isDelta) this.#live(delta);
+    for (const socket of isDelta ? [] : this.#open) {
+      const snapshot = recent(socket.snapshots, which);
+      if (snapshot) socket.toClient.push(snapshot);
+    }
   }
 
   /** An earlier event or cursor again. */
@@ -192,11 +204,14 @@ export class ReferenceGateway {
     const { firstKept, stream } = this.#session;
     socket.hasLost = false;
     const isGone = lastSeq + 1 < firstKept;
-    if (isGone) socket.toClient.push({ type: 'resync', reason: 'retention', last_seq: firstKept - 1 });
+    if (isGone) {
+      socket.snapshots = [];
+      socket.toClient.push({ type: 'resync', reason: 'retention', last_seq: firstKept - 1 });
+    }
     this.#sendAfter(socket, isGone ? firstKept - 1 : lastSeq);
     if (stream) {
       const { id, attempt, content, thought } = stream;
-      socket.toClient.push({ type: 'stream_snapshot', message_id: id, attempt, content, thought });
+      socket.snapshot({ type: 'stream_snapshot', message_id: id, attempt, content, thought });
     }
   }
 
@@ -231,4 +246,9 @@ export class ReferenceGateway {
     }
     return Response.json(this.#session.sessionView());
   }
+}
+
+/** One of the last few. */
+function recent<T>(all: readonly T[], which: number): T | undefined {
+  return all.at(-1 - (which % Math.max(1, Math.min(12, all.length))));
 }

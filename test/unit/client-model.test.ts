@@ -20,8 +20,11 @@ test(
   `over ${numRuns} schedules (seed ${seed}) the client ends as the session is, and is never wrong on the way`,
   async () => {
     const run = await check(protocolRules, { endOnFailure: false });
-    // The report has the seed and the path that play the shortest failing schedule again.
-    if (run.failed) throw new Error(await fc.asyncDefaultReportMessage(run));
+    if (run.failed) {
+      // The report has the seed and the path that play the shortest failing schedule again.
+      const faults = await play(run.counterexample?.[0] ?? []);
+      throw new Error(`${faults.join('\n')}\n${await fc.asyncDefaultReportMessage(run)}`);
+    }
     expect(run.numRuns).toBe(numRuns);
   },
   boundMs,
