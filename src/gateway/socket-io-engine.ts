@@ -47,11 +47,18 @@ export class SocketIoEngine {
   }
 
   attach(io: Server, app: TemplatedApp): void {
-    io.attachApp({
-      any: (path: string, handle: (res: object, req: object) => void) =>
-        app.any(path, (res, req) => this.#poll(res, req, handle)),
-      ws: (path: string, handlers: EngineHandlers) => this.#serve(app, path, handlers),
-    });
+    // Engine.IO chains its calls.
+    const between = {
+      any: (path: string, handle: (res: object, req: object) => void) => {
+        app.any(path, (res, req) => this.#poll(res, req, handle));
+        return between;
+      },
+      ws: (path: string, handlers: EngineHandlers) => {
+        this.#serve(app, path, handlers);
+        return between;
+      },
+    };
+    io.attachApp(between);
   }
 
   /** The WebSocket that carries a connection now; null while it polls, or when it is closed. */
