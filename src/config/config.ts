@@ -37,6 +37,12 @@ export const environment = z.object({
     .describe(
       'comma list of exact origins that browsers may connect from; empty: only requests without an Origin or from the gateway itself',
     ),
+  METRICS_TOKEN: z
+    .string()
+    .min(16)
+    .regex(/^\S+$/, 'must not have spaces')
+    .optional()
+    .describe('what `/metrics` asks for as bearer token; nothing where not set'),
   JWT_SECRET: z.string().min(32).optional().describe('HS256 secret of at least 32 characters'),
   JWT_SECRET_FILE: z.string().optional().describe('file that holds the HS256 secret'),
   JWT_JWKS_URL: z

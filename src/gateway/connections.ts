@@ -8,6 +8,7 @@ import type { FrameCommands } from './feed-commands.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
+import type { Traffic } from './traffic.ts';
 import { WebSocketOutlet } from './websocket-outlet.ts';
 
 /** What happens to one open socket. */
@@ -27,6 +28,7 @@ export interface ConnectionsDeps {
   commandsOf(sessionId: string): FrameCommands;
   inFlight: InFlight;
   readEvents: ReadEvents;
+  traffic: Traffic;
   timings: { idleMs: number; pingMs: number; sweepMs: number };
   logger: Logger;
 }
@@ -58,7 +60,7 @@ export class Connections {
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
   open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
-    const { attendance, commandsOf, inFlight, readEvents, logger } = this.#deps;
+    const { attendance, commandsOf, inFlight, readEvents, traffic, logger } = this.#deps;
     const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
@@ -68,7 +70,7 @@ export class Connections {
       sessionId,
       lastSeq,
       filter,
-      outlet,
+      outlet: traffic.measure('websocket', outlet),
       readEvents,
       logger,
     });
@@ -87,6 +89,7 @@ export class Connections {
     return {
       text: (frame) => {
         seen();
+        traffic.received('websocket');
         reader.read(frame);
       },
       binary: () => {

@@ -18,14 +18,17 @@ import { serveDocuments } from './http-documents.ts';
 import { serveEvents } from './http-events.ts';
 import { serveExternalEvents } from './http-external-events.ts';
 import { serveHealth } from './http-health.ts';
+import { serveMetrics } from './http-metrics.ts';
 import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
+import { createMetrics } from './metrics.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
 import { Presence } from './presence.ts';
 import { SessionHubs } from './session-hubs.ts';
 import { SessionStates } from './session-states.ts';
 import { serveSocketIo } from './socket-io.ts';
 import { SseStreams } from './sse-streams.ts';
+import { Traffic } from './traffic.ts';
 import { Typing } from './typing.ts';
 import { serveWebSocket } from './websocket.ts';
 
@@ -55,6 +58,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const timings = { ...gatewayTimings, ...deps.timings };
   let isDraining = false;
   const inFlight = new InFlight();
+  const traffic = new Traffic();
   const store = deliveryStore(db);
   const hubs = new SessionHubs({ store, live, logger, timings: timings.hub });
   const commands = new Commands({
@@ -94,19 +98,20 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     commandsOf: (sessionId) => (feedOwner(sessionId) ? feedCommands : commands),
     inFlight,
     readEvents: store.readEvents,
+    traffic,
     timings,
     logger,
   });
   const { readEvents } = store;
   const isGoing = () => isDraining;
   const streams = new SseStreams({
-    ...{ hubs, registry, attendance, readEvents, timings, logger },
+    ...{ hubs, registry, attendance, readEvents, traffic, timings, logger },
     isDraining: isGoing,
   });
   // Which origins are our own is known only when the port is.
   let isAllowedOrigin: OriginCheck = (origin) => origin === '';
   const allowed: OriginCheck = (origin) => isAllowedOrigin(origin);
-  const common = { db, hubs, verifyToken, logger, isAllowedOrigin: allowed, isDraining: isGoing };
+  const common = { db, hubs, verifyToken, traffic, logger, isAllowedOrigin: allowed, isDraining: isGoing };
 
   const app = App();
   serveWebSocket(app, { ...common, connections, registry });
@@ -126,6 +131,14 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveExternalEvents(router, { db, live });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   serveAttachments(router, { db, attachments: deps.attachments, config: deps.config });
+  const render = createMetrics({
+    traffic,
+    connections: () => ({ websocket: connections.size, sse: streams.size, socket_io: socketIo.size }),
+    hubs: () => hubs.size,
+    liveDropped: () => live.dropped,
+    pool: () => db,
+  });
+  serveMetrics(router, { render, token: deps.config.METRICS_TOKEN });
   serveDocuments(router);
   router.rest();
 

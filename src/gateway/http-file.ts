@@ -46,3 +46,16 @@ function write(res: HttpResponse, file: FileAnswer, headers: [string, string][],
     if (isOver) end();
   });
 }
+
+/** A text that is no JSON. */
+export function textAnswer(type: string, text: string): HttpStream {
+  return {
+    stream: (res, headers) => {
+      res.cork(() => {
+        writeHead(res, { status: 200 }, headers, type);
+        res.end(text);
+      });
+    },
+    abandon: () => undefined,
+  };
+}

@@ -17,6 +17,7 @@ import type { Route, RouteDescription } from './http-route.ts';
 import type { InFlight } from './in-flight.ts';
 import type { OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
+import type { Traffic } from './traffic.ts';
 
 export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer | HttpStream>;
 
@@ -31,12 +32,19 @@ export class HttpRouter {
     verifyToken: VerifyToken;
     isAllowedOrigin: OriginCheck;
     inFlight: InFlight;
+    traffic: Traffic;
     logger: Logger;
   };
 
   constructor(
     app: TemplatedApp,
-    deps: { verifyToken: VerifyToken; isAllowedOrigin: OriginCheck; inFlight: InFlight; logger: Logger },
+    deps: {
+      verifyToken: VerifyToken;
+      isAllowedOrigin: OriginCheck;
+      inFlight: InFlight;
+      traffic: Traffic;
+      logger: Logger;
+    },
   ) {
     this.#app = app;
     this.#deps = deps;
@@ -56,7 +64,11 @@ export class HttpRouter {
   }
 
   /** For probes and documents: no token is asked. */
-  open(path: string, description: RouteDescription, handler: (call: HttpCall) => Promise<HttpAnswer>): void {
+  open(
+    path: string,
+    description: RouteDescription,
+    handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>,
+  ): void {
     this.#route({ ...description, method: 'get', path, isOpen: true }, handler);
   }
 
@@ -74,9 +86,7 @@ export class HttpRouter {
 
   #route(route: Route, handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>): void {
     this.#routes.push(route);
-    this.#app[appMethods[route.method]](route.path, (res, req) =>
-      this.#serve(res, req, handler, route.isUpload),
-    );
+    this.#app[appMethods[route.method]](route.path, (res, req) => this.#serve(res, req, handler, route));
   }
 
   #refuse(path: string, fault: PublicError): void {
@@ -97,9 +107,10 @@ export class HttpRouter {
     res: HttpResponse,
     req: HttpRequest,
     handler: (call: HttpCall) => Promise<HttpAnswer | HttpStream>,
-    isUpload = false,
+    route?: Route,
   ): void {
-    const call = readCall(res, req, isUpload);
+    const call = readCall(res, req, route?.isUpload);
+    const method = route?.method ?? 'other';
     const isAllowed = this.#deps.isAllowedOrigin(call.origin);
     const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(
       (answer) => ({ answer, type: 'application/json' }),
@@ -107,6 +118,7 @@ export class HttpRouter {
     );
     const written = work.then(async ({ answer, type }) => {
       await call.finish();
+      this.#deps.traffic.answered(method, route?.path ?? 'other', 'status' in answer ? answer.status : 200);
       const headers = isAllowed ? corsHeaders(call.origin) : [];
       if ('stream' in answer) {
         if (call.isAborted()) answer.abandon();

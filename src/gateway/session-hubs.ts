@@ -40,6 +40,11 @@ export class SessionHubs {
     this.#timings = options.timings;
   }
 
+  /** Sessions that are served. */
+  get size(): number {
+    return this.#served.size;
+  }
+
   get isSubscribed(): boolean {
     return this.#unsubscribe !== null;
   }

@@ -20,6 +20,7 @@ import { sessionIdPattern } from './session-id.ts';
 import type { Emission } from './socket-io-emission.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
 import { SocketIoOutlet } from './socket-io-outlet.ts';
+import type { Traffic } from './traffic.ts';
 
 export interface SocketIoSessionDeps {
   db: Db;
@@ -29,6 +30,7 @@ export interface SocketIoSessionDeps {
   commands: Commands;
   inFlight: InFlight;
   readEvents: ReadEvents;
+  traffic: Traffic;
   logger: Logger;
 }
 
@@ -63,6 +65,7 @@ export class SocketIoSession {
     this.#outlet = outlet;
     this.#connection = new Connection({
       ...options,
+      outlet: deps.traffic.measure('socket_io', outlet),
       sessionId,
       lastSeq,
       filter: null,
@@ -80,6 +83,7 @@ export class SocketIoSession {
 
   /** Takes a frame of the native protocol; its answer comes as an event. */
   read(frame: object): void {
+    this.#deps.traffic.received('socket_io');
     this.#reader.read(JSON.stringify(frame));
   }
 

@@ -15,6 +15,7 @@ import type { ReadEvents } from './hub-ports.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { SseOutlet } from './sse-outlet.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What is to be read on one stream. */
 export interface StreamContent {
@@ -37,6 +38,7 @@ export interface SseDeps {
   registry: ConnectionRegistry;
   attendance: Attendance;
   readEvents: ReadEvents;
+  traffic: Traffic;
   isDraining(): boolean;
   timings: { sweepMs: number; keepAliveMs: number };
   logger: Logger;
@@ -131,7 +133,7 @@ export class SseStreams {
     });
     call.onAborted(() => outlet.onClose());
     const { lastSeq, filter, greeting } = content;
-    const ends = { sessionId, lastSeq, filter, outlet };
+    const ends = { sessionId, lastSeq, filter, outlet: this.#deps.traffic.measure('sse', outlet) };
     const connection = new Connection({ id, identity, readEvents, logger, ...ends });
     reader.open = { connection, outlet };
     logger.info({ session_id: sessionId, connection_id: id }, 'event stream opened');

@@ -15,6 +15,7 @@ import type { Connections, SocketHandler } from './connections.ts';
 import { type Device, deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
 import type { OriginCheck } from './origins.ts';
+import type { Traffic } from './traffic.ts';
 
 /** A socket's user data: who wants to come in, and what handles the socket now. */
 export interface SocketData {
@@ -26,6 +27,7 @@ interface SocketDeps extends AdmissionDeps {
   isAllowedOrigin: OriginCheck;
   connections: Connections;
   registry: ConnectionRegistry;
+  traffic: Traffic;
 }
 
 /** A peer that is gone without a word is given up by the transport after this; `idleMs` comes long before. */
@@ -62,7 +64,10 @@ function serve(
     open: (ws) => open(deps, ws),
     message: (ws, message, isBinary) => receive(ws.getUserData().handler, message, isBinary),
     drain: (ws) => ws.getUserData().handler?.drained(),
-    close: (ws, code) => ws.getUserData().handler?.closed(code),
+    close: (ws, code) => {
+      deps.traffic.closed('websocket', code);
+      ws.getUserData().handler?.closed(code);
+    },
   });
 }
 

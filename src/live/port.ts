@@ -57,6 +57,8 @@ export type GatewayNudge =
  * anything; it never reorders what one publisher published for one session. Nothing may depend on it but speed.
  */
 export interface LivePlane {
+  /** Deltas and notices of this process that were dropped, since the start. */
+  readonly dropped: number;
   /** Returns at once; never throws. What cannot be sent is dropped, counted and healed by the store. */
   publish(message: SessionMessage): void;
   nudge(nudge: TurnNudge): void;

@@ -27,6 +27,9 @@ export function createPostgresPlane(options: {
     }
   };
   return {
+    get dropped() {
+      return publisher.dropped;
+    },
     publish: (message: SessionMessage) => publisher.publish(message),
     nudge: (nudge: TurnNudge) => publisher.nudge(nudge),
     nudgeGateways: (nudge: GatewayNudge) => publisher.nudgeGateways(nudge),

@@ -37,6 +37,11 @@ export class PostgresPublisher {
     this.#link.start();
   }
 
+  /** Deltas and notices that were dropped, since the start. */
+  get dropped(): number {
+    return this.#outbox.dropped;
+  }
+
   publish(message: SessionMessage): void {
     if (this.#closed) return;
     this.#outbox.add(message);
