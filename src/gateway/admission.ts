@@ -3,13 +3,15 @@ import type { CloseReason } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { feedId } from '../protocol/feed-id.ts';
 import type { Db } from '../store/db.ts';
-import { sessionAccess } from '../store/sessions.ts';
-import type { Identity, VerifyToken } from './auth.ts';
-import { type Credentials, readCredentials } from './credentials.ts';
+import { isRevoked, readStanding } from '../store/revocations.ts';
+import type { Identity } from './auth.ts';
+import { readCredentials } from './credentials.ts';
 import { type FrameFilter, feedFilter, filterOf } from './frame-filter.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
-import { sessionIdPattern } from './session-id.ts';
+import { sessionIdOf } from './session-id.ts';
+import { whyNot } from './standing.ts';
 
 /** What a WebSocket request says; copied out of it, because it is gone after the handler returns. */
 export interface SocketRequest {
@@ -42,7 +44,7 @@ export type Admission =
 export interface AdmissionDeps {
   db: Db;
   hubs: SessionHubs;
-  verifyToken: VerifyToken;
+  gatekeeper: Gatekeeper;
   logger: Logger;
   isDraining(): boolean;
 }
@@ -65,10 +67,9 @@ export async function admit(deps: AdmissionDeps, request: SocketRequest): Promis
 async function check(deps: AdmissionDeps, request: SocketRequest): Promise<Admission> {
   if (deps.isDraining()) return { refused: 'restarting', detail: 'retry_after_ms=1000' };
   const { sessionId, query } = request;
-  const { token } = socketCredentials(request);
-  if (token === null) return { refused: 'unauthorized' };
-  const identity = await deps.verifyToken(token);
-  const place = sessionId === null ? ownFeed(identity) : await allowedPlace(deps.db, sessionId, identity);
+  const identity = await deps.gatekeeper.byCredentials(readCredentials(request), sessionId);
+  const place =
+    sessionId === null ? await ownFeed(deps, identity) : await allowedPlace(deps, sessionId, identity);
   if ('refused' in place) return place;
   const lastSeq = startingPoint(query);
   const asked = filterOf(query.get('events'));
@@ -77,24 +78,18 @@ async function check(deps: AdmissionDeps, request: SocketRequest): Promise<Admis
   return hub ? { granted: { identity, hub, lastSeq, filter } } : { refused: 'sessionNotFound' };
 }
 
-function ownFeed({ tenant, userId }: Identity): { id: string } {
-  return { id: feedId(tenant, userId) };
+type Place = { id: string } | { refused: CloseReason };
+
+async function ownFeed({ db }: AdmissionDeps, identity: Identity): Promise<Place> {
+  if (await isRevoked(db, identity)) return { refused: 'unauthorized' };
+  return { id: feedId(identity.tenant, identity.userId) };
 }
 
-async function allowedPlace(
-  db: Db,
-  sessionId: string,
-  { tenant, userId }: Identity,
-): Promise<{ id: string } | { refused: CloseReason }> {
-  if (!sessionIdPattern.test(sessionId)) return { refused: 'sessionNotFound' };
-  const access = await sessionAccess(db, { sessionId, tenant, userId });
-  if (access === 'missing') return { refused: 'sessionNotFound' };
-  return access === 'denied' ? { refused: 'accessDenied' } : { id: sessionId };
-}
-
-export function socketCredentials(request: SocketRequest): Credentials {
-  const token = request.query.get('token') ?? undefined;
-  return readCredentials({ ...request, token });
+async function allowedPlace({ db }: AdmissionDeps, name: string, identity: Identity): Promise<Place> {
+  const id = await sessionIdOf(db, identity, name);
+  if (id === null) return { refused: 'sessionNotFound' };
+  const refused = whyNot(await readStanding(db, identity, id));
+  return refused === null ? { id } : { refused };
 }
 
 /**

@@ -2,21 +2,30 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { LivePlane } from '../live/port.ts';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
-import { type ConnectionRow, registerConnection, removeConnections } from '../store/connections.ts';
+import { PublicError } from '../protocol/errors.ts';
+import {
+  type ConnectionRow,
+  registerConnection,
+  removeConnections,
+  setConnectionToken,
+} from '../store/connections.ts';
 import type { Db } from '../store/db.ts';
 import { takeClosures } from '../store/gateways.ts';
+import { isRevoked, readStanding } from '../store/revocations.ts';
+import type { Identity } from './auth.ts';
+import { ExpiryWatch, type Watched } from './expiry-watch.ts';
 import { Rounds } from './rounds.ts';
+import { refusalOf, whyNot } from './standing.ts';
 
 /** A connection of any transport, as the registry knows it. */
 export interface Registrant {
   connectionId: string;
   /** null for what belongs to no session, such as the feed. */
   sessionId: string | null;
-  tenant: string;
-  userId: string;
+  /** It ends with their token: when that expires, and when it is revoked. */
+  identity: Identity;
   /** The name the client gives itself; null makes the connection a device of its own. */
   device: string | null;
-  tokenId: string | null;
   /** When the client dialled, by its own clock in milliseconds, where it says so. */
   dialledAt?: number | null;
   /** Ends the connection. May be called more than once, also while `register` is under way. */
@@ -37,6 +46,7 @@ interface Entry {
   row: ConnectionRow;
   /** null until the store has answered. */
   epoch: number | null;
+  watched: Watched;
 }
 
 /** Connections that one statement removes. */
@@ -56,6 +66,7 @@ export class ConnectionRegistry {
   readonly #entries = new Map<string, Entry>();
   /** Ended, and the store does not know yet. */
   readonly #ended = new Set<string>();
+  readonly #expiry = new ExpiryWatch();
   readonly #removing: Rounds;
   readonly #closing: Rounds;
   #unsubscribe: (() => Promise<void>) | null = null;
@@ -104,22 +115,29 @@ export class ConnectionRegistry {
    * @throws Error when the store cannot be reached; the connection is not in then
    */
   async register(registrant: Registrant): Promise<{ epoch: number } | { refused: CloseReason }> {
-    const { connectionId, sessionId, tenant, userId, tokenId } = registrant;
+    const { connectionId, sessionId, identity } = registrant;
+    const { tenant, userId, tokenId } = identity;
     const place = { device: this.#deviceOf(registrant), dialledAt: this.#dialledAt(registrant) };
     const row = { connectionId, sessionId, tenant, userId, tokenId, ...place };
-    const entry: Entry = { registrant, row, epoch: null };
+    const expire = () => registrant.close('tokenExpired');
+    const watched = this.#expiry.watch(identity.expiresAt, expire);
+    const entry: Entry = { registrant, row, epoch: null, watched };
     // Before the store has it: who takes its place at once finds it here.
     this.#entries.set(connectionId, entry);
     try {
       const registered = await registerConnection(this.#db, this.gatewayId, row, this.#settings.maxOfUser);
       if (registered === 'full' || registered === 'outdated') {
-        this.#entries.delete(connectionId);
+        this.#forget(connectionId);
         return { refused: registered === 'full' ? 'tooMany' : 'replaced' };
       }
       entry.epoch = registered.epoch;
       if (registered.replacedOn !== null) this.nudge([registered.replacedOn]);
       if (sessionId !== null) this.tellPresence([sessionId]);
-      return { epoch: registered.epoch };
+      // What was taken away while they came in closed only who was there.
+      const refused = await this.#whyNot(identity, sessionId);
+      if (refused === null) return { epoch: registered.epoch };
+      this.unregister(connectionId);
+      return { refused };
     } catch (error) {
       // Nobody knows whether it was committed.
       this.unregister(connectionId);
@@ -129,9 +147,33 @@ export class ConnectionRegistry {
 
   /** What the store cannot be told now it is told later. */
   unregister(connectionId: string): void {
-    if (!this.#entries.delete(connectionId)) return;
+    if (!this.#forget(connectionId)) return;
     this.#ended.add(connectionId);
     this.#removing.soon();
+  }
+
+  /**
+   * Goes on with another token of the same user, that was good a moment ago: the connection ends with that one now.
+   * @throws PublicError `unauthorized` (revoked meanwhile), `forbidden` (somebody else's)
+   */
+  async renew(connectionId: string, identity: Identity): Promise<void> {
+    const entry = this.#entries.get(connectionId);
+    if (!entry) return;
+    const { row, watched } = entry;
+    if (identity.tenant !== row.tenant || identity.userId !== row.userId) {
+      throw new PublicError(
+        'forbidden',
+        'The token is not of the user who opened this connection. Open another connection for it.',
+      );
+    }
+    await setConnectionToken(this.#db, connectionId, identity.tokenId);
+    row.tokenId = identity.tokenId;
+    // As after registering. Who revokes the token before it finds nothing under its name any more.
+    if (await isRevoked(this.#db, identity)) {
+      entry.registrant.close('unauthorized');
+      throw refusalOf('unauthorized');
+    }
+    if (this.has(connectionId)) watched.renew(identity.expiresAt);
   }
 
   /** Tells gateways that there are closures for them, once those are committed. */
@@ -170,8 +212,19 @@ export class ConnectionRegistry {
     this.#isClosed = true;
     await Promise.all([this.#closing.stop(), this.#removing.stop()]);
     await this.#unsubscribe?.();
+    this.#expiry.close();
     this.#entries.clear();
     this.#ended.clear();
+  }
+
+  #forget(connectionId: string): boolean {
+    this.#entries.get(connectionId)?.watched.stop();
+    return this.#entries.delete(connectionId);
+  }
+
+  async #whyNot(identity: Identity, sessionId: string | null): Promise<CloseReason | null> {
+    if (sessionId !== null) return whyNot(await readStanding(this.#db, identity, sessionId));
+    return (await isRevoked(this.#db, identity)) ? 'unauthorized' : null;
   }
 
   #deviceOf({ device, connectionId, sessionId }: Registrant): string {

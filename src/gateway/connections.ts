@@ -4,8 +4,10 @@ import type { CloseReason } from '../protocol/close-codes.ts';
 import type { Granted } from './admission.ts';
 import type { Attendance } from './attendance.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionRegistry } from './connection-registry.ts';
 import type { FrameCommands } from './feed-commands.ts';
 import { FrameReader } from './frame-reader.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Traffic } from './traffic.ts';
@@ -24,6 +26,8 @@ export interface SocketHandler {
 
 export interface ConnectionsDeps {
   attendance: Attendance;
+  registry: ConnectionRegistry;
+  gatekeeper: Gatekeeper;
   /** What frames may ask for, in a session or in a feed. */
   commandsOf(sessionId: string): FrameCommands;
   inFlight: InFlight;
@@ -60,7 +64,8 @@ export class Connections {
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
   open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
-    const { attendance, commandsOf, inFlight, readEvents, traffic, logger } = this.#deps;
+    const { attendance, registry, gatekeeper, commandsOf, inFlight, readEvents, traffic, logger } =
+      this.#deps;
     const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
@@ -76,7 +81,9 @@ export class Connections {
     });
     const commands = commandsOf(sessionId);
     const track = <T>(work: Promise<T>) => inFlight.track(work);
-    const reader = new FrameReader({ connection, commands, typing: attendance.typing, logger, track });
+    const renew = async (token: string) => registry.renew(connectionId, await gatekeeper.byToken(token));
+    const { typing } = attendance;
+    const reader = new FrameReader({ connection, commands, typing, logger, renew, track });
     const now = performance.now();
     const entry: Open = { connection, lastFrameAt: now, lastPingAt: now };
     this.#open.add(entry);

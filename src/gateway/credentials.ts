@@ -2,19 +2,21 @@ const protocolName = 'turngate.v1';
 const bearerPrefix = 'bearer.';
 
 export interface Credentials {
+  /** At most one of the two is there. */
   token: string | null;
+  ticket: string | null;
   /** The subprotocol to answer with; empty answers none. */
   protocol: string;
 }
 
 /**
- * The token of a WebSocket request, from `Authorization: Bearer`, `Sec-WebSocket-Protocol: turngate.v1,
- * bearer.<JWT>` or `?token=`, in this order.
+ * What a WebSocket request brings: the first that is there of `Authorization: Bearer`, `?ticket=`,
+ * `Sec-WebSocket-Protocol: turngate.v1, bearer.<JWT>` and `?token=`.
  */
 export function readCredentials(request: {
   authorization: string;
   protocols: string;
-  token: string | undefined;
+  query: URLSearchParams;
 }): Credentials {
   const offered = request.protocols
     .split(',')
@@ -22,7 +24,10 @@ export function readCredentials(request: {
     .filter((name) => name !== '');
   const bearer = offered.find((name) => name.startsWith(bearerPrefix))?.slice(bearerPrefix.length);
   const protocol = offered.includes(protocolName) ? protocolName : '';
-  return { token: bearerToken(request.authorization) ?? bearer ?? request.token ?? null, protocol };
+  const header = bearerToken(request.authorization);
+  const ticket = header === null ? request.query.get('ticket') : null;
+  const token = ticket === null ? (header ?? bearer ?? request.query.get('token')) : null;
+  return { token, ticket, protocol };
 }
 
 /** The token of an `Authorization` header, or null. */

@@ -22,6 +22,7 @@ export class FrameReader {
   readonly #typing: Pick<Typing, 'say'>;
   readonly #logger: Logger;
   readonly #queue = new FrameQueue({ maxFrames: maxWaitingFrames, maxChars: maxWaitingChars });
+  readonly #renew: (token: string) => Promise<void>;
   readonly #track: <T>(work: Promise<T>) => Promise<T>;
 
   constructor(options: {
@@ -29,6 +30,8 @@ export class FrameReader {
     commands: FrameCommands;
     typing: Pick<Typing, 'say'>;
     logger: Logger;
+    /** Goes on with another token; rejects with a PublicError when that may not be. */
+    renew(token: string): Promise<void>;
     /** Keeps an eye on what is under way, for the drain. */
     track<T>(work: Promise<T>): Promise<T>;
   }) {
@@ -36,6 +39,7 @@ export class FrameReader {
     this.#commands = options.commands;
     this.#typing = options.typing;
     this.#logger = options.logger;
+    this.#renew = options.renew;
     this.#track = options.track;
   }
 
@@ -85,6 +89,11 @@ export class FrameReader {
         if (frame.id !== undefined) this.#connection.send({ type: 'ack', id: frame.id });
         return;
       }
+      if (frame.type === 'auth') {
+        await this.#renew(frame.token);
+        this.#connection.send({ type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }) });
+        return;
+      }
       const done = await this.#perform(frame);
       this.#connection.send(done.ack);
       done.spread();
@@ -94,7 +103,7 @@ export class FrameReader {
   }
 
   async #perform(
-    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' }>,
+    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' | 'auth' }>,
   ): Promise<Done> {
     const caller = this.#caller();
     switch (frame.type) {
@@ -105,7 +114,6 @@ export class FrameReader {
       case 'cancel':
         return this.#commands.cancel(caller, frame);
       case 'received':
-      case 'auth':
       case 'input_response':
         throw new PublicError('validation_error', `"${frame.type}" is not supported by this server yet.`);
     }

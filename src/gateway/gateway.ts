@@ -10,10 +10,12 @@ import { Connections } from './connections.ts';
 import { deliveryStore } from './delivery-store.ts';
 import { type GatewayDeps, gatewayTimings } from './deps.ts';
 import { FeedCommands } from './feed-commands.ts';
+import { Gatekeeper } from './gatekeeper.ts';
 import { GatewayLife } from './gateway-life.ts';
 import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
 import { serveAttachments } from './http-attachments.ts';
+import { serveCredentials } from './http-credentials.ts';
 import { serveDocuments } from './http-documents.ts';
 import { serveEvents } from './http-events.ts';
 import { serveExternalEvents } from './http-external-events.ts';
@@ -24,6 +26,7 @@ import { InFlight } from './in-flight.ts';
 import { createMetrics } from './metrics.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
 import { Presence } from './presence.ts';
+import { Revoker } from './revoker.ts';
 import { SessionHubs } from './session-hubs.ts';
 import { SessionStates } from './session-states.ts';
 import { serveSocketIo } from './socket-io.ts';
@@ -61,6 +64,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const traffic = new Traffic();
   const store = deliveryStore(db);
   const hubs = new SessionHubs({ store, live, logger, timings: timings.hub });
+  const gatekeeper = new Gatekeeper({ db, verifyToken });
   const commands = new Commands({
     db,
     live,
@@ -95,6 +99,8 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const attendance = new Attendance({ registry, hubs, presence, typing });
   const connections = new Connections({
     attendance,
+    registry,
+    gatekeeper,
     commandsOf: (sessionId) => (feedOwner(sessionId) ? feedCommands : commands),
     inFlight,
     readEvents: store.readEvents,
@@ -111,7 +117,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   // Which origins are our own is known only when the port is.
   let isAllowedOrigin: OriginCheck = (origin) => origin === '';
   const allowed: OriginCheck = (origin) => isAllowedOrigin(origin);
-  const common = { db, hubs, verifyToken, traffic, logger, isAllowedOrigin: allowed, isDraining: isGoing };
+  const common = { db, hubs, gatekeeper, traffic, logger, isAllowedOrigin: allowed, isDraining: isGoing };
 
   const app = App();
   serveWebSocket(app, { ...common, connections, registry });
@@ -127,6 +133,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const router = new HttpRouter(app, { ...common, inFlight });
   serveSessions(router, { db, commands });
   serveApprovals(router, { db, feedCommands });
+  serveCredentials(router, { gatekeeper, revoker: new Revoker({ db, registry, logger }) });
   serveEvents(router, { db, commands, streams });
   serveExternalEvents(router, { db, live });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });

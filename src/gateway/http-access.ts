@@ -5,15 +5,15 @@ import { sessionAccess } from '../store/sessions.ts';
 import type { Identity } from './auth.ts';
 import type { Caller } from './commands.ts';
 import type { HttpCall } from './http-exchange.ts';
-import { sessionIdPattern } from './session-id.ts';
+import { sessionIdOf } from './session-id.ts';
 
 /**
  * The id of the session in the path, where the caller takes part in it.
  * @throws PublicError `not_found`, `forbidden`
  */
 export async function allowedSession(db: Db, call: HttpCall, identity: Identity): Promise<string> {
-  const sessionId = call.id;
-  if (!sessionIdPattern.test(sessionId)) throw noSession();
+  const sessionId = await sessionIdOf(db, identity, call.id);
+  if (sessionId === null) throw noSession();
   const access = await sessionAccess(db, { sessionId, tenant: identity.tenant, userId: identity.userId });
   if (access === 'missing') throw noSession();
   if (access === 'denied') throw notTakingPart();

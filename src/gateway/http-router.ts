@@ -1,8 +1,9 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import { PublicError } from '../protocol/errors.ts';
-import type { Identity, VerifyToken } from './auth.ts';
+import type { Identity } from './auth.ts';
 import { bearerToken } from './credentials.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import {
   corsHeaders,
   type HttpAnswer,
@@ -29,7 +30,7 @@ export class HttpRouter {
   readonly #app: TemplatedApp;
   readonly #routes: Route[] = [];
   readonly #deps: {
-    verifyToken: VerifyToken;
+    gatekeeper: Gatekeeper;
     isAllowedOrigin: OriginCheck;
     inFlight: InFlight;
     traffic: Traffic;
@@ -39,7 +40,7 @@ export class HttpRouter {
   constructor(
     app: TemplatedApp,
     deps: {
-      verifyToken: VerifyToken;
+      gatekeeper: Gatekeeper;
       isAllowedOrigin: OriginCheck;
       inFlight: InFlight;
       traffic: Traffic;
@@ -99,7 +100,7 @@ export class HttpRouter {
       if (token === null) {
         throw new PublicError('unauthorized', 'No token was sent. Send "Authorization: Bearer <JWT>".');
       }
-      return handler(call, await this.#deps.verifyToken(token));
+      return handler(call, await this.#deps.gatekeeper.byToken(token));
     };
   }
 

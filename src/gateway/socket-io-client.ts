@@ -6,18 +6,20 @@ import { limits } from '../protocol/limits.ts';
 import { parseSocketIoEvent, type SocketIoAuth, type SocketIoClientEvent } from '../protocol/socket-io.ts';
 import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
 import { findDefaultSession, getOrCreateDefaultSession } from '../store/default-session.ts';
-import type { Identity, VerifyToken } from './auth.ts';
+import type { Identity } from './auth.ts';
 import { FrameQueue } from './frame-queue.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import { publicError } from './public-errors.ts';
 import { type Answer, SocketIoAnswers } from './socket-io-answers.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
 import { cursorsOf } from './socket-io-offset.ts';
 import { SocketIoSeat } from './socket-io-seat.ts';
-import { type SocketIoSessionDeps, tooMany } from './socket-io-session.ts';
+import type { SocketIoSessionDeps } from './socket-io-session.ts';
 import { SocketIoSessions } from './socket-io-sessions.ts';
+import { refusalOf } from './standing.ts';
 
 export interface SocketIoClientDeps extends SocketIoSessionDeps {
-  verifyToken: VerifyToken;
+  gatekeeper: Gatekeeper;
 }
 
 type SessionEvent = Exclude<SocketIoClientEvent, { name: 'auth' | 'leave' | 'resume' }>;
@@ -109,7 +111,8 @@ export class SocketIoClient {
   async #handle(name: string, raw: unknown, answer: Answer | undefined): Promise<void> {
     try {
       const event = parseSocketIoEvent(name, raw);
-      if (event.name === 'auth') await this.#signIn(await this.#deps.verifyToken(event.payload.token), null);
+      if (event.name === 'auth')
+        await this.#signIn(await this.#deps.gatekeeper.byToken(event.payload.token), null);
       else await this.#perform(event, this.#required(), answer);
       if (!acked.has(event.name)) answer?.({ ...('id' in event.payload ? { id: event.payload.id } : {}) });
     } catch (error) {
@@ -180,14 +183,14 @@ export class SocketIoClient {
     const { registry } = this.#deps;
     const seat = new SocketIoSeat({ identity, registry, onEnd: (code, reason) => this.#end(code, reason) });
     this.#seat = seat;
-    const isTaken = await seat.take().catch((error: unknown) => {
+    const refused = await seat.take().catch((error: unknown) => {
       this.#left = identity;
       if (this.#seat === seat) this.#seat = null;
       throw error;
     });
-    if (!isTaken) {
-      this.#fail(tooMany(), {});
-      this.#link.end(closeCodes.tooMany.code, closeCodes.tooMany.reason);
+    if (refused !== null) {
+      this.#fail(refusalOf(refused), {});
+      this.#link.end(closeCodes[refused].code, closeCodes[refused].reason);
       return;
     }
     // Expired, or gone, while the store was asked.

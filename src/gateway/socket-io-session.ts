@@ -20,6 +20,7 @@ import { sessionIdPattern } from './session-id.ts';
 import type { Emission } from './socket-io-emission.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
 import { SocketIoOutlet } from './socket-io-outlet.ts';
+import { refusalOf } from './standing.ts';
 import type { Traffic } from './traffic.ts';
 
 export interface SocketIoSessionDeps {
@@ -73,7 +74,15 @@ export class SocketIoSession {
       logger,
     });
     const track = <T>(work: Promise<T>) => inFlight.track(this.#answering.track(work));
-    this.#reader = new FrameReader({ connection: this.#connection, commands, typing, logger, track });
+    this.#reader = new FrameReader({
+      connection: this.#connection,
+      commands,
+      typing,
+      logger,
+      // A new token is for the whole Socket.IO connection, not for one of its sessions.
+      renew: () => Promise.reject(new PublicError('validation_error', 'Send the event "auth".')),
+      track,
+    });
   }
 
   /** Begins to deliver. */
@@ -146,21 +155,20 @@ async function enter(
   const calls = await readOpenCalls(deps.db, { sessionId, after: start });
   const outlet = new SocketIoOutlet({ sessionId, link, calls, say, onEnd });
   const id = uuidv7();
-  const { tenant, userId, tokenId } = identity;
   const close = (reason: CloseReason, detail?: string) => {
+    // The client's own registration ends with the same token, and lets its sessions wait for the next one.
+    if (reason === 'tokenExpired') return;
     const { code, reason: text } = closeCodes[reason];
     outlet.end(code, detail === undefined ? text : `${text}; ${detail}`);
   };
   const answer = await deps.registry.register({
     connectionId: id,
     sessionId,
-    tenant,
-    userId,
+    identity,
     device,
-    tokenId,
     close,
   });
-  if ('refused' in answer) throw tooMany();
+  if ('refused' in answer) throw refusalOf(answer.refused);
   if (outlet.isOpen) return new SocketIoSession(deps, { id, identity, hub, start, outlet });
   deps.registry.unregister(id);
   return null;
@@ -168,11 +176,4 @@ async function enter(
 
 function noSession(): PublicError {
   return new PublicError('not_found', 'There is no such session.');
-}
-
-export function tooMany(): PublicError {
-  return new PublicError(
-    'rate_limit',
-    'You have too many connections; each session of a Socket.IO connection counts as one. Close some.',
-  );
 }

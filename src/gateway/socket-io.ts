@@ -110,7 +110,7 @@ async function admit(deps: SocketIoDeps, socket: Socket): Promise<Admitted> {
   if (token === null && headers.authorization !== undefined) {
     throw new PublicError('unauthorized', 'The header is not "Authorization: Bearer <JWT>".');
   }
-  return { identity: token === null ? null : await deps.verifyToken(token), auth: parsed.data };
+  return { identity: token === null ? null : await deps.gatekeeper.byToken(token), auth: parsed.data };
 }
 
 function refuse(deps: SocketIoDeps, socket: Socket, error: unknown, next: (error: Error) => void): void {

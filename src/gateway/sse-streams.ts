@@ -15,6 +15,7 @@ import type { ReadEvents } from './hub-ports.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { SseOutlet } from './sse-outlet.ts';
+import { refusalOf } from './standing.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What is to be read on one stream. */
@@ -59,7 +60,7 @@ interface Reader {
 const restartLeastMs = 200;
 const restartSpreadMs = 1_500;
 
-/** All event streams of sessions: lets them in, keeps them alive, ends those whose token has expired. */
+/** All event streams of sessions: lets them in, and keeps them alive. */
 export class SseStreams {
   readonly #deps: SseDeps;
   readonly #readers = new Set<Reader>();
@@ -76,7 +77,7 @@ export class SseStreams {
 
   /**
    * Takes a reader in who may read this session.
-   * @throws PublicError `not_found`, `rate_limit` (too many connections), `unavailable`
+   * @throws PublicError `not_found`, `forbidden`, `unauthorized`, `rate_limit` (too many connections), `unavailable`
    */
   async seat(
     call: HttpCall,
@@ -89,15 +90,13 @@ export class SseStreams {
     if (!hub) throw noSession();
     const id = uuidv7();
     const reader: Reader = { id, identity, hub, call, open: null, closed: null, saidAt: Date.now() };
-    const { tenant, userId, tokenId } = identity;
     const close = (reason: CloseReason, detail?: string) => {
       if (reader.open) reader.open.connection.close(reason, detail);
       else reader.closed ??= { reason, detail };
     };
     try {
-      const ids = { connectionId: id, sessionId, tenant, userId, tokenId };
-      const answer = await registry.register({ ...ids, device, close });
-      if ('refused' in answer) throw tooMany();
+      const answer = await registry.register({ connectionId: id, sessionId, identity, device, close });
+      if ('refused' in answer) throw refusalOf(answer.refused);
     } catch (error) {
       hubs.release(hub);
       throw error;
@@ -155,12 +154,9 @@ export class SseStreams {
 
   #sweep(now: number): void {
     for (const reader of [...this.#readers]) {
-      const { expiresAt } = reader.identity;
-      if (expiresAt !== null && now >= expiresAt) reader.open?.connection.close('tokenExpired');
-      else if (now - reader.saidAt >= this.#deps.timings.keepAliveMs) {
-        reader.saidAt = now;
-        reader.open?.outlet.keepAlive();
-      }
+      if (now - reader.saidAt < this.#deps.timings.keepAliveMs) continue;
+      reader.saidAt = now;
+      reader.open?.outlet.keepAlive();
     }
   }
 }
@@ -189,8 +185,4 @@ class LastingOutlet extends SseOutlet {
 
 function restarting(): PublicError {
   return new PublicError('unavailable', 'This gateway is restarting. Ask again in a second.');
-}
-
-function tooMany(): PublicError {
-  return new PublicError('rate_limit', 'You have too many connections. Close some, then connect again.');
 }

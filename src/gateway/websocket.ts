@@ -3,15 +3,10 @@ import { v7 as uuidv7 } from 'uuid';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
-import {
-  type AdmissionDeps,
-  admit,
-  type Granted,
-  type SocketRequest,
-  socketCredentials,
-} from './admission.ts';
+import { type AdmissionDeps, admit, type Granted, type SocketRequest } from './admission.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
 import type { Connections, SocketHandler } from './connections.ts';
+import { readCredentials } from './credentials.ts';
 import { type Device, deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
 import type { OriginCheck } from './origins.ts';
@@ -94,7 +89,7 @@ function upgrade(
   };
   const key = req.getHeader('sec-websocket-key');
   const extensions = req.getHeader('sec-websocket-extensions');
-  const { protocol } = socketCredentials(request);
+  const { protocol } = readCredentials(request);
   res.upgrade<SocketData>({ request, handler: null }, key, protocol, extensions, context);
 }
 
@@ -157,16 +152,13 @@ async function register(
   },
 ): Promise<boolean> {
   const { granted, connectionId, device, data, early } = guest;
-  const { userId, tenant, tokenId } = granted.identity;
   try {
     const answer = await deps.registry.register({
       connectionId,
-      sessionId: data.request.sessionId,
-      tenant,
-      userId,
+      sessionId: data.request.sessionId === null ? null : granted.hub.sessionId,
+      identity: granted.identity,
       device: device.name,
       dialledAt: device.dialledAt,
-      tokenId,
       close: (reason, detail) => data.handler?.close(reason, detail),
     });
     if ('refused' in answer) {

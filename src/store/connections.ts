@@ -76,6 +76,15 @@ export async function registerConnection(
   return answer.epoch === null ? 'outdated' : { epoch: answer.epoch, replacedOn: answer.replaced_on };
 }
 
+/** Says on which token a connection lives from now on. */
+export async function setConnectionToken(db: Db, connectionId: string, tokenId: string): Promise<void> {
+  await db.query({
+    name: 'set-connection-token',
+    text: 'update connections set token_id = $2 where connection_id = $1',
+    values: [connectionId, tokenId],
+  });
+}
+
 /**
  * Removes connections that have ended. Their sessions are looked at `graceMs` later, whether anybody is there.
  * @returns the sessions that they were in

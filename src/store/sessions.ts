@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { SessionView } from '../protocol/http.ts';
 import type { OnBusy } from '../protocol/on-busy.ts';
-import type { ParticipantRole } from '../protocol/server-frames.ts';
-import type { Db } from './db.ts';
+import type { Participant, ParticipantRole } from '../protocol/server-frames.ts';
+import type { Db, Tx } from './db.ts';
 import { transaction } from './db.ts';
 import { tellOfNewSession } from './feeds.ts';
 
@@ -15,36 +15,82 @@ export interface SessionConfig {
 
 const columns = 'id, title, agent, state, last_seq, created_at, updated_at';
 
-/** Makes a session that belongs to `userId`. */
-export async function createSession(
+/** A session to be made. */
+export interface NewSession {
+  tenant: string;
+  /** Its maker, and an owner of it. */
+  userId: string;
+  /** What its maker calls it: the same key again makes no second session. */
+  key?: string | undefined;
+  title?: string | undefined;
+  agent?: string | undefined;
+  config?: SessionConfig | undefined;
+  /** Who else takes part. */
+  participants?: Participant[] | undefined;
+}
+
+/** Makes a session that belongs to `userId`; with a key that is used already, answers the one that has it. */
+export async function createSession(db: Db, session: NewSession): Promise<SessionView> {
+  return (await createSessionOnce(db, session)).session;
+}
+
+/** As {@link createSession}, and says whether it was made now. */
+export async function createSessionOnce(
   db: Db,
-  session: {
-    tenant: string;
-    userId: string;
-    title?: string | undefined;
-    agent?: string | undefined;
-    config?: SessionConfig | undefined;
-  },
-): Promise<SessionView> {
-  const id = uuidv7();
-  return transaction(db, async (tx) => {
-    const inserted = tx.query<SessionView>(
-      `insert into sessions (id, tenant, title, agent, config) values ($1, $2, $3, $4, $5) returning ${columns}`,
-      [
-        id,
-        session.tenant,
-        session.title ?? '',
-        session.agent ?? 'default',
-        JSON.stringify(session.config ?? {}),
-      ],
-    );
-    const joined = tx.query(`insert into participants (session_id, user_id, role) values ($1, $2, 'owner')`, [
-      id,
-      session.userId,
-    ]);
-    const [{ rows }] = await Promise.all([inserted, joined, tellOfNewSession(tx, id)]);
-    return rows[0] as SessionView;
+  session: NewSession,
+): Promise<{ session: SessionView; isNew: boolean }> {
+  // Again only where the one that has the key is deleted in between, so this ends.
+  for (;;) {
+    const made = await transaction(db, (tx) => insertSession(tx, session));
+    if (made) return { session: made, isNew: true };
+    const found = await findSessionByKey(db, session);
+    if (found) return { session: found, isNew: false };
+  }
+}
+
+/** The session that its maker calls so, if it is there. */
+export async function findSessionByKey(
+  db: Db,
+  session: { tenant: string; userId: string; key?: string | undefined },
+): Promise<SessionView | undefined> {
+  const { rows } = await db.query<SessionView>({
+    name: 'session-by-key',
+    text: `select ${columns} from sessions
+           where tenant = $1 and made_by = $2 and client_key = $3 and deleted_at is null`,
+    values: [session.tenant, session.userId, session.key],
   });
+  return rows[0];
+}
+
+async function insertSession(tx: Tx, session: NewSession): Promise<SessionView | null> {
+  const { rows } = await tx.query<SessionView>(
+    `insert into sessions (id, tenant, title, agent, config, made_by, client_key)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (tenant, made_by, client_key) where client_key is not null and deleted_at is null do nothing
+     returning ${columns}`,
+    [
+      uuidv7(),
+      session.tenant,
+      session.title ?? '',
+      session.agent ?? 'default',
+      JSON.stringify(session.config ?? {}),
+      session.userId,
+      session.key ?? null,
+    ],
+  );
+  const made = rows[0];
+  if (!made) return null;
+  const others = session.participants ?? [];
+  const joined = tx.query(
+    `insert into participants (session_id, user_id, role) select $1, * from unnest($2::text[], $3::text[])`,
+    [
+      made.id,
+      [session.userId, ...others.map((other) => other.user_id)],
+      ['owner', ...others.map((other) => other.role)],
+    ],
+  );
+  await Promise.all([joined, tellOfNewSession(tx, made.id)]);
+  return made;
 }
 
 /** Sessions in which the user takes part, newest first; `before` is the id of the last one seen. */

@@ -35,6 +35,11 @@ export function signToken(
   return token.sign(new TextEncoder().encode(options.secret ?? testSecret));
 }
 
+export interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
 /** The settings that tokens are checked by, as tests want them. */
 export function authConfig(settings: Partial<AuthConfig> = {}): AuthConfig {
   const unset = { JWT_SECRET_FILE: undefined, JWT_JWKS_URL: undefined };
@@ -53,6 +58,8 @@ export interface GatewayHarness {
   /** What workers publish on. */
   worker: LivePlane;
   session(userId?: string, tenant?: string): Promise<string>;
+  /** An HTTP request with a JSON body and a token, alice's unless another is given. */
+  ask(method: string, path: string, options?: { token?: string; body?: unknown }): Promise<Answer>;
   /** Gives somebody a role in a session, past the API. */
   join(sessionId: string, userId: string, role: ParticipantRole): Promise<void>;
   /** Connects and waits for `welcome`; without a token of its own as alice. */
@@ -138,6 +145,15 @@ export async function openGatewayHarness(
     databaseUrl: database.url,
     worker,
     session: async (userId = 'alice', tenant = 't') => (await createSession(db, { tenant, userId })).id,
+    async ask(method, path, { token, body } = {}) {
+      const response = await fetch(`${http}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token ?? (await signToken())}` },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
+    },
     async join(sessionId, userId, role) {
       await db.query('insert into participants (session_id, user_id, role) values ($1, $2, $3)', [
         sessionId,

@@ -64,7 +64,6 @@ const idsIn = (text: string) => [...text.matchAll(idPattern)].map(([, id = '']) 
 const [told = '', notYet = ''] = read('docs/protocol.md').split('\n## Not there yet');
 /** Requirements that still need a test on the wire. To be empty. */
 const owed = [
-  'auth-claims',
   'event-turn_started',
   'event-stream_start',
   'event-stream_reset',

@@ -8,14 +8,24 @@ import { publicError } from '../../src/gateway/public-errors.ts';
 import { PublicError } from '../../src/protocol/errors.ts';
 
 describe('credentials', () => {
-  const none = { authorization: '', protocols: '', token: undefined };
+  const query = (text = '') => new URLSearchParams(text);
+  const none = { authorization: '', protocols: '', query: query() };
+  const protocols = 'turngate.v1, bearer.b';
 
-  test('are taken from the header, the subprotocol or the query, in this order', () => {
-    const all = { authorization: 'Bearer a', protocols: 'turngate.v1, bearer.b', token: 'c' };
-    expect(readCredentials(all)).toEqual({ token: 'a', protocol: 'turngate.v1' });
-    expect(readCredentials({ ...all, authorization: '' })).toEqual({ token: 'b', protocol: 'turngate.v1' });
-    expect(readCredentials({ ...none, token: 'c' })).toEqual({ token: 'c', protocol: '' });
-    expect(readCredentials(none)).toEqual({ token: null, protocol: '' });
+  test('are taken from the header, the ticket, the subprotocol or the query, in this order', () => {
+    const all = { authorization: 'Bearer a', protocols, query: query('token=c&ticket=t') };
+    const headerless = { ...all, authorization: '' };
+    const v1 = { protocol: 'turngate.v1' };
+    expect(readCredentials(all)).toEqual({ ...v1, token: 'a', ticket: null });
+    expect(readCredentials(headerless)).toEqual({ ...v1, token: null, ticket: 't' });
+    const unticketed = { ...headerless, query: query('token=c') };
+    expect(readCredentials(unticketed)).toEqual({ ...v1, token: 'b', ticket: null });
+    expect(readCredentials({ ...none, query: query('token=c') })).toEqual({
+      token: 'c',
+      ticket: null,
+      protocol: '',
+    });
+    expect(readCredentials(none)).toEqual({ token: null, ticket: null, protocol: '' });
   });
 
   test('a bearer header has one token', () => {
