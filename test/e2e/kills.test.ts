@@ -183,7 +183,10 @@ test('a tool that a killed worker was running: read-only runs again, anything el
 test('a tool of 20 s shows a sign of life at least eight times, why it may run, and how far it is', async () => {
   const { client } = await openClient();
   client.send({ type: 'message', id: 'm', content: 'slow {"seconds": 20}' });
-  await client.event('turn_end', undefined, 40_000);
+  // `turngate dev` tells developers how it went.
+  const { debug } = await client.event('turn_end', undefined, 40_000);
+  expect(debug).toMatchObject({ model: 'test', attempts: 2, rules: ['trusted-read-only'] });
+  expect((await fetch(String(debug?.run_link))).status).toBe(200);
   expect(client.statuses.filter((status) => status.status === 'running_tool').length).toBeGreaterThanOrEqual(
     8,
   );
