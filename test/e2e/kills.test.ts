@@ -158,7 +158,7 @@ describe.each([
   });
 });
 
-test('a tool that a killed worker was running: read-only runs again, anything else is unknown and does not', async () => {
+test('a tool that a killed worker was running: read-only runs again, anything else is unknown and does not [tool-unknown]', async () => {
   const reading = await openClient();
   const writing = await openClient();
   reading.client.send({ type: 'message', id: 'm', content: 'slow {"seconds": 4}' });

@@ -29,7 +29,7 @@ describe('who comes in', () => {
     ['a token without tenant', () => signToken({ tenant: undefined })],
     ['a token that is not signed', () => unsigned],
     ['what is no token', () => 'not.a.token'],
-  ])('4001 for %s [close-4001]', async (_, token) => {
+  ])('4001 for %s [close-4001] [auth-claims]', async (_, token) => {
     const client = await harness.dial(sessionId, { token: await token() });
     expect(await client.end()).toEqual({ code: 4001, reason: 'Unauthorized' });
     expect(client.frames).toEqual([]);
