@@ -1,4 +1,5 @@
 import type { GatewayNudge, LivePlane } from '../live/port.ts';
+import { feedOwner } from '../protocol/feed-id.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
@@ -36,6 +37,8 @@ export class Attendance {
    */
   come(connection: Connection, hub: SessionHub, greeting?: ServerFrame): void {
     connection.join(hub, greeting);
+    // Nobody else is in a feed.
+    if (feedOwner(connection.sessionId)) return;
     this.#presence.join(connection);
     this.typing.join(connection);
   }

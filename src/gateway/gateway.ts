@@ -19,6 +19,7 @@ import { serveCredentials } from './http-credentials.ts';
 import { serveDocuments } from './http-documents.ts';
 import { serveEvents } from './http-events.ts';
 import { serveExternalEvents } from './http-external-events.ts';
+import { serveFeed } from './http-feed.ts';
 import { serveHealth } from './http-health.ts';
 import { serveMetrics } from './http-metrics.ts';
 import { HttpRouter } from './http-router.ts';
@@ -135,6 +136,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveApprovals(router, { db, feedCommands });
   serveCredentials(router, { gatekeeper, revoker: new Revoker({ db, registry, logger }) });
   serveEvents(router, { db, commands, streams });
+  serveFeed(router, { db, streams });
   serveExternalEvents(router, { db, live });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   serveAttachments(router, { db, attachments: deps.attachments, config: deps.config });

@@ -83,8 +83,14 @@ export function serveEvents(router: HttpRouter, deps: EventsDeps): void {
   });
 }
 
-function wantsStream(call: HttpCall): boolean {
+export function wantsStream(call: HttpCall): boolean {
   return call.accept.toLowerCase().includes('text/event-stream');
+}
+
+/** Where a stream begins: a reader who lost it knows better where it is than its address does. */
+export function resumePoint(call: HttpCall, after: number): number {
+  const last = seq.safeParse(call.lastEventId);
+  return call.lastEventId !== '' && last.success ? last.data : after;
 }
 
 async function streamSession(
@@ -95,9 +101,7 @@ async function streamSession(
   const { identity, sessionId, filter, after } = reading;
   const device = deviceOf(call.query);
   if ('invalid' in device) throw new PublicError('validation_error', device.invalid);
-  // A reader who lost its stream knows better where it is than its address does.
-  const last = seq.safeParse(call.lastEventId);
-  const lastSeq = call.lastEventId !== '' && last.success ? last.data : after;
+  const lastSeq = resumePoint(call, after);
   const seat = await deps.streams.seat(call, { identity, sessionId, device: device.name });
   return seat.stream({ lastSeq, filter });
 }

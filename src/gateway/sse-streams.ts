@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { CloseReason } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
+import { feedOwner } from '../protocol/feed-id.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
 import type { Attendance } from './attendance.ts';
 import type { Identity } from './auth.ts';
@@ -60,7 +61,7 @@ interface Reader {
 const restartLeastMs = 200;
 const restartSpreadMs = 1_500;
 
-/** All event streams of sessions: lets them in, and keeps them alive. */
+/** All event streams of sessions and feeds: lets them in, and keeps them alive. */
 export class SseStreams {
   readonly #deps: SseDeps;
   readonly #readers = new Set<Reader>();
@@ -76,7 +77,7 @@ export class SseStreams {
   }
 
   /**
-   * Takes a reader in who may read this session.
+   * Takes a reader in who may read this session, or feed.
    * @throws PublicError `not_found`, `forbidden`, `unauthorized`, `rate_limit` (too many connections), `unavailable`
    */
   async seat(
@@ -95,7 +96,7 @@ export class SseStreams {
       else reader.closed ??= { reason, detail };
     };
     try {
-      const answer = await registry.register({ connectionId: id, sessionId, identity, device, close });
+      const answer = await registry.register({ connectionId: id, sessionId: placeOf(sessionId), identity, device, close });
       if ('refused' in answer) throw refusalOf(answer.refused);
     } catch (error) {
       hubs.release(hub);
@@ -181,6 +182,11 @@ class LastingOutlet extends SseOutlet {
     super.send(outgoing);
     if (this.#isLast?.(outgoing.frame)) this.finish();
   }
+}
+
+/** The session whose connection it is; a feed belongs to none. */
+function placeOf(sessionId: string): string | null {
+  return feedOwner(sessionId) ? null : sessionId;
 }
 
 function restarting(): PublicError {

@@ -37,6 +37,18 @@ export const feedFrame = z.discriminatedUnion('type', [
 ]);
 export type FeedFrame = z.infer<typeof feedFrame>;
 
+/** A page of a feed. */
+export const feedPage = z.object({
+  items: z.array(feedFrame),
+  last_seq: z.int().nonnegative().describe('where the feed is'),
+  next: z.int().nullable().describe('pass as `after` to read on; null: this page reaches the end'),
+  resync: z
+    .object({ reason: z.string(), last_seq: z.int().nonnegative() })
+    .optional()
+    .describe('items after `after` are no longer kept; those here begin after `last_seq`'),
+});
+export type FeedPage = z.infer<typeof feedPage>;
+
 export function isFeedEvent(event: EventFrame): event is FeedEvent {
   return Object.hasOwn(feedReaders, event.type);
 }

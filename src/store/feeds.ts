@@ -1,4 +1,10 @@
-import { type FeedEvent, type FeedFrame, feedReaders, isFeedEvent } from '../protocol/feed-frames.ts';
+import {
+  type FeedEvent,
+  type FeedFrame,
+  type FeedPage,
+  feedReaders,
+  isFeedEvent,
+} from '../protocol/feed-frames.ts';
 import { feedId, feedOwner } from '../protocol/feed-id.ts';
 import { rightHolders } from '../protocol/roles.ts';
 import type { EventFrame } from '../protocol/server-frames.ts';
@@ -117,6 +123,24 @@ export async function readFeed(
     values: [range.tenant, range.userId, range.after, range.limit],
   });
   return rows.map(toFrame);
+}
+
+/** A page of a feed, with what a reader has to know who goes on from it. */
+export async function readFeedPage(
+  db: Db,
+  range: { tenant: string; userId: string; after: number; limit: number },
+): Promise<FeedPage> {
+  // In this order: what is not in the page up to here was removed.
+  const lastSeq = await feedLastSeq(db, range);
+  const items = await readFeed(db, range);
+  const first = items[0]?.seq ?? lastSeq + 1;
+  const reached = items.at(-1)?.seq ?? lastSeq;
+  return {
+    ...(first > range.after + 1 ? { resync: { reason: 'retention', last_seq: first - 1 } } : {}),
+    items,
+    last_seq: Math.max(lastSeq, reached),
+    next: items.length < range.limit ? null : reached,
+  };
 }
 
 function toFrame(row: ItemRow): FeedFrame {

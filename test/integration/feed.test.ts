@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { FeedFrame } from '../../src/protocol/feed-frames.ts';
+import { signToken as sign } from '../../src/cli/token.ts';
+import { type FeedFrame, feedPage } from '../../src/protocol/feed-frames.ts';
 import { openPool } from '../../src/store/db.ts';
 import type { ProposedCall } from '../../src/store/step-close.ts';
+import { endRunningTurn } from '../../src/store/turns.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { spawnGateway } from '../helpers/gateway-process.ts';
 import { askJson, problemIn } from '../helpers/http.ts';
 import { seatParticipants } from '../helpers/participants.ts';
-import type { ConnectOptions, SessionClient } from '../helpers/session-client.ts';
+import { type ConnectOptions, SessionClient } from '../helpers/session-client.ts';
+import { SseClient } from '../helpers/sse-client.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
@@ -232,7 +236,105 @@ test('a gateway that leaves sends feeds away with 1012, and another goes on [fee
   await third.close();
 });
 
-test('a feed over HTTP without an upgrade asks for a token like everything', async () => {
-  const answer = await askJson(`${east.http}/v1/feed`);
-  expect(problemIn(answer)[0]).toBeGreaterThanOrEqual(401);
+describe('the feed over HTTP', () => {
+  test('is a stream of the same items, resumed by Last-Event-ID [feed-sse]', async () => {
+    const token = await signToken({ sub: 'sven' });
+    const sessionId = await sessionOf('sven');
+    const first = new SseClient(`${west.http}/v1/feed`, { token });
+    const { call } = await waitingCall(sessionId);
+    await first.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
+    expect(first.frames.map(({ type }) => type)).toEqual([
+      'welcome',
+      'session_updated',
+      'tool_approval_request',
+    ]);
+    expect(first.ids).toEqual([undefined, '1', '2']);
+    first.close();
+    await askJson(`${east.http}/v1/approvals/${call.toolCallId}`, { token, body: { approved: false } });
+    const again = { token, headers: { 'last-event-id': first.lastId ?? '' }, lastSeq: first.lastSeq };
+    const second = new SseClient(`${east.http}/v1/feed`, again);
+    await second.frame('tool_approval_resolved');
+    expect(second.of('tool_approval_request')).toEqual([]);
+    expect([first, second].flatMap(({ view }) => view.breaches)).toEqual([]);
+    second.close();
+  });
+
+  test('is read in pages, too [feed-page]', async () => {
+    const token = await signToken({ sub: 'pia' });
+    const read = async (query: string) => {
+      const answer = await askJson(`${west.http}/v1/feed${query}`, { token });
+      expect(answer.status).toBe(200);
+      return feedPage.parse(answer.body);
+    };
+    expect(await read('')).toEqual({ items: [], last_seq: 0, next: null });
+    for (let at = 0; at < 3; at += 1) await east.session('pia');
+    const page = await read('?limit=2');
+    expect([page.items.map(({ seq }) => seq), page.last_seq, page.next]).toEqual([[1, 2], 3, 2]);
+    expect(await read('?limit=2&after=2')).toMatchObject({ items: [{ seq: 3 }], next: null });
+  });
+
+  test('asks for a token, and for a query that it understands', async () => {
+    expect(problemIn(await askJson(`${east.http}/v1/feed`))).toEqual([401, 'unauthorized']);
+    const token = await signToken();
+    for (const query of ['?after=x', '?limit=0']) {
+      const answer = await askJson(`${east.http}/v1/feed${query}`, { token });
+      expect(problemIn(answer)).toEqual([400, 'validation_error']);
+    }
+    const posted = await askJson(`${east.http}/v1/feed`, { token, body: {} });
+    expect([problemIn(posted), posted.headers.get('allow')]).toEqual([[405, 'validation_error'], 'GET']);
+  });
+});
+
+test('a gateway that is killed takes nothing with it: the feed goes on at another [feed-resume]', async () => {
+  const secret = 'a secret of gateways in processes of their own';
+  const gateway = await spawnGateway(east.databaseUrl, secret);
+  const claims = { user: 'kim', tenant: 't', ttlSeconds: 60 };
+  const url = (at: { ws: string }) => `${at.ws}/v1/feed`;
+  const dying = new SessionClient(url(gateway), { token: await sign(secret, claims) });
+  await dying.frame('welcome');
+  const sessionId = await sessionOf('kim');
+  await dying.frame('session_updated');
+  const { call } = await waitingCall(sessionId);
+  await gateway.end('SIGKILL');
+  expect((await dying.end()).code).toBe(1006);
+  const token = await signToken({ sub: 'kim' });
+  await askJson(`${west.http}/v1/approvals/${call.toolCallId}`, { token, body: { approved: true } });
+  const again = await feedOf('kim', { at: west, lastSeq: dying.lastSeq });
+  await again.frame('tool_approval_resolved');
+  const seen = [...items(dying), ...items(again)];
+  expect(seen.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  expect([...dying.breaches, ...again.breaches]).toEqual([]);
+});
+
+test('two people in many sessions at once: both feeds are whole on both gateways [feed-order]', async () => {
+  const people = ['tom', 'tess'];
+  const sessions = await Promise.all(Array.from({ length: 8 }, (_, at) => east.session(people[at % 2])));
+  for (const id of sessions)
+    await seatParticipants(east.db, id, { tom: 'owner', tess: 'approver', alice: 'member' });
+  const readers = await Promise.all(
+    people.flatMap((user) => [feedOf(user, { at: east }), feedOf(user, { at: west })]),
+  );
+  const asked: string[] = [];
+  await Promise.all(
+    sessions.map(async (sessionId, at) => {
+      for (let turn = 0; turn < 5; turn += 1) {
+        const { call, step } = await waitingCall(sessionId);
+        asked.push(call.toolCallId);
+        const token = await signToken({ sub: people[(at + turn) % 2] });
+        const decided = await askJson(`${(turn % 2 ? east : west).http}/v1/approvals/${call.toolCallId}`, {
+          token,
+          body: { approved: turn % 2 === 0 },
+        });
+        expect(decided.status).toBe(200);
+        await endRunningTurn(east.db, { sessionId, runId: step.runId, status: 'cancelled' });
+      }
+    }),
+  );
+  for (const reader of readers) {
+    await until(() => reader.of('tool_approval_resolved').length === asked.length);
+    const requested = reader.of('tool_approval_request').map((item) => item.tool_call_id);
+    expect(requested.toSorted()).toEqual(asked.toSorted());
+    expect(items(reader).map(({ seq }) => seq)).toEqual(items(reader).map((_, at) => at + 1));
+    expect(reader.breaches).toEqual([]);
+  }
 });
