@@ -224,6 +224,8 @@ export function writeHead(
 /** When to try again what could not be done now, where nobody knows better. */
 const retryAfterSeconds = '1';
 
+export const problemType = 'application/problem+json';
+
 /** `application/problem+json` of an error. */
 export function problemOf(error: PublicError): HttpAnswer {
   const fault =

@@ -11,12 +11,13 @@ import {
   HttpFault,
   type HttpStream,
   problemOf,
+  problemType,
   readCall,
   writeAnswer,
 } from './http-exchange.ts';
 import type { Route, RouteDescription } from './http-route.ts';
 import type { InFlight } from './in-flight.ts';
-import type { OriginCheck } from './origins.ts';
+import { foreignOrigin, type OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -115,7 +116,7 @@ export class HttpRouter {
     const isAllowed = this.#deps.isAllowedOrigin(call.origin);
     const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(
       (answer) => ({ answer, type: 'application/json' }),
-      (error: unknown) => ({ answer: this.#problem(error), type: 'application/problem+json' }),
+      (error: unknown) => ({ answer: this.#problem(error), type: problemType }),
     );
     const written = work.then(async ({ answer, type }) => {
       await call.finish();
@@ -144,7 +145,7 @@ export class HttpRouter {
   #preflight(res: HttpResponse, req: HttpRequest): void {
     const origin = req.getHeader('origin');
     if (!this.#deps.isAllowedOrigin(origin)) {
-      writeAnswer(res, problemOf(foreignOrigin()), [], 'application/problem+json');
+      writeAnswer(res, problemOf(foreignOrigin()), [], problemType);
       return;
     }
     writeAnswer(res, { status: 204, body: undefined }, [
@@ -154,11 +155,4 @@ export class HttpRouter {
       ['Access-Control-Max-Age', preflightMaxAgeSeconds],
     ]);
   }
-}
-
-function foreignOrigin(): PublicError {
-  return new PublicError(
-    'forbidden',
-    'Pages of this origin may not use this gateway. Its operator lists origins in ALLOWED_ORIGINS.',
-  );
 }

@@ -1,3 +1,4 @@
+import { PublicError } from '../protocol/errors.ts';
 /** Whether a request that says this `Origin` may talk to us. Programs send none. */
 export type OriginCheck = (origin: string) => boolean;
 
@@ -13,4 +14,11 @@ export function originCheck(options: { allowed: string; host: string; port: numb
   const own = hosts.map((host) => `http://${host}:${options.port}`);
   const origins = new Set([...listed, ...own].filter((origin) => origin !== ''));
   return (origin) => origin === '' || origins.has(origin.toLowerCase());
+}
+
+export function foreignOrigin(): PublicError {
+  return new PublicError(
+    'forbidden',
+    'Pages of this origin may not use this gateway. Its operator lists origins in ALLOWED_ORIGINS.',
+  );
 }

@@ -9,7 +9,8 @@ import type { Connections, SocketHandler } from './connections.ts';
 import { readCredentials } from './credentials.ts';
 import { type Device, deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
-import type { OriginCheck } from './origins.ts';
+import { problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import { foreignOrigin, type OriginCheck } from './origins.ts';
 import type { Traffic } from './traffic.ts';
 
 /** A socket's user data: who wants to come in, and what handles the socket now. */
@@ -78,7 +79,7 @@ function upgrade(
   context: us_socket_context_t,
 ): void {
   if (!deps.isAllowedOrigin(req.getHeader('origin'))) {
-    res.writeStatus('403 Forbidden').end('This origin may not connect; see ALLOWED_ORIGINS.');
+    writeAnswer(res, problemOf(foreignOrigin()), [], problemType);
     return;
   }
   const request = {
