@@ -78,7 +78,7 @@ async function deviants(
   wanted: [number, string],
 ): Promise<string[]> {
   const chosen = operations.filter(fits);
-  expect(chosen.length).toBeGreaterThan(2);
+  expect(chosen.length).toBeGreaterThan(1);
   const found: string[] = [];
   for (const operation of chosen) {
     const [status, code] = problemIn(await send(operation));
