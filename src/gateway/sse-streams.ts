@@ -96,7 +96,13 @@ export class SseStreams {
       else reader.closed ??= { reason, detail };
     };
     try {
-      const answer = await registry.register({ connectionId: id, sessionId: placeOf(sessionId), identity, device, close });
+      const answer = await registry.register({
+        connectionId: id,
+        sessionId: placeOf(sessionId),
+        identity,
+        device,
+        close,
+      });
       if ('refused' in answer) throw refusalOf(answer.refused);
     } catch (error) {
       hubs.release(hub);
