@@ -43,7 +43,8 @@ function toChannel(channel: Channel, schemas: JsonSchemas): JsonObject {
 
 function message(schema: z.ZodType, io: 'input' | 'output', schemas: JsonSchemas): [string, JsonObject] {
   const id = nameOf(schema);
-  return [id, { name: id, payload: schemas.of(schema, io) }];
+  const name = z.globalRegistry.get(schema)?.title ?? id;
+  return [id, { name, payload: schemas.of(schema, io) }];
 }
 
 function operation(

@@ -8,6 +8,8 @@ import {
 } from '../protocol/client-frames.ts';
 import { feedFrame } from '../protocol/feed-frames.ts';
 import { eventFrame, liveFrame } from '../protocol/server-frames.ts';
+import { socketIoClientEvents } from '../protocol/socket-io.ts';
+import { socketIoServerEvents } from '../protocol/socket-io-events.ts';
 
 /** What the AsyncAPI document says of one way over which messages come and go. */
 export interface Channel {
@@ -31,6 +33,14 @@ export const channels: Record<string, Channel> = {
     query: streamQuery,
     fromClient: clientFrame.options,
     toClient: [...eventFrame.options, ...liveFrame.options],
+  },
+  socket_io: {
+    address: '/socket.io/',
+    summary:
+      'Sessions over Socket.IO: each message is the payload of an event; its title is the name of the event.',
+    query: z.object({}),
+    fromClient: Object.values(socketIoClientEvents),
+    toClient: Object.values(socketIoServerEvents),
   },
   feed: {
     address: '/v1/feed',

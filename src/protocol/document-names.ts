@@ -3,12 +3,21 @@ import { clientFrame } from './client-frames.ts';
 import { feedFrame } from './feed-frames.ts';
 import { messageView, problem, sessionView } from './http.ts';
 import { eventFrame, liveFrame, serverFrame } from './server-frames.ts';
+import { socketIoClientEvents } from './socket-io.ts';
+import { socketIoServerEvents } from './socket-io-events.ts';
 
 // Names under which schemas stand in the generated documents. A frame is called by its type and what it is.
 for (const option of clientFrame.options) name(`Client${pascal(option.shape.type.value)}`, option);
 for (const option of eventFrame.options) name(`Event${pascal(option.shape.type.value)}`, option);
 for (const option of feedFrame.options) name(`Feed${pascal(option.shape.type.value)}`, option);
 for (const option of liveFrame.options) name(`Live${pascal(option.shape.type.value)}`, option);
+
+for (const [event, payload] of Object.entries(socketIoClientEvents)) {
+  name(`SocketIoClient${pascal(event)}`, payload, event);
+}
+for (const [event, payload] of Object.entries(socketIoServerEvents)) {
+  name(`SocketIo${pascal(event)}`, payload, event);
+}
 
 name('ClientFrame', clientFrame);
 name('EventFrame', eventFrame);
@@ -24,8 +33,10 @@ function pascal(type: string): string {
   return type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function name(id: string, schema: z.ZodType): void {
-  z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });
+/** @param title what it is called on the wire, where that is not its `type` */
+function name(id: string, schema: z.ZodType, title?: string): void {
+  const meta = z.globalRegistry.get(schema);
+  z.globalRegistry.add(schema, { ...meta, id, ...(title === undefined ? {} : { title }) });
 }
 
 /** All frames of the native protocol and of the feed, by name. */
