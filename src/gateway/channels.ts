@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import '../protocol/document-names.ts';
 import {
   clientFrame,
   pingFrame,
