@@ -3,6 +3,7 @@ import { z } from 'zod';
 const port = z.coerce.number().int().min(0).max(65_535);
 const ms = z.coerce.number().int().positive();
 const count = z.coerce.number().int().positive();
+const bound = z.coerce.number().int().nonnegative();
 
 /** Environment → config: the one place that reads the environment. Each name is documented in .env.example. */
 export const environment = z.object({
@@ -27,7 +28,31 @@ export const environment = z.object({
     .enum(['many', 'one'])
     .default('many')
     .describe('`one`: a new connection of a user to a session replaces the one before'),
-  CONNECTIONS_PER_USER: count.default(50).describe('connections of one user on all gateways; more get 4029'),
+  CONNECTIONS_PER_USER: bound
+    .default(100)
+    .describe('connections of one user on all gateways; more get 4029; 0: no bound'),
+  CONNECTIONS_PER_ADDRESS: bound
+    .default(1_000)
+    .describe(
+      'connections of one address (IPv6: of one /64) to one gateway, whoever they are; more get 4029; 0: no bound',
+    ),
+  CONNECTIONS_MAX: bound.default(20_000).describe('connections to one gateway; more get 4029; 0: no bound'),
+  TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .describe(
+      'comma list of addresses and networks of proxies whose X-Forwarded-For is believed; empty: the address is that of the socket',
+    ),
+  FRAMES_PER_SECOND: count
+    .default(50)
+    .describe(
+      'frames a second of one connection, four seconds of them at once; more get `rate_limit`, in the end 4029',
+    ),
+  HTTP_REQUESTS_PER_SECOND: count
+    .default(100)
+    .describe(
+      'HTTP requests a second of one user to one gateway, five seconds of them at once; more get 429',
+    ),
   SESSION_SUSPEND_AFTER_MS: ms
     .default(30_000)
     .describe('a session that nobody is connected to for this long becomes suspended'),
@@ -95,12 +120,6 @@ export const environment = z.object({
   ATTACHMENT_MODEL_BYTES: count
     .default(20 * 1024 * 1024)
     .describe('attachments that the model sees in one step together, bytes; the newest first'),
-  EVENT_RETENTION_MS: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .default(30 * 24 * 3_600_000)
-    .describe('events older than this are removed, once their turn has ended; 0 keeps them for ever'),
   STEP_SLOTS: count.default(100).describe('steps that one worker runs at once'),
   TOOL_SLOTS: count.default(50).describe('tool calls that one worker runs at once'),
   PG_POOL_MAX: count

@@ -35,7 +35,7 @@ export interface Registrant {
 export interface RegistrySettings {
   /** `one`: a new connection of the same user to the session takes the old one's place. */
   devicesPerUser: 'many' | 'one';
-  /** Connections of one user, on all gateways. */
+  /** Connections of one user, on all gateways; 0 is no bound. */
   maxOfUser: number;
   /** A session counts as left when nobody has been there for this long. */
   graceMs: number;

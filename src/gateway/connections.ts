@@ -1,7 +1,6 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import type { CloseReason } from '../protocol/close-codes.ts';
-import type { DeviceOfSession } from '../store/receipts.ts';
 import type { Granted } from './admission.ts';
 import type { Attendance } from './attendance.ts';
 import { Connection } from './connection.ts';
@@ -11,7 +10,6 @@ import { FrameReader } from './frame-reader.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
-import { Receipt } from './receipt.ts';
 import type { Traffic } from './traffic.ts';
 import { WebSocketOutlet } from './websocket-outlet.ts';
 
@@ -20,6 +18,8 @@ export interface SocketHandler {
   text(frame: string): void;
   binary(): void;
   tooLarge(): void;
+  /** A ping or pong of the WebSocket itself: the client is there. */
+  alive(): void;
   drained(): void;
   close(reason: CloseReason, detail?: string): void;
   /** The socket is closed. */
@@ -35,7 +35,7 @@ export interface ConnectionsDeps {
   inFlight: InFlight;
   readEvents: ReadEvents;
   traffic: Traffic;
-  writeReceipt(device: DeviceOfSession, seq: number): Promise<void>;
+  framesPerSecond: number;
   timings: { idleMs: number; pingMs: number; sweepMs: number };
   logger: Logger;
 }
@@ -67,9 +67,18 @@ export class Connections {
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
   open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
-    const { attendance, registry, gatekeeper, commandsOf, inFlight, readEvents, traffic, logger } =
-      this.#deps;
-    const { identity, hub, lastSeq, filter, received } = granted;
+    const {
+      attendance,
+      registry,
+      gatekeeper,
+      commandsOf,
+      framesPerSecond,
+      inFlight,
+      readEvents,
+      traffic,
+      logger,
+    } = this.#deps;
+    const { identity, hub, lastSeq, filter } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
     const connection = new Connection({
@@ -78,7 +87,6 @@ export class Connections {
       sessionId,
       lastSeq,
       filter,
-      receivedSeq: received?.seq,
       outlet: traffic.measure('websocket', outlet),
       readEvents,
       logger,
@@ -87,16 +95,7 @@ export class Connections {
     const track = <T>(work: Promise<T>) => inFlight.track(work);
     const renew = async (token: string) => registry.renew(connectionId, await gatekeeper.byToken(token));
     const { typing } = attendance;
-    const receipt = received && this.#receipt(sessionId, identity.userId, received);
-    const reader = new FrameReader({
-      connection,
-      commands,
-      typing,
-      receipt,
-      logger,
-      renew,
-      track,
-    });
+    const reader = new FrameReader({ connection, commands, typing, framesPerSecond, logger, renew, track });
     const now = performance.now();
     const entry: Open = { connection, lastFrameAt: now, lastPingAt: now };
     this.#open.add(entry);
@@ -117,22 +116,16 @@ export class Connections {
         reader.refuse('Binary frames are not understood. Send JSON as text.');
       },
       tooLarge: () => connection.close('frameTooLarge'),
+      alive: seen,
       drained: () => outlet.onDrain(),
       close: (reason, detail) => connection.close(reason, detail),
       closed: (code) => {
         outlet.onClose();
-        receipt?.close();
         attendance.go(connection, hub);
         this.#open.delete(entry);
         logger.info({ ...ids, code }, 'disconnected');
       },
     };
-  }
-
-  #receipt(sessionId: string, userId: string, { device, seq }: { device: string; seq: number }): Receipt {
-    const { inFlight, writeReceipt, logger } = this.#deps;
-    const write = (next: number) => inFlight.track(writeReceipt({ sessionId, userId, device }, next));
-    return new Receipt({ seq, write, logger });
   }
 
   /** Sends everybody away with the time after which to come back. */

@@ -41,6 +41,10 @@ export class EarlyFrames implements SocketHandler {
     this.#isFull = true;
   }
 
+  alive(): void {
+    // Nobody counts its silence yet.
+  }
+
   drained(): void {
     // Nothing has been sent yet that somebody waits for.
   }

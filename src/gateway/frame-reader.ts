@@ -9,20 +9,24 @@ import type { FrameCommands } from './feed-commands.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { publicError } from './public-errors.ts';
 import { readFrame } from './read-frame.ts';
-import type { Receipt } from './receipt.ts';
+import { TokenBucket } from './token-bucket.ts';
 import type { Typing } from './typing.ts';
 
 /** Frames of one connection that may wait for their answer, and their text together. */
 const maxWaitingFrames = 64;
 const maxWaitingChars = 4 * limits.frameBytes;
+/** Of the rate: what may come at once, and as much again is refused before the connection is closed. */
+const burstSeconds = 4;
+const tooManyBack = 'retry_after_ms=5000';
 
 /** Reads the frames of one connection and answers each, in their order. Nothing it is given makes it throw. */
 export class FrameReader {
   readonly #connection: Connection;
   readonly #commands: FrameCommands;
   readonly #typing: Pick<Typing, 'say'>;
-  readonly #receipt: Receipt | null;
   readonly #logger: Logger;
+  readonly #burst: number;
+  readonly #rate: TokenBucket;
   readonly #queue = new FrameQueue({ maxFrames: maxWaitingFrames, maxChars: maxWaitingChars });
   readonly #renew: (token: string) => Promise<void>;
   readonly #track: <T>(work: Promise<T>) => Promise<T>;
@@ -31,41 +35,49 @@ export class FrameReader {
     connection: Connection;
     commands: FrameCommands;
     typing: Pick<Typing, 'say'>;
-    /** null: what arrived here is not kept. */
-    receipt?: Receipt | null;
     logger: Logger;
     /** Goes on with another token; rejects with a PublicError when that may not be. */
     renew(token: string): Promise<void>;
+    /** Frames that are read; what comes quicker is refused. */
+    framesPerSecond: number;
     /** Keeps an eye on what is under way, for the drain. */
     track<T>(work: Promise<T>): Promise<T>;
   }) {
     this.#connection = options.connection;
     this.#commands = options.commands;
     this.#typing = options.typing;
-    this.#receipt = options.receipt ?? null;
     this.#logger = options.logger;
     this.#renew = options.renew;
     this.#track = options.track;
+    this.#burst = options.framesPerSecond * burstSeconds;
+    const rate = { perSecond: options.framesPerSecond, burst: this.#burst };
+    this.#rate = new TokenBucket(rate, performance.now());
   }
 
   read(text: string): void {
+    const isInTime = this.#isInTime();
+    if (!this.#connection.isOpen) return;
     let raw: unknown;
     try {
       raw = JSON.parse(text);
     } catch {
       // The parser's own words quote the frame, and frames are never logged.
       this.#logger.debug({ connection_id: this.#connection.id }, 'a frame was not JSON');
-      this.refuse('The frame is not valid JSON. Send one JSON object with a "type" in each frame.');
+      const error = 'The frame is not valid JSON. Send one JSON object with a "type" in each frame.';
+      this.#fail(isInTime ? new PublicError('validation_error', error) : tooFast(), {});
       return;
     }
     try {
+      if (!isInTime) throw tooFast();
       this.#accept(readFrame(raw), text.length);
     } catch (error) {
       this.#fail(error, { id: frameId(raw) });
     }
   }
 
+  /** Answers a frame that cannot be read. */
   refuse(error: string): void {
+    if (!this.#isInTime()) return;
     this.#connection.send({ type: 'error', code: 'validation_error', error });
   }
 
@@ -99,10 +111,6 @@ export class FrameReader {
         this.#connection.send({ type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }) });
         return;
       }
-      if (frame.type === 'received') {
-        await this.#received(frame.seq);
-        return;
-      }
       const done = await this.#perform(frame);
       this.#connection.send(done.ack);
       done.spread();
@@ -112,7 +120,7 @@ export class FrameReader {
   }
 
   async #perform(
-    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' | 'auth' | 'received' }>,
+    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' | 'auth' }>,
   ): Promise<Done> {
     const caller = this.#caller();
     switch (frame.type) {
@@ -122,15 +130,17 @@ export class FrameReader {
         return this.#commands.decision(caller, frame);
       case 'cancel':
         return this.#commands.cancel(caller, frame);
+      case 'received':
       case 'input_response':
         throw new PublicError('validation_error', `"${frame.type}" is not supported by this server yet.`);
     }
   }
 
-  /** Not answered: what counts is what the next `welcome` says. */
-  async #received(seq: number): Promise<void> {
-    if (await this.#connection.hasReached(seq)) this.#receipt?.note(seq);
-    else throw new PublicError('validation_error', `seq ${seq} is past the end of this session.`);
+  /** Counts a frame. Who goes on although frames are refused is sent away. */
+  #isInTime(): boolean {
+    const left = this.#rate.take(performance.now());
+    if (left < -this.#burst) this.#connection.close('tooMany', tooManyBack);
+    return left >= 0;
   }
 
   #caller(): Caller {
@@ -149,4 +159,8 @@ export class FrameReader {
     if (frame.tool_call_id !== undefined) answer.tool_call_id = frame.tool_call_id;
     this.#connection.send(answer);
   }
+}
+
+function tooFast(): PublicError {
+  return new PublicError('rate_limit', 'Frames come too quickly; this one was not looked at. Send slower.');
 }

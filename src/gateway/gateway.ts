@@ -3,8 +3,8 @@ import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } 
 import { setTimeout as delay } from 'node:timers/promises';
 import { feedOwner } from '../protocol/feed-id.ts';
 import { readPresence } from '../store/presence.ts';
-import { writeReceipt } from '../store/receipts.ts';
 import { Attendance } from './attendance.ts';
+import { clientAddresses } from './client-address.ts';
 import { Commands } from './commands.ts';
 import { ConnectionRegistry } from './connection-registry.ts';
 import { Connections } from './connections.ts';
@@ -35,6 +35,7 @@ import { serveSocketIo } from './socket-io.ts';
 import { SseStreams } from './sse-streams.ts';
 import { Traffic } from './traffic.ts';
 import { Typing } from './typing.ts';
+import { Visitors } from './visitors.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Gateway {
@@ -99,22 +100,27 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const attendees = (sessionId: string) => presence.attendees(sessionId);
   const typing = new Typing({ live, attendees, timings: timings.typing });
   const attendance = new Attendance({ registry, hubs, presence, typing });
+  const framesPerSecond = deps.config.FRAMES_PER_SECOND;
+  const visitors = new Visitors(clientAddresses(deps.config.TRUSTED_PROXIES), {
+    ofAddress: deps.config.CONNECTIONS_PER_ADDRESS,
+    all: deps.config.CONNECTIONS_MAX,
+  });
   const connections = new Connections({
     attendance,
     registry,
     gatekeeper,
+    framesPerSecond,
     commandsOf: (sessionId) => (feedOwner(sessionId) ? feedCommands : commands),
     inFlight,
     readEvents: store.readEvents,
     traffic,
-    writeReceipt: (device, seq) => writeReceipt(db, device, seq),
     timings,
     logger,
   });
   const { readEvents } = store;
   const isGoing = () => isDraining;
   const streams = new SseStreams({
-    ...{ hubs, registry, attendance, readEvents, traffic, timings, logger },
+    ...{ hubs, registry, visitors, attendance, readEvents, traffic, timings, logger },
     isDraining: isGoing,
   });
   // Which origins are our own is known only when the port is.
@@ -123,17 +129,23 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const common = { db, hubs, gatekeeper, traffic, logger, isAllowedOrigin: allowed, isDraining: isGoing };
 
   const app = App();
-  serveWebSocket(app, { ...common, connections, registry });
+  serveWebSocket(app, { ...common, connections, registry, visitors });
   const socketIo = serveSocketIo(app, {
     ...common,
     registry,
     attendance,
+    visitors,
+    framesPerSecond,
     commands,
     inFlight,
     readEvents: store.readEvents,
     timings,
   });
-  const router = new HttpRouter(app, { ...common, inFlight });
+  const router = new HttpRouter(app, {
+    ...common,
+    inFlight,
+    perSecond: deps.config.HTTP_REQUESTS_PER_SECOND,
+  });
   serveSessions(router, { db, commands });
   serveApprovals(router, { db, feedCommands });
   serveCredentials(router, { gatekeeper, revoker: new Revoker({ db, registry, logger }) });

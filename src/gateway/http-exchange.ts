@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { type ErrorCode, httpStatus, PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { BodyReader, type ReadOutcome } from './body-reader.ts';
+import { type Route, routeOf } from './client-address.ts';
 
 /** An HTTP request, copied out of uWebSockets.js before its handler returns. */
 export interface HttpCall {
@@ -14,6 +15,7 @@ export interface HttpCall {
   accept: string;
   /** Where a reader of an event stream was when it lost it; empty where it was nowhere. */
   lastEventId: string;
+  route: Route;
   /** Whether the client has gone: nothing may be written then. */
   isAborted(): boolean;
   /** Calls `handler` when the client goes before the answer's end; at once, where it has gone. */
@@ -120,6 +122,7 @@ export function readCall(res: HttpResponse, req: HttpRequest, isUpload = false):
     origin: req.getHeader('origin'),
     accept: req.getHeader('accept'),
     lastEventId: req.getHeader('last-event-id'),
+    route: routeOf(res, req),
     isAborted: () => isAborted,
     onAborted: (handler) => {
       if (isAborted) handler();

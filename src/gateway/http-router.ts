@@ -19,11 +19,14 @@ import type { Route, RouteDescription } from './http-route.ts';
 import type { InFlight } from './in-flight.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { Traffic } from './traffic.ts';
 
 export type HttpHandler = (call: HttpCall, identity: Identity) => Promise<HttpAnswer | HttpStream>;
 
 const appMethods = { get: 'get', post: 'post', put: 'put', patch: 'patch', delete: 'del' } as const;
+/** Of the rate of a user, what may come at once. */
+const burstSeconds = 5;
 const preflightMaxAgeSeconds = '600';
 
 /** Routes of the HTTP API: every one checks the origin, then the token, and answers every failure as a problem. */
@@ -37,6 +40,7 @@ export class HttpRouter {
     traffic: Traffic;
     logger: Logger;
   };
+  readonly #rates: RateLimit;
 
   constructor(
     app: TemplatedApp,
@@ -46,10 +50,13 @@ export class HttpRouter {
       inFlight: InFlight;
       traffic: Traffic;
       logger: Logger;
+      /** Requests of one user. */
+      perSecond: number;
     },
   ) {
     this.#app = app;
     this.#deps = deps;
+    this.#rates = new RateLimit({ perSecond: deps.perSecond, burst: deps.perSecond * burstSeconds });
   }
 
   /** Every route there is, as the OpenAPI document tells of them. */
@@ -101,8 +108,19 @@ export class HttpRouter {
       if (token === null) {
         throw new PublicError('unauthorized', 'No token was sent. Send "Authorization: Bearer <JWT>".');
       }
-      return handler(call, await this.#deps.gatekeeper.byToken(token));
+      const identity = await this.#deps.gatekeeper.byToken(token);
+      this.#count(identity);
+      return handler(call, identity);
     };
+  }
+
+  /** @throws HttpFault 429 */
+  #count({ tenant, userId }: Identity): void {
+    const waitMs = this.#rates.take(JSON.stringify([tenant, userId]));
+    if (waitMs === 0) return;
+    const seconds = String(Math.ceil(waitMs / 1_000));
+    const words = `Your requests come too quickly. Ask again after ${seconds} s.`;
+    throw new HttpFault(429, 'rate_limit', words, { headers: [['Retry-After', seconds]] });
   }
 
   #serve(

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import type { Server, Socket } from 'socket.io';
-import { closeCodes } from '../protocol/close-codes.ts';
+import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import { corsHeaders } from './http-exchange.ts';
 import type { OriginCheck } from './origins.ts';
@@ -64,6 +64,14 @@ export class SocketIoEngine {
   /** The WebSocket that carries a connection now; null while it polls, or when it is closed. */
   wireOf(conn: Conn): WebSocket<unknown> | null {
     return this.#wires.get(conn.transport) ?? null;
+  }
+
+  /** Ends a connection, with a code where it has a WebSocket. */
+  end(conn: Conn, why: CloseReason): void {
+    const { code, reason } = closeCodes[why];
+    const wire = this.wireOf(conn);
+    if (wire) wire.end(code, reason);
+    else conn.close();
   }
 
   /** Bytes that were given to the transport and that the client has not taken. */

@@ -28,6 +28,7 @@ export interface SocketIoSessionDeps {
   hubs: SessionHubs;
   registry: ConnectionRegistry;
   attendance: Attendance;
+  framesPerSecond: number;
   commands: Commands;
   inFlight: InFlight;
   readEvents: ReadEvents;
@@ -55,7 +56,7 @@ export class SocketIoSession {
     deps: SocketIoSessionDeps,
     options: { id: string; identity: Identity; hub: SessionHub; start: number; outlet: SocketIoOutlet },
   ) {
-    const { attendance, commands, inFlight, readEvents, logger } = deps;
+    const { attendance, commands, framesPerSecond, inFlight, readEvents, logger } = deps;
     const { typing } = attendance;
     const { hub, start: lastSeq, outlet } = options;
     const { sessionId } = hub;
@@ -78,6 +79,7 @@ export class SocketIoSession {
       connection: this.#connection,
       commands,
       typing,
+      framesPerSecond,
       logger,
       // A new token is for the whole Socket.IO connection, not for one of its sessions.
       renew: () => Promise.reject(new PublicError('validation_error', 'Send the event "auth".')),

@@ -5,16 +5,19 @@ import { limits } from '../protocol/limits.ts';
 import { type SocketIoAuth, socketIoAuth } from '../protocol/socket-io.ts';
 import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
 import type { Identity } from './auth.ts';
+import type { Route } from './client-address.ts';
 import { bearerToken } from './credentials.ts';
 import type { OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
 import { SocketIoClient, type SocketIoClientDeps } from './socket-io-client.ts';
 import { SocketIoEngine } from './socket-io-engine.ts';
 import { SocketIoLink } from './socket-io-link.ts';
+import type { Visitors } from './visitors.ts';
 
 export interface SocketIoDeps extends SocketIoClientDeps {
   isAllowedOrigin: OriginCheck;
   isDraining(): boolean;
+  visitors: Visitors;
   timings: { idleMs: number; pingMs: number };
 }
 
@@ -50,6 +53,11 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
   });
   const engine = new SocketIoEngine(deps);
   engine.attach(io, app);
+  io.engine.on('connection', (conn: Socket['conn']) => {
+    const visit = deps.visitors.enter(routeOf(conn));
+    if (visit) conn.once('close', () => visit.leave());
+    else engine.end(conn, 'tooMany');
+  });
   const clients = new Set<SocketIoClient>();
   const asked = new WeakSet<object>();
 
@@ -125,4 +133,10 @@ function refuse(deps: SocketIoDeps, socket: Socket, error: unknown, next: (error
   const refusal = new Error(isToken ? 'Authentication error' : known.message);
   const data = { type: socketIoErrorTypes[known.code], code: known.code, message: known.message };
   next(Object.assign(refusal, { data }));
+}
+
+function routeOf(conn: Socket['conn']): Route {
+  const forwardedFor: unknown = conn.request.headers['x-forwarded-for'];
+  const remote = conn.remoteAddress ?? '';
+  return { remote, forwardedFor: typeof forwardedFor === 'string' ? forwardedFor : '' };
 }

@@ -18,6 +18,7 @@ import type { SessionHubs } from './session-hubs.ts';
 import { SseOutlet } from './sse-outlet.ts';
 import { refusalOf } from './standing.ts';
 import type { Traffic } from './traffic.ts';
+import type { Visit, Visitors } from './visitors.ts';
 
 /** What is to be read on one stream. */
 export interface StreamContent {
@@ -38,6 +39,7 @@ export interface Seat {
 export interface SseDeps {
   hubs: SessionHubs;
   registry: ConnectionRegistry;
+  visitors: Visitors;
   attendance: Attendance;
   readEvents: ReadEvents;
   traffic: Traffic;
@@ -50,6 +52,7 @@ interface Reader {
   id: string;
   identity: Identity;
   hub: SessionHub;
+  visit: Visit;
   call: HttpCall;
   open: { connection: Connection; outlet: SseOutlet } | null;
   /** Somebody closed it before it was open. */
@@ -89,8 +92,13 @@ export class SseStreams {
     if (this.#deps.isDraining()) throw restarting();
     const hub = await hubs.acquire(sessionId);
     if (!hub) throw noSession();
+    const visit = this.#deps.visitors.enter(call.route);
+    if (!visit) {
+      hubs.release(hub);
+      throw tooMany();
+    }
     const id = uuidv7();
-    const reader: Reader = { id, identity, hub, call, open: null, closed: null, saidAt: Date.now() };
+    const reader: Reader = { id, identity, hub, visit, call, open: null, closed: null, saidAt: Date.now() };
     const close = (reason: CloseReason, detail?: string) => {
       if (reader.open) reader.open.connection.close(reason, detail);
       else reader.closed ??= { reason, detail };
@@ -106,6 +114,7 @@ export class SseStreams {
       if ('refused' in answer) throw refusalOf(answer.refused);
     } catch (error) {
       hubs.release(hub);
+      visit.leave();
       throw error;
     }
     this.#readers.add(reader);
@@ -150,6 +159,7 @@ export class SseStreams {
 
   #leave(reader: Reader): void {
     if (!this.#readers.delete(reader)) return;
+    reader.visit.leave();
     const { attendance, hubs, registry, logger } = this.#deps;
     if (reader.open) attendance.go(reader.open.connection, reader.hub);
     else {
@@ -197,4 +207,11 @@ function placeOf(sessionId: string): string | null {
 
 function restarting(): PublicError {
   return new PublicError('unavailable', 'This gateway is restarting. Ask again in a second.');
+}
+
+function tooMany(): PublicError {
+  return new PublicError(
+    'rate_limit',
+    'There are too many connections, yours or of your address. Close some, then connect again.',
+  );
 }

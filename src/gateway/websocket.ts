@@ -4,6 +4,7 @@ import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
 import { type AdmissionDeps, admit, type Granted, type SocketRequest } from './admission.ts';
+import { routeOf } from './client-address.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
 import type { Connections, SocketHandler } from './connections.ts';
 import { readCredentials } from './credentials.ts';
@@ -12,11 +13,14 @@ import { EarlyFrames } from './early-frames.ts';
 import { problemOf, problemType, writeAnswer } from './http-exchange.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import type { Traffic } from './traffic.ts';
+import type { Visit, Visitors } from './visitors.ts';
 
 /** A socket's user data: who wants to come in, and what handles the socket now. */
 export interface SocketData {
   request: SocketRequest;
   handler: SocketHandler | null;
+  /** null: there is no room for it. */
+  visit: Visit | null;
 }
 
 interface SocketDeps extends AdmissionDeps {
@@ -24,6 +28,7 @@ interface SocketDeps extends AdmissionDeps {
   connections: Connections;
   registry: ConnectionRegistry;
   traffic: Traffic;
+  visitors: Visitors;
 }
 
 /** A peer that is gone without a word is given up by the transport after this; `idleMs` comes long before. */
@@ -59,10 +64,14 @@ function serve(
     upgrade: (res, req, context) => upgrade(deps, sessionOf(req), res, req, context),
     open: (ws) => open(deps, ws),
     message: (ws, message, isBinary) => receive(ws.getUserData().handler, message, isBinary),
+    ping: (ws) => ws.getUserData().handler?.alive(),
+    pong: (ws) => ws.getUserData().handler?.alive(),
     drain: (ws) => ws.getUserData().handler?.drained(),
     close: (ws, code) => {
       deps.traffic.closed('websocket', code);
-      ws.getUserData().handler?.closed(code);
+      const { handler, visit } = ws.getUserData();
+      visit?.leave();
+      handler?.closed(code);
     },
   });
 }
@@ -88,10 +97,11 @@ function upgrade(
     authorization: req.getHeader('authorization'),
     protocols: req.getHeader('sec-websocket-protocol'),
   };
+  const visit = deps.visitors.enter(routeOf(res, req));
   const key = req.getHeader('sec-websocket-key');
   const extensions = req.getHeader('sec-websocket-extensions');
   const { protocol } = readCredentials(request);
-  res.upgrade<SocketData>({ request, handler: null }, key, protocol, extensions, context);
+  res.upgrade<SocketData>({ request, handler: null, visit }, key, protocol, extensions, context);
 }
 
 function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
@@ -101,6 +111,10 @@ function open(deps: SocketDeps, ws: WebSocket<SocketData>): void {
     (reason, detail) => refuse(ws, reason, detail),
   );
   data.handler = early;
+  if (!data.visit) {
+    early.close('tooMany', tooManyBack);
+    return;
+  }
   letIn(deps, ws, data, early).catch((error: unknown) =>
     deps.logger.error({ err: error }, 'a connection could not be opened'),
   );

@@ -29,6 +29,7 @@ const atOnce = `set_config('synchronous_commit', 'off', true)`;
  * Registers a connection in one statement. Whoever had its session, user and device is replaced: the row's lock puts
  * connections that come at once in one order, and the last of them stays. The same statement asks the older one's
  * gateway to close it.
+ * @param maxOfUser 0 is none
  * @returns `full` when the user has `maxOfUser` connections besides the one that would be replaced; `outdated` when the
  * one that has the place was dialled later, because this one was long on its way
  */
@@ -41,7 +42,8 @@ export async function registerConnection(
   const { rows } = await db.query<{ has_room: boolean; epoch: number | null; replaced_on: string | null }>({
     name: 'register-connection',
     text: `with room as (
-         select count(*) < $8 as has_room from connections o where o.tenant = $3 and o.user_id = $4
+         select $8 = 0 or count(*) < $8 as has_room from connections o
+         where $8 > 0 and o.tenant = $3 and o.user_id = $4
            and (o.session_id, o.device) is distinct from ($2, $5)
        ), taken as (
          insert into connections as c

@@ -11,6 +11,7 @@ export interface ConnectOptions {
   way?: 'header' | 'query' | 'protocol';
   query?: Record<string, string>;
   origin?: string;
+  headers?: Record<string, string>;
 }
 
 /** A WebSocket client that keeps every frame, and checks each against the protocol. */
@@ -29,7 +30,7 @@ export class SessionClient {
     if (way === 'query' && token) url.searchParams.set('token', token);
     this.view = new FrameView(Number(options.query?.last_seq ?? 0));
     this.socket = new WebSocket(url, way === 'protocol' ? ['turngate.v1', `bearer.${token}`] : [], {
-      headers: way === 'header' ? { authorization: `Bearer ${token}` } : {},
+      headers: { ...options.headers, ...(way === 'header' ? { authorization: `Bearer ${token}` } : {}) },
       ...(options.origin === undefined ? {} : { origin: options.origin }),
     });
     this.socket.on('message', (data: Buffer) => this.#take(JSON.parse(data.toString('utf8'))));

@@ -7,7 +7,7 @@ import { until } from '../helpers/until.ts';
 let harness: GatewayHarness;
 
 beforeAll(async () => {
-  harness = await openGatewayHarness();
+  harness = await openGatewayHarness({ config: { FRAMES_PER_SECOND: 1_000 } });
 });
 afterAll(() => harness.close());
 

@@ -7,7 +7,7 @@ import { until } from '../helpers/until.ts';
 let harness: GatewayHarness;
 
 beforeAll(async () => {
-  harness = await openGatewayHarness({ timings: { pollMs: 300 } });
+  harness = await openGatewayHarness({ timings: { pollMs: 300 }, config: { FRAMES_PER_SECOND: 1_000_000 } });
 });
 afterAll(() => harness.close());
 

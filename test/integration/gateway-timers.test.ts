@@ -19,6 +19,9 @@ describe('time', () => {
     const harness = await harnessWith({ idleMs: 400, pingMs: 100, sweepMs: 20 });
     const sessionId = await harness.session();
     const [silent, polite] = [await harness.connect(sessionId), await harness.connect(sessionId)];
+    const quiet = await harness.connect(sessionId);
+    // What some libraries send by themselves counts as much as a frame.
+    quiet.socket.on('message', () => quiet.socket.ping());
     polite.socket.on('message', (data: Buffer) => {
       if (data.toString('utf8') === '{"type":"ping"}') polite.send({ type: 'pong' });
     });
@@ -26,6 +29,8 @@ describe('time', () => {
     expect(silent.of('ping').length).toBeGreaterThanOrEqual(2);
     await until(() => polite.of('ping').length >= 8);
     expect(polite.closed).toBeNull();
+    await until(() => quiet.of('ping').length >= 8);
+    expect(quiet.closed).toBeNull();
   });
 
   test('a worker that falls silent shows as stalled, once, until it is heard again', async () => {

@@ -96,6 +96,7 @@ describe('bounds', () => {
       text: (frame: string) => given.push(frame),
       binary: () => given.push('binary'),
       tooLarge: () => given.push('too large'),
+      alive: () => given.push('alive'),
       drained: () => given.push('drained'),
       close: () => given.push('close'),
       closed: () => given.push('closed'),
