@@ -117,6 +117,9 @@ export class SystemStarter {
         OPENAI_BASE_URL: modelUrl,
         TURNGATE_MODEL: 'bench',
         STEP_SLOTS: stepSlots,
+        // Everybody here is one user at one address.
+        CONNECTIONS_PER_USER: '0',
+        CONNECTIONS_PER_ADDRESS: '0',
       }),
       args: ['--disable-warning=ExperimentalWarning', here('../src/cli/main.ts'), 'dev', ...ports, ...places],
       ipc: false,
