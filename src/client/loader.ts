@@ -34,9 +34,17 @@ export class Loader {
     return this.#messages(`&before=${encodeURIComponent(before)}`, signal);
   }
 
+  /** Those of the next `pageEvents` numbers; where events are large, an answer holds only some of them. */
   async events(after: number, signal: AbortSignal): Promise<EventFrame[]> {
-    const path = `${this.#path}/events?after=${after}&limit=${pageEvents}`;
-    return (await this.#api.get<{ events: EventFrame[] }>(path, signal)).events;
+    const end = after + pageEvents;
+    const found: EventFrame[] = [];
+    for (let from: number | null = after; from !== null && from < end; ) {
+      const path = `${this.#path}/events?after=${from}&limit=${end - from}`;
+      const page: { events: EventFrame[]; next: number | null } = await this.#api.get(path, signal);
+      found.push(...page.events);
+      from = page.next;
+    }
+    return found;
   }
 
   #messages(before: string, signal: AbortSignal): Promise<MessagesPage> {

@@ -142,6 +142,6 @@ async function readEventsPage(
     ...(first > after + 1 ? { resync: { reason: 'retention', last_seq: first - 1 } } : {}),
     events: shown.map(({ frame }) => frame),
     last_seq: Math.max(last_seq, reached),
-    next: page.length < limit ? null : reached,
+    next: reached < last_seq ? reached : null,
   };
 }

@@ -40,8 +40,8 @@ export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]
          update sessions set last_seq = last_seq + (select count(*) from new), updated_at = now()
          where id = $1 returning last_seq - (select count(*) from new) as base
        )
-       insert into events (session_id, seq, event_key, type, turn_id, body, audience, ts)
-       select $1, base + n, key, type, turn_id, body::jsonb,
+       insert into events (session_id, seq, event_key, type, turn_id, body, size, audience, ts)
+       select $1, base + n, key, type, turn_id, body::jsonb, length(body),
          case when audience is not null then array(select jsonb_array_elements_text(audience::jsonb)) end,
          clock_timestamp()
        from new, bumped
@@ -99,16 +99,24 @@ export interface EventRange {
   limit: number;
 }
 
+/** Characters of one page: what a reader who falls behind costs. One event alone may be larger. */
+const pageChars = 1024 * 1024;
+/** Of an event whose size nobody wrote down. */
+const usualChars = 2_000;
+
 /**
- * The events after `after` that are kept, oldest first, at most `limit`, for whoever may see them: the caller looks
- * at the audience. Where the first is not `after + 1`, those between were removed.
+ * The events after `after` that are kept, oldest first, at most `limit` and about a million characters together, for
+ * whoever may see them: the caller looks at the audience. Where the first is not `after + 1`, those between were removed;
+ * where there is none, there are none.
  */
 export async function readEvents(db: Db | Tx, range: EventRange): Promise<StoredEvent[]> {
   const { rows } = await db.query<EventRow & { audience: string[] | null }>({
     name: 'read-events',
-    text: `select seq, ts, type, turn_id, body, audience from events
-           where session_id = $1 and seq > $2 order by seq limit $3`,
-    values: [range.sessionId, range.after, range.limit],
+    text: `select seq, ts, type, turn_id, body, audience from (
+             select e.*, sum(coalesce(size, $4)) over (order by seq) - coalesce(size, $4) as before
+             from events e where session_id = $1 and seq > $2 order by seq limit $3) page
+           where before < $5 order by seq`,
+    values: [range.sessionId, range.after, range.limit, usualChars, pageChars],
   });
   return rows.map((row) => ({ frame: toFrame(range.sessionId, row), audience: row.audience }));
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { messagesPage, problem, sessionView } from '../../protocol/http.ts';
-import { eventFrame } from '../../protocol/server-frames.ts';
+import { type EventFrame, eventFrame } from '../../protocol/server-frames.ts';
 import { reasonOf, StartFailure } from '../dev/start-failure.ts';
 import type { FindTarget } from './target.ts';
 
@@ -17,6 +17,7 @@ const eventsPage = z.object({
       return parsed.success ? [parsed.data] : [];
     }),
   ),
+  next: z.int().nullable(),
 });
 
 /**
@@ -46,8 +47,16 @@ export class HttpApi {
   }
 
   async events(sessionId: string, after: number) {
-    const path = `/v1/sessions/${encodeURIComponent(sessionId)}/events?after=${after}&limit=${pageItems}`;
-    return (await this.#ask(eventsPage, path)).events;
+    const events: EventFrame[] = [];
+    // Where events are large, an answer holds only some of them.
+    for (let from: number | null = after; from !== null && from < after + pageItems; ) {
+      const query = `after=${from}&limit=${after + pageItems - from}`;
+      const path = `/v1/sessions/${encodeURIComponent(sessionId)}/events?${query}`;
+      const page: z.infer<typeof eventsPage> = await this.#ask(eventsPage, path);
+      events.push(...page.events);
+      from = page.next;
+    }
+    return events;
   }
 
   async #ask<T>(schema: z.ZodType<T>, path: string, body?: object): Promise<T> {
