@@ -13,6 +13,7 @@ export class PostgresListener {
   /** Subscriptions that wait for the connection. */
   #waiting: (() => void)[] = [];
   #wasUp = false;
+  #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: { connectionString: string; applicationName: string; logger: Logger }) {
@@ -34,7 +35,8 @@ export class PostgresListener {
       handlers.delete(handler);
       if (handlers.size > 0 || this.#handlers.get(channel) !== handlers) return;
       this.#handlers.delete(channel);
-      await this.#link.client?.query(`unlisten ${pg.escapeIdentifier(channel)}`).catch((error: unknown) => {
+      const unlisten = `unlisten ${pg.escapeIdentifier(channel)}`;
+      await this.#inTurn(async () => this.#link.client?.query(unlisten)).catch((error: unknown) => {
         this.#logger.debug({ err: error, channel }, 'the channel is left with its connection');
       });
     };
@@ -54,7 +56,7 @@ export class PostgresListener {
     while (!this.#closed) {
       const { client } = this.#link;
       if (client) {
-        const heard = await client.query(listenTo(channel)).then(
+        const heard = await this.#inTurn(() => client.query(listenTo(channel))).then(
           () => true,
           (error: unknown) => this.#lost(client, error),
         );
@@ -64,6 +66,17 @@ export class PostgresListener {
       this.#link.start();
       await up;
     }
+  }
+
+  /** One query at a time: this connection does not pipeline. */
+  #inTurn<T>(query: () => Promise<T>): Promise<T> {
+    const answered = this.#last.then(query);
+    this.#last = answered.then(
+      () => undefined,
+      // Whoever asked hears of it.
+      () => undefined,
+    );
+    return answered;
   }
 
   #lost(client: pg.Client, error: unknown): false {
