@@ -1,7 +1,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
-import { getSession } from '../store/sessions.ts';
+import { agentOf } from '../store/sessions.ts';
 import {
   beginCall,
   type CallBeginning,
@@ -60,8 +60,7 @@ function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }
 
 /** Policy may have changed since the call was approved: `deny` is evaluated again, immediately before it runs. */
 async function prepareInspection(deps: ActivityDeps, sessionId: string) {
-  const session = await getSession(deps.db, sessionId);
-  const agent = await loadAgent(deps, session?.agent ?? 'default');
+  const agent = await loadAgent(deps, (await agentOf(deps.db, sessionId)) ?? 'default');
   return (call: LedgerCall) => {
     const pattern = decidePolicy(agent.policy, undefined, call.tool);
     const denied = pattern.rule.startsWith('deny:') ? pattern.reason : null;

@@ -5,6 +5,7 @@ import { publishEvents } from '../live/publish-events.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import { removeUnusedAttachments } from '../store/attachments.ts';
 import type { Db } from '../store/db.ts';
+import { purgeSessions } from '../store/purge.ts';
 import {
   findRunningAmong,
   type RunningTurn,
@@ -15,6 +16,8 @@ import {
   takeDueRunning,
   takeDueWakes,
 } from '../store/reconcile.ts';
+import { sweepRevocations } from '../store/revocations.ts';
+import { sweepTickets } from '../store/tickets.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
 import { endRunningTurn } from '../store/turns.ts';
 import { describeRun, listClosedRuns } from '../temporal/closed-runs.ts';
@@ -27,6 +30,8 @@ const DESCRIBES_PER_ROUND = 10;
 /** Visibility may lag and clocks differ: every round looks back this far. */
 const LOOK_BACK_MS = 60_000;
 const SWEEP_EVERY_MS = 3_600_000;
+/** Deleted sessions, tickets and revocations that are over. */
+const PURGE_EVERY_MS = 10_000;
 const ATTACHMENTS_EVERY_MS = 60_000;
 const ATTACHMENTS_PER_ROUND = 100;
 
@@ -49,6 +54,7 @@ export class Reconciler {
   #running: Promise<void> = Promise.resolve();
   #sweptAt = Date.now();
   #attachmentsSweptAt = 0;
+  #purgedAt = 0;
   /** When the last round was through, milliseconds since 1970. */
   roundedAt = Date.now();
 
@@ -94,6 +100,12 @@ export class Reconciler {
       this.#sweptAt = Date.now();
       await this.#part('drafts', () => sweepDrafts(this.#deps.db));
     }
+    if (Date.now() - this.#purgedAt > PURGE_EVERY_MS) {
+      this.#purgedAt = Date.now();
+      await this.#part('deleted sessions', () => this.#deletedSessions());
+      await this.#part('tickets', () => sweepTickets(this.#deps.db));
+      await this.#part('revocations', () => sweepRevocations(this.#deps.db));
+    }
     if (Date.now() - this.#attachmentsSweptAt > ATTACHMENTS_EVERY_MS) {
       this.#attachmentsSweptAt = Date.now();
       await this.#part('attachments', () => this.#unusedAttachments());
@@ -107,6 +119,12 @@ export class Reconciler {
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
       this.#deps.logger.warn({ err: error }, `reconciling ${what} failed; the next round tries again`);
+    }
+  }
+
+  async #deletedSessions(): Promise<void> {
+    for (const id of await purgeSessions(this.#deps.db, ROWS_PER_ROUND)) {
+      this.#deps.logger.info({ session_id: id }, 'a deleted session is gone for good');
     }
   }
 

@@ -89,7 +89,7 @@ export class Commands {
       ack: { type: 'ack', id, turn_id: turnId, message_id: messageId, disposition },
       spread: () => {
         publishEvents(this.#live, sessionId, events);
-        if (stoppingTurnId !== null) this.#stop(sessionId, stoppingTurnId);
+        if (stoppingTurnId !== null) this.stop(sessionId, stoppingTurnId);
         // A message sent again has woken its session before, and one that was steered waits for a step that comes.
         if (events.length > 0 && disposition !== 'steered') {
           this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId }));
@@ -148,13 +148,13 @@ export class Commands {
       ack: { type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }), turn_id: turnId },
       spread: () => {
         publishEvents(this.#live, sessionId, events);
-        if (running) this.#stop(sessionId, turnId);
+        if (running) this.stop(sessionId, turnId);
       },
     };
   }
 
   /** A running turn that is marked in the store hears of it: at once by the live plane, surely by Temporal. */
-  #stop(sessionId: string, turnId: string): void {
+  stop(sessionId: string, turnId: string): void {
     this.#live.nudge({ kind: 'cancel', turnId });
     this.#signal({ sessionId, turnId }, this.#turns.cancel(sessionId, turnId));
   }

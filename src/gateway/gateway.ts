@@ -29,6 +29,7 @@ import { createMetrics } from './metrics.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
 import { Presence } from './presence.ts';
 import { Revoker } from './revoker.ts';
+import { SessionAdmin } from './session-admin.ts';
 import { SessionHubs } from './session-hubs.ts';
 import { SessionStates } from './session-states.ts';
 import { serveSocketIo } from './socket-io.ts';
@@ -146,9 +147,10 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     inFlight,
     perSecond: deps.config.HTTP_REQUESTS_PER_SECOND,
   });
-  serveSessions(router, { db, commands });
+  const revoker = new Revoker({ db, registry, logger });
+  serveSessions(router, { db, commands, admin: new SessionAdmin({ live, commands, revoker }) });
   serveApprovals(router, { db, feedCommands });
-  serveCredentials(router, { gatekeeper, revoker: new Revoker({ db, registry, logger }) });
+  serveCredentials(router, { gatekeeper, revoker });
   serveEvents(router, { db, commands, streams });
   serveFeed(router, { db, streams });
   serveExternalEvents(router, { db, live });

@@ -1,10 +1,17 @@
 import { cancelFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { createSessionBody, messagesPage, sessionsPage, sessionView } from '../protocol/http.ts';
-import { ackFrame } from '../protocol/server-frames.ts';
+import {
+  createSessionBody,
+  messagesPage,
+  type SessionView,
+  sessionChange,
+  sessionsPage,
+  sessionView,
+} from '../protocol/http.ts';
+import { ackFrame, type Participant, type ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { readMessages } from '../store/messages.ts';
-import { createSession, getSession, listSessions } from '../store/sessions.ts';
+import { createSessionOnce, getSession, listSessions } from '../store/sessions.ts';
 import type { Commands, Done } from './commands.ts';
 import { allowedSession, callerOf, noSession } from './http-access.ts';
 import type { HttpAnswer } from './http-exchange.ts';
@@ -12,9 +19,21 @@ import { pageQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import { readFrame } from './read-frame.ts';
+import type { SessionAdmin } from './session-admin.ts';
 
 const about = {
-  create: { summary: 'Makes a session.', body: createSessionBody, answers: { 201: sessionView } },
+  create: {
+    summary: 'Makes a session; with an `id` of yours, sending it again is safe.',
+    body: createSessionBody,
+    answers: { 200: sessionView, 201: sessionView },
+  },
+  change: {
+    summary:
+      'Changes a session, as an owner: title, closed or open, who takes part, what messages do when it is busy.',
+    body: sessionChange,
+    answers: { 200: sessionView },
+  },
+  remove: { summary: 'Deletes a session, as an owner.', answers: { 204: null } },
   list: { summary: 'Your sessions, newest first.', query: pageQuery, answers: { 200: sessionsPage } },
   read: { summary: 'One session.', answers: { 200: sessionView } },
   history: {
@@ -30,26 +49,43 @@ const about = {
 } satisfies Record<string, RouteDescription>;
 
 /** `/v1/sessions…`: sessions, their history, and cancelling. */
-export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Commands }): void {
-  const { db, commands } = deps;
+export function serveSessions(
+  router: HttpRouter,
+  deps: { db: Db; commands: Commands; admin: SessionAdmin },
+): void {
+  const { db, commands, admin } = deps;
 
   router.post('/v1/sessions', about.create, async (call, identity) => {
-    const { title, agent, config } = valid(createSessionBody, await call.body());
-    const owner = { tenant: identity.tenant, userId: identity.userId };
-    return { status: 201, body: await createSession(db, { ...owner, title, agent, config }) };
+    const { id: key, participants, ...rest } = valid(createSessionBody, await call.body());
+    const { tenant, userId } = identity;
+    const others = othersOf(participants ?? {}, userId);
+    const made = await createSessionOnce(db, { ...rest, tenant, userId, key, participants: others });
+    if (made.isNew) return { status: 201, body: made.session };
+    return { status: 200, body: await readSession(db, made.session.id, userId) };
   });
 
   router.get('/v1/sessions', about.list, async (call, identity) => {
     const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
-    const sessions = await listSessions(db, { ...identity, limit, before });
-    const next = sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null;
+    const found = await listSessions(db, { ...identity, limit: limit + 1, before });
+    const sessions = found.slice(0, limit);
+    const next = found.length > limit ? (sessions.at(-1)?.id ?? null) : null;
     return { status: 200, body: { sessions, next } };
   });
 
   router.get('/v1/sessions/:id', about.read, async (call, identity) => {
-    const session = await getSession(db, await allowedSession(db, call, identity));
-    if (!session) throw noSession();
-    return { status: 200, body: session };
+    const sessionId = await allowedSession(db, call, identity);
+    return { status: 200, body: await readSession(db, sessionId, identity.userId) };
+  });
+
+  router.patch('/v1/sessions/:id', about.change, async (call, identity) => {
+    const owner = { ...(await callerOf(db, call, identity)), tenant: identity.tenant };
+    await admin.change(owner, valid(sessionChange, await call.body()));
+    return { status: 200, body: await readSession(db, owner.sessionId, identity.userId) };
+  });
+
+  router.delete('/v1/sessions/:id', about.remove, async (call, identity) => {
+    await admin.delete({ ...(await callerOf(db, call, identity)), tenant: identity.tenant });
+    return { status: 204, body: undefined };
   });
 
   router.get('/v1/sessions/:id/messages', about.history, async (call, identity) => {
@@ -64,6 +100,20 @@ export function serveSessions(router: HttpRouter, deps: { db: Db; commands: Comm
     if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');
     return accepted(await commands.cancel(caller, frame));
   });
+}
+
+async function readSession(db: Db, sessionId: string, userId: string): Promise<SessionView> {
+  const session = await getSession(db, sessionId, userId);
+  if (!session) throw noSession();
+  return session;
+}
+
+/** @throws PublicError `validation_error`: who makes a session is an owner of it */
+function othersOf(people: Record<string, ParticipantRole>, maker: string): Participant[] {
+  if ((people[maker] ?? 'owner') !== 'owner') {
+    throw new PublicError('validation_error', 'Field "participants": you make it, so you are an owner.');
+  }
+  return Object.entries(people).flatMap(([user_id, role]) => (user_id === maker ? [] : [{ user_id, role }]));
 }
 
 function accepted(done: Done): HttpAnswer {

@@ -72,6 +72,14 @@ export class HttpRouter {
     this.#route({ ...description, method: 'post', path, isOpen: false }, this.#authenticated(handler));
   }
 
+  patch(path: string, description: RouteDescription, handler: HttpHandler): void {
+    this.#route({ ...description, method: 'patch', path, isOpen: false }, this.#authenticated(handler));
+  }
+
+  delete(path: string, description: RouteDescription, handler: HttpHandler): void {
+    this.#route({ ...description, method: 'delete', path, isOpen: false }, this.#authenticated(handler));
+  }
+
   /** For probes and documents: no token is asked. */
   open(
     path: string,
@@ -168,7 +176,7 @@ export class HttpRouter {
     }
     writeAnswer(res, { status: 204, body: undefined }, [
       ...corsHeaders(origin),
-      ['Access-Control-Allow-Methods', 'GET, POST'],
+      ['Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE'],
       ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Content-Disposition, Last-Event-ID'],
       ['Access-Control-Max-Age', preflightMaxAgeSeconds],
     ]);

@@ -1,14 +1,28 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
 import { onBusy } from './on-busy.ts';
-import { attachmentRef, eventFrame, standingDecision } from './server-frames.ts';
+import {
+  attachmentRef,
+  eventFrame,
+  participant,
+  participantRole,
+  standingDecision,
+} from './server-frames.ts';
 import { isCleanText } from './text.ts';
 
-const notYet = (field: string) =>
-  z.undefined({ error: `${field} is not supported by this server yet; leave it out` }).optional();
+const clean = z.string().refine(isCleanText, 'contains NUL or a lone surrogate');
+const title = clean.max(limits.titleChars);
+const userId = clean.min(1).max(200);
 
 export const createSessionBody = z.object({
-  title: z.string().max(limits.titleChars).refine(isCleanText, 'contains NUL or a lone surrogate').optional(),
+  id: clean
+    .min(1)
+    .max(limits.clientIdChars)
+    .optional()
+    .describe(
+      'your own name for it: sending it again answers the session that has it, and makes no second one',
+    ),
+  title: title.optional(),
   agent: z.literal('default', { error: 'the only agent is "default"' }).optional(),
   config: z
     .object({
@@ -21,9 +35,25 @@ export const createSessionBody = z.object({
         .optional(),
     })
     .optional(),
-  participants: notYet('participants'),
+  participants: z
+    .record(userId, participantRole)
+    .refine((people) => Object.keys(people).length < limits.participantsPerSession, 'too many')
+    .optional()
+    .describe('others and their roles, by user id; you are an owner'),
 });
 export type CreateSessionBody = z.infer<typeof createSessionBody>;
+
+/** A merge patch: what is not there stays, a participant that is null leaves. */
+export const sessionChange = z.object({
+  title: title.optional(),
+  state: z.enum(['active', 'closed'], { error: 'must be "closed", or "active" to open it again' }).optional(),
+  participants: z
+    .record(userId, participantRole.nullable())
+    .refine((people) => Object.keys(people).length <= limits.participantsPerSession, 'too many at once')
+    .optional(),
+  config: z.object({ on_busy: onBusy.optional() }).optional(),
+});
+export type SessionChange = z.infer<typeof sessionChange>;
 
 export const sessionView = z.object({
   id: z.string(),
@@ -33,6 +63,9 @@ export const sessionView = z.object({
   last_seq: z.int().nonnegative(),
   created_at: z.int(),
   updated_at: z.int(),
+  role: participantRole.optional().describe('yours'),
+  participants: z.array(participant).optional().describe('where one session is read'),
+  config: z.object({ on_busy: onBusy.optional() }).optional().describe('where one session is read'),
 });
 export type SessionView = z.infer<typeof sessionView>;
 

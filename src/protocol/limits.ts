@@ -12,6 +12,7 @@ export const limits = {
   /** Of one message at most, whatever the setting says. */
   attachmentsPerMessage: 32,
   titleChars: 200,
+  participantsPerSession: 100,
   /** Of an external event: its type, and its data as JSON. */
   eventTypeChars: 100,
   eventDataChars: 65_536,

@@ -97,7 +97,7 @@ export async function findAttachment(
 }
 
 /**
- * Removes some attachments that no message took in all that time: the bytes first, then the row, so that a death in
+ * Removes some attachments that no message took in all that time, or whose session is deleted: the bytes first, then the row, so that a death in
  * between leaves the row for the next round. Answers how many.
  */
 export async function removeUnusedAttachments(
@@ -108,7 +108,8 @@ export async function removeUnusedAttachments(
   const { rows } = await db.query<{ id: string }>(
     `update attachments set removing_at = now() where id in (
        select id from attachments
-       where used_at is null and created_at < now() - $1 * interval '1 millisecond'
+       where (used_at is null and created_at < now() - $1 * interval '1 millisecond')
+         or session_id in (select id from sessions where deleted_at is not null)
        order by created_at limit $2 for update skip locked)
      returning id`,
     [options.unusedForMs, options.limit],

@@ -99,17 +99,35 @@ export async function listSessions(
   page: { tenant: string; userId: string; limit: number; before?: string | undefined },
 ): Promise<SessionView[]> {
   const { rows } = await db.query<SessionView>(
-    `select ${columns} from sessions s
-     where s.tenant = $1 and s.id in (select session_id from participants where user_id = $2)
-       and ($3::text is null or s.id < $3)
-     order by s.id desc limit $4`,
+    `select ${columns}, p.role from participants p join sessions s on s.id = p.session_id
+     where p.user_id = $2 and s.tenant = $1 and s.deleted_at is null and ($3::text is null or p.session_id < $3)
+     order by p.session_id desc limit $4`,
     [page.tenant, page.userId, page.before ?? null, page.limit],
   );
   return rows;
 }
 
-export async function getSession(db: Db, sessionId: string): Promise<SessionView | null> {
-  const { rows } = await db.query<SessionView>(`select ${columns} from sessions where id = $1`, [sessionId]);
+/** The agent of a session that its turns work with, also after it was deleted. */
+export async function agentOf(db: Db, sessionId: string): Promise<string | null> {
+  const { rows } = await db.query<{ agent: string }>({
+    name: 'agent-of-session',
+    text: 'select agent from sessions where id = $1',
+    values: [sessionId],
+  });
+  return rows[0]?.agent ?? null;
+}
+
+/** A session as this participant sees it, with everybody who takes part. */
+export async function getSession(db: Db, sessionId: string, userId: string): Promise<SessionView | null> {
+  const { rows } = await db.query<SessionView>(
+    `select ${columns}, p.role,
+       (select json_agg(json_build_object('user_id', o.user_id, 'role', o.role) order by o.user_id)
+        from participants o where o.session_id = s.id) as participants,
+       case when s.config ? 'on_busy' then jsonb_build_object('on_busy', s.config->'on_busy') else '{}' end as config
+     from sessions s join participants p on p.session_id = s.id and p.user_id = $2
+     where s.id = $1 and s.deleted_at is null`,
+    [sessionId, userId],
+  );
   return rows[0] ?? null;
 }
 
