@@ -23,6 +23,7 @@ import { serveExternalEvents } from './http-external-events.ts';
 import { serveFeed } from './http-feed.ts';
 import { serveHealth } from './http-health.ts';
 import { serveMetrics } from './http-metrics.ts';
+import { servePage } from './http-page.ts';
 import { HttpRouter } from './http-router.ts';
 import { InFlight } from './in-flight.ts';
 import { createMetrics } from './metrics.ts';
@@ -165,6 +166,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   });
   serveMetrics(router, { render, token: deps.config.METRICS_TOKEN });
   serveDocuments(router);
+  servePage(app);
   router.rest();
 
   const { GATEWAY_HOST: host, GATEWAY_PORT, ALLOWED_ORIGINS } = deps.config;

@@ -19,6 +19,9 @@ const refused = [
   ['client', 'node:events'],
   ['client', 'ws'],
   ['client', 'zod'],
+  ['page', '../protocol/http.ts'],
+  ['page', '../client/session.ts'],
+  ['page', 'node:fs'],
   ['model', '../store/db.ts'],
   ['tools', '../activities/deps.ts'],
   ['store', '../gateway/auth.ts'],
@@ -34,6 +37,8 @@ const refused = [
 const taken = [
   ['client', '../protocol/http.ts'],
   ['client', './state.ts'],
+  ['page', '../client/index.ts'],
+  ['page', 'markdown-it'],
   ['workflows', '../protocol/text.ts'],
   ['activities', '../store/db.ts'],
   ['gateway', '../store/db.ts'],

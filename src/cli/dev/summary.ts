@@ -3,6 +3,7 @@ import type { DevInfo } from './dev-file.ts';
 /** The one table that a start ends with. */
 export function summary(info: DevInfo, modelDescription: string): string {
   const rows = [
+    ['Open', `${info.http}/#token=${info.token}`],
     ['WebSocket', `${info.ws}/v1/sessions/<session id>/ws`],
     ['HTTP', info.http],
     ['Token', info.token],
@@ -19,7 +20,7 @@ export function summary(info: DevInfo, modelDescription: string): string {
     '',
     ...lines,
     '',
-    'In another terminal: npm run chat. Ctrl-C stops everything.',
+    'Open the link in a browser, or in another terminal: npm run chat. Ctrl-C stops everything.',
     '',
   ].join('\n');
 }
