@@ -3,7 +3,8 @@
 FROM node:22.23-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev
+# What `npm ci` builds last needs the sources, which are not here: so that a change of them does not fetch all anew.
+RUN npm pkg delete scripts.prepare && npm ci --omit=dev
 
 FROM node:22.23-bookworm-slim
 ENV NODE_ENV=production TURNGATE_DATA=/data
@@ -13,6 +14,8 @@ COPY package.json mcp.json ./
 COPY agents ./agents
 COPY examples ./examples
 COPY src ./src
+COPY scripts ./scripts
+RUN node --input-type=module -e "import { buildPage } from './scripts/build-page.ts'; await buildPage('dist/page')"
 RUN mkdir -p /data/workspace && chown -R node:node /data
 USER node
 VOLUME /data

@@ -1,0 +1,7 @@
+import { fileURLToPath } from 'node:url';
+import { buildPage } from './build-page.ts';
+
+const dist = (path: string) => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));
+
+/** What `npm install` in a clone does last, and `npm run build`. */
+await buildPage(dist('page/'));
