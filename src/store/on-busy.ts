@@ -89,8 +89,8 @@ export function placeMessage(busy: Busy | null, wanted: OnBusy | undefined): Pla
   return { disposition: 'queued' };
 }
 
-/** Only a running turn with another step to come hears a message. */
+/** Only a running turn with another step to come hears a message; an older version's worker says no bound, and hears none. */
 function canSteer(turn: CurrentTurn): boolean {
   const { status, step, maxSteps, steered } = turn;
-  return status === 'running' && (maxSteps === null || step < maxSteps) && steered < limits.steeredPerTurn;
+  return status === 'running' && maxSteps !== null && step < maxSteps && steered < limits.steeredPerTurn;
 }

@@ -14,6 +14,8 @@ import { eventually, openTurnHarness, type TurnHarness } from './turn-harness.ts
 import { until } from './until.ts';
 
 const secret = 'a secret for tests of busy sessions';
+/** A turn whose worker was killed ends when its heartbeats have been missing for 8 s. */
+const endBoundMs = 30_000;
 
 /** A turn that is held where a test wants it; `release` lets it go on. */
 export interface Held {
@@ -159,7 +161,7 @@ function openSession(
     heard: () => requests.map(linesOf),
     call,
     say,
-    end: (turnId) => client.frame('turn_end', (event) => event.turn_id === turnId),
+    end: (turnId) => client.frame('turn_end', (event) => event.turn_id === turnId, endBoundMs),
     streaming: (then = []) => speaking([], then),
     async silent() {
       const turnId = await first([{ hang: true }]);

@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +31,8 @@ export interface TurnHarness {
   env: NodeJS.ProcessEnv;
   effects(): { tool: string; text: string; tool_call_id: string; at: number }[];
   startWorker(settings?: Record<string, string>): Promise<RunningWorker>;
+  /** A worker in a process of its own, to be killed. */
+  spawnWorker(): ChildProcess;
   session(approvalTimeoutMs?: number): Promise<string>;
   /** A message as the gateway takes it in, with its signals. Answers the turn's id. */
   say(sessionId: string, content: string, onBusy?: OnBusy): Promise<string>;
@@ -45,6 +48,7 @@ export interface TurnHarness {
   close(): Promise<void>;
 }
 
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const userId = 'alice';
 const waitMs = 30_000;
 const pollMs = 25;
@@ -108,6 +112,11 @@ export async function openTurnHarness(): Promise<TurnHarness> {
       workers.add(worker);
       return worker;
     },
+    spawnWorker: () =>
+      spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'worker'], {
+        env: { ...env, LOG_LEVEL: 'silent' },
+        stdio: 'ignore',
+      }),
     async session(approvalTimeoutMs) {
       const config = approvalTimeoutMs === undefined ? {} : { approval_timeout_ms: approvalTimeoutMs };
       return (await createSession(db, { tenant: 't', userId, config })).id;

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -14,7 +14,6 @@ import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-h
  */
 const recording = process.env.RECORD_HISTORIES === '1';
 const folder = fileURLToPath(new URL('./histories/', import.meta.url));
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 let at: TurnHarness;
 beforeAll(async () => {
@@ -180,7 +179,7 @@ test('worker killed in the middle of a step', async () => {
   const first = at.model.requests.length + 1;
   const sessionId = await at.session();
   const turnId = await at.say(sessionId, 'go');
-  const killed = startWorkerProcess();
+  const killed = at.spawnWorker();
   await eventually('the first attempt', async () => at.model.requests.length >= first);
   killed.kill('SIGKILL');
   const worker = await at.startWorker();
@@ -189,10 +188,3 @@ test('worker killed in the middle of a step', async () => {
   expect(await at.event(sessionId, 'stream_end')).toMatchObject({ content: 'whole' });
   await worker.close();
 });
-
-function startWorkerProcess() {
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'worker'], {
-    env: { ...at.env, LOG_LEVEL: 'silent' },
-    stdio: 'ignore',
-  });
-}
