@@ -1,7 +1,7 @@
 import type { LiveDelta } from '../live/port.ts';
 import type { DeltaFrame, LiveFrame } from '../protocol/server-frames.ts';
 
-type Snapshot = Extract<LiveFrame, { type: 'stream_snapshot' }>;
+export type Snapshot = Extract<LiveFrame, { type: 'stream_snapshot' }>;
 
 /** Code units of deltas that may wait for a gap to close; beyond it they are dropped and the draft has them. */
 const maxHeldChars = 256 * 1024;

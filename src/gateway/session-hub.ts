@@ -1,11 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { LiveDelta, SessionMessage } from '../live/port.ts';
-import type { AgentState, EventFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AgentState, ServerFrame } from '../protocol/server-frames.ts';
 import type { StoredEvent } from '../store/events.ts';
 import type { LiveState } from '../store/live-state.ts';
 import { type HubMember, type HubStore, type HubTimings, hubTimings } from './hub-ports.ts';
-import { OpenStream } from './open-stream.ts';
+import { HubStream } from './hub-stream.ts';
 import { Outgoing } from './outgoing.ts';
 import { SessionActivity } from './session-activity.ts';
 import { SessionInbox } from './session-inbox.ts';
@@ -24,7 +23,7 @@ export class SessionHub {
   readonly #timings: HubTimings;
   readonly #members = new Set<HubMember>();
   #lastSeq = 0;
-  #stream: OpenStream | null = null;
+  readonly #stream: HubStream;
   #activity: SessionActivity | null = null;
   /** What members were told last that the agent does. */
   #shownState: AgentState = 'idle';
@@ -33,16 +32,23 @@ export class SessionHub {
   #isClosed = false;
   #out: Outgoing[] = [];
   #pumped: ((isRead: boolean) => void)[] = [];
-  #lastDeltaAt = Date.now();
-  #probeMs: number;
 
   constructor(options: { sessionId: string; store: HubStore; logger: Logger; timings?: HubTimings }) {
     this.sessionId = options.sessionId;
     this.#store = options.store;
     this.#logger = options.logger;
     this.#timings = options.timings ?? hubTimings;
-    this.#probeMs = this.#timings.probeFirstMs;
     this.#inbox = new SessionInbox(options.sessionId);
+    this.#stream = new HubStream({
+      sessionId: options.sessionId,
+      readDraft: (messageId) => options.store.readDraft(messageId),
+      timings: this.#timings,
+      logger: options.logger,
+      onHealed: (snapshot) => {
+        this.#show(snapshot);
+        this.#flush();
+      },
+    });
   }
 
   get lastSeq(): number {
@@ -90,9 +96,9 @@ export class SessionHub {
     this.#flush();
     this.#members.add(member);
     // Also of an empty text: whoever comes after the stream's start learns which message is being said.
-    const snapshot = this.#stream ? [this.#stream.snapshot()] : [];
-    const status = this.#activity ? [this.#activity.frame(Date.now(), this.#isSpeaking)] : [];
-    member.deliver([...snapshot, ...status].map((frame) => new Outgoing(frame)));
+    const { snapshot } = this.#stream;
+    const status = this.#activity ? [this.#activity.frame(Date.now(), this.#stream.isSpeaking)] : [];
+    member.deliver([...(snapshot ? [snapshot] : []), ...status].map((frame) => new Outgoing(frame)));
   }
 
   detach(member: HubMember): void {
@@ -103,26 +109,19 @@ export class SessionHub {
   tick(now: number): void {
     const activity = this.#activity;
     if (!activity || this.#isClosed) return;
-    if (activity.beginsToStall(now, this.#timings.stalledMs, this.#isSpeaking)) {
+    if (activity.beginsToStall(now, this.#timings.stalledMs, this.#stream.isSpeaking)) {
       this.#showActivity();
       this.#flush();
     }
-    const stream = this.#stream;
-    if (!stream || stream.isHealing || now - this.#lastDeltaAt < this.#probeMs) return;
-    this.#lastDeltaAt = now;
-    this.#probeMs = Math.min(this.#probeMs * 2, this.#timings.probeLastMs);
-    void this.#heal(stream);
+    this.#stream.tick(now);
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#stream.close();
     this.#members.clear();
     this.#inbox.takeAll();
     this.#settle(false);
-  }
-
-  get #isSpeaking(): boolean {
-    return this.#stream?.hasText ?? false;
   }
 
   /** Everything that arrives in one round of the event loop goes to each member together. */
@@ -181,7 +180,7 @@ export class SessionHub {
   }
 
   async #readUpTo(seq: number): Promise<void> {
-    const streamBefore = this.#stream;
+    const healMissedStart = this.#stream.watchForMissedStart();
     while (this.#lastSeq < seq && !this.#isClosed) {
       this.#flush();
       const range = { sessionId: this.sessionId, after: this.#lastSeq, limit: pageEvents };
@@ -192,9 +191,7 @@ export class SessionHub {
       }
       for (const event of events) this.#applyEvent(event);
     }
-    // Its start was missed, so its first deltas were not taken for its own.
-    if (this.#stream && this.#stream !== streamBefore && !this.#stream.isHealing)
-      void this.#heal(this.#stream);
+    healMissedStart();
   }
 
   /**
@@ -212,46 +209,27 @@ export class SessionHub {
 
   #begin(state: LiveState): void {
     this.#lastSeq = state.lastSeq;
-    this.#stream = state.stream ? new OpenStream(state.stream) : null;
+    this.#stream.begin(state.stream);
     this.#activity = new SessionActivity(state, Date.now());
-    this.#shownState = this.#activity.state(this.#isSpeaking);
+    this.#shownState = this.#activity.state(this.#stream.isSpeaking);
   }
 
   #applyEvent({ frame: event, audience }: StoredEvent): void {
     if (event.seq !== this.#lastSeq + 1) return;
     this.#lastSeq = event.seq;
     this.#out.push(new Outgoing(event, audience));
-    if (event.type === 'stream_start' || event.type === 'stream_reset') {
-      this.#openStream(event.message_id, event.attempt);
-    }
-    if (event.type === 'stream_end' || event.type === 'turn_end') this.#closeStream(event);
+    this.#stream.apply(event, this.#activity?.isOf(event.turn_id) ?? false);
     const wasStalled = this.#activity?.sign(Date.now());
     const retrying = this.#activity?.apply(event);
     if (retrying) this.#show(retrying);
     else if (wasStalled) this.#showActivity();
   }
 
-  #openStream(messageId: string, attempt: number | undefined): void {
-    if (attempt !== undefined) this.#stream = new OpenStream({ messageId, attempt });
-    else if (this.#stream?.messageId === messageId) this.#stream = null;
-    this.#heard();
-  }
-
-  #closeStream(event: Extract<EventFrame, { type: 'stream_end' | 'turn_end' }>): void {
-    const isOther = event.type === 'stream_end' && event.message_id !== this.#stream?.messageId;
-    if (!isOther && (event.type === 'stream_end' || this.#activity?.isOf(event.turn_id))) this.#stream = null;
-  }
-
   #applyDelta(delta: LiveDelta): void {
-    const stream = this.#stream;
-    if (!stream?.isOf(delta)) return;
-    this.#heard();
+    const taken = this.#stream.add(delta);
+    if (!taken) return;
     this.#sign();
-    const fresh = stream.add(delta);
-    if (fresh === 'gap') {
-      stream.startHealing(delta);
-      void this.#heal(stream);
-    } else if (fresh) this.#show(fresh);
+    if (taken.fresh) this.#show(taken.fresh);
   }
 
   #applyNotice(frame: Extract<SessionMessage, { kind: 'notice' }>['frame']): void {
@@ -260,50 +238,20 @@ export class SessionHub {
     this.#show(frame);
   }
 
-  #heard(): void {
-    this.#lastDeltaAt = Date.now();
-    this.#probeMs = this.#timings.probeFirstMs;
-  }
-
   #sign(): void {
     if (this.#activity?.sign(Date.now())) this.#showActivity();
   }
 
   #showActivity(): void {
-    if (this.#activity) this.#show(this.#activity.frame(Date.now(), this.#isSpeaking));
+    if (this.#activity) this.#show(this.#activity.frame(Date.now(), this.#stream.isSpeaking));
   }
 
   /** What no worker can say, because none of its activities runs then. */
   #showState(): void {
-    const state = this.#activity?.state(this.#isSpeaking) ?? 'idle';
+    const state = this.#activity?.state(this.#stream.isSpeaking) ?? 'idle';
     const isNews = state !== this.#shownState;
     this.#shownState = state;
     if (isNews && (state === 'idle' || state === 'waiting_approval')) this.#showActivity();
-  }
-
-  /** Never rejects and is not awaited: events go on meanwhile, and the end of the stream ends this too. */
-  async #heal(stream: OpenStream): Promise<void> {
-    const shown = stream.length;
-    const deadline = Date.now() + this.#timings.healMs;
-    stream.startHealing();
-    for (;;) {
-      const draft = await this.#store.readDraft(stream.messageId).catch((error: unknown) => {
-        this.#logger.warn({ err: error, session_id: this.sessionId }, 'a draft could not be read');
-        return undefined;
-      });
-      if (this.#isOver(stream)) return;
-      if (stream.closeGap(draft ?? null) || draft === undefined || Date.now() >= deadline) break;
-      await delay(this.#timings.healEveryMs, undefined, { ref: false });
-    }
-    // From closing the gap to here nothing is awaited, so no delta is shown before the snapshot that it follows.
-    stream.stopHealing();
-    if (stream.length === shown) return;
-    this.#show(stream.snapshot());
-    this.#flush();
-  }
-
-  #isOver(stream: OpenStream): boolean {
-    return this.#stream !== stream || this.#isClosed;
   }
 
   #show(frame: ServerFrame): void {
