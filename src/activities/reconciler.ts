@@ -16,6 +16,7 @@ import {
   takeDueRunning,
   takeDueWakes,
 } from '../store/reconcile.ts';
+import { removeOldEvents } from '../store/retention.ts';
 import { sweepRevocations } from '../store/revocations.ts';
 import { sweepTickets } from '../store/tickets.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
@@ -34,6 +35,7 @@ const SWEEP_EVERY_MS = 3_600_000;
 const PURGE_EVERY_MS = 10_000;
 const ATTACHMENTS_EVERY_MS = 60_000;
 const ATTACHMENTS_PER_ROUND = 100;
+const RETENTION_EVERY_MS = 10_000;
 
 export interface ReconcilerDeps {
   db: Db;
@@ -43,6 +45,8 @@ export interface ReconcilerDeps {
   unusedAttachmentMs: number;
   client: Client;
   turns: TurnClient;
+  /** How long events are kept; 0: for ever. */
+  retentionMs: number;
   logger: Logger;
   debug: DebugSource | undefined;
 }
@@ -55,6 +59,7 @@ export class Reconciler {
   #sweptAt = Date.now();
   #attachmentsSweptAt = 0;
   #purgedAt = 0;
+  #retainedAt = 0;
   /** When the last round was through, milliseconds since 1970. */
   roundedAt = Date.now();
 
@@ -96,6 +101,7 @@ export class Reconciler {
     await this.#part('cancels', () => this.#cancels());
     await this.#part('closed runs', () => this.#closedRuns());
     await this.#part('running turns', () => this.#runningTurns());
+    await this.#part('old events', () => this.#retention());
     if (Date.now() - this.#sweptAt > SWEEP_EVERY_MS) {
       this.#sweptAt = Date.now();
       await this.#part('drafts', () => sweepDrafts(this.#deps.db));
@@ -133,6 +139,13 @@ export class Reconciler {
     const limit = ATTACHMENTS_PER_ROUND;
     const removed = await removeUnusedAttachments(db, attachments, { unusedForMs, limit });
     if (removed > 0) logger.info({ removed }, 'attachments that no message took were removed');
+  }
+
+  async #retention(): Promise<void> {
+    const { db, retentionMs } = this.#deps;
+    if (retentionMs === 0 || Date.now() - this.#retainedAt < RETENTION_EVERY_MS) return;
+    const isMoreDue = await removeOldEvents(db, retentionMs);
+    if (!isMoreDue) this.#retainedAt = Date.now();
   }
 
   async #wakes(): Promise<void> {

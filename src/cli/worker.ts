@@ -128,6 +128,7 @@ export async function startWorker(
     unusedAttachmentMs: config.ATTACHMENT_UNUSED_MS,
     client,
     turns,
+    retentionMs: config.EVENT_RETENTION_MS,
     logger,
     debug,
   });

@@ -120,6 +120,12 @@ export const environment = z.object({
   ATTACHMENT_MODEL_BYTES: count
     .default(20 * 1024 * 1024)
     .describe('attachments that the model sees in one step together, bytes; the newest first'),
+  EVENT_RETENTION_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(30 * 24 * 3_600_000)
+    .describe('events older than this are removed, once their turn has ended; 0 keeps them for ever'),
   STEP_SLOTS: count.default(100).describe('steps that one worker runs at once'),
   TOOL_SLOTS: count.default(50).describe('tool calls that one worker runs at once'),
   PG_POOL_MAX: count

@@ -3,9 +3,11 @@ import type { CloseReason } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { feedId } from '../protocol/feed-id.ts';
 import type { Db } from '../store/db.ts';
+import { readReceipt } from '../store/receipts.ts';
 import { isRevoked, readStanding } from '../store/revocations.ts';
 import type { Identity } from './auth.ts';
 import { readCredentials } from './credentials.ts';
+import { deviceOf } from './device-name.ts';
 import { type FrameFilter, feedFilter, filterOf } from './frame-filter.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import type { SessionHub } from './session-hub.ts';
@@ -30,6 +32,8 @@ export interface Granted {
   lastSeq: number;
   /** What of it the client asked for. */
   filter: FrameFilter | null;
+  /** Up to where everything has arrived at this device; null where it has no name, and of a feed. */
+  received: { device: string; seq: number } | null;
 }
 
 /**
@@ -74,8 +78,21 @@ async function check(deps: AdmissionDeps, request: SocketRequest): Promise<Admis
   const lastSeq = startingPoint(query);
   const asked = filterOf(query.get('events'));
   const filter = sessionId === null ? feedFilter(asked) : asked;
+  const device = deviceOf(query);
+  const name = sessionId === null || 'invalid' in device ? null : device.name;
+  const received = name === null ? null : await receivedBy(deps.db, place.id, identity, name);
   const hub = await deps.hubs.acquire(place.id);
-  return hub ? { granted: { identity, hub, lastSeq, filter } } : { refused: 'sessionNotFound' };
+  const granted = { identity, lastSeq, filter, received };
+  return hub ? { granted: { ...granted, hub } } : { refused: 'sessionNotFound' };
+}
+
+async function receivedBy(
+  db: Db,
+  sessionId: string,
+  { userId }: Identity,
+  device: string,
+): Promise<{ device: string; seq: number }> {
+  return { device, seq: await readReceipt(db, { sessionId, userId, device }) };
 }
 
 type Place = { id: string } | { refused: CloseReason };

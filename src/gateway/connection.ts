@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
+import { PublicError } from '../protocol/errors.ts';
 import { feedOwner } from '../protocol/feed-id.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
@@ -30,6 +31,7 @@ export class Connection implements HubMember {
   readonly sessionId: string;
   readonly #outlet: Outlet;
   readonly #filter: FrameFilter | null;
+  readonly #receivedSeq: number | undefined;
   readonly #readEvents: ReadEvents;
   readonly #logger: Logger;
   #hub: SessionHub | null = null;
@@ -46,6 +48,8 @@ export class Connection implements HubMember {
     lastSeq: number;
     /** null: everything that this user may see. */
     filter: FrameFilter | null;
+    /** What this device said it has received; undefined where it has no name. */
+    receivedSeq?: number | undefined;
     outlet: Outlet;
     readEvents: ReadEvents;
     logger: Logger;
@@ -55,6 +59,7 @@ export class Connection implements HubMember {
     this.sessionId = options.sessionId;
     this.#seq = options.lastSeq;
     this.#filter = options.filter;
+    this.#receivedSeq = options.receivedSeq;
     this.#outlet = options.outlet;
     this.#readEvents = options.readEvents;
     this.#logger = options.logger;
@@ -82,6 +87,7 @@ export class Connection implements HubMember {
       connection_id: this.id,
       user: { id: userId, email, name },
       last_seq: hub.lastSeq,
+      ...(this.#receivedSeq === undefined ? {} : { received_seq: this.#receivedSeq }),
       heartbeat_ms: limits.pingMs,
       protocol: 'turngate.v1',
     };
@@ -93,6 +99,17 @@ export class Connection implements HubMember {
     this.#seq = lastSeq;
     this.#hasSkipped = false;
     this.#catchUp();
+  }
+
+  /** Whether the session has come as far as `seq`; rejects when nobody knows. */
+  async hasReached(seq: number): Promise<boolean> {
+    const hub = this.#hub;
+    if (!hub) return false;
+    const isRead = await hub.reach(seq);
+    if (hub.lastSeq >= seq) return true;
+    if (!isRead)
+      throw new PublicError('unavailable', 'The store cannot be reached. Send it again in a second.');
+    return false;
   }
 
   /** A live frame for this client alone. Beyond the hard bound the connection is closed instead. */

@@ -1,6 +1,7 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import type { CloseReason } from '../protocol/close-codes.ts';
+import type { DeviceOfSession } from '../store/receipts.ts';
 import type { Granted } from './admission.ts';
 import type { Attendance } from './attendance.ts';
 import { Connection } from './connection.ts';
@@ -10,6 +11,7 @@ import { FrameReader } from './frame-reader.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
+import { Receipt } from './receipt.ts';
 import type { Traffic } from './traffic.ts';
 import { WebSocketOutlet } from './websocket-outlet.ts';
 
@@ -36,6 +38,7 @@ export interface ConnectionsDeps {
   readEvents: ReadEvents;
   traffic: Traffic;
   framesPerSecond: number;
+  writeReceipt(device: DeviceOfSession, seq: number): Promise<void>;
   timings: { idleMs: number; pingMs: number; sweepMs: number };
   logger: Logger;
 }
@@ -78,7 +81,7 @@ export class Connections {
       traffic,
       logger,
     } = this.#deps;
-    const { identity, hub, lastSeq, filter } = granted;
+    const { identity, hub, lastSeq, filter, received } = granted;
     const { sessionId } = hub;
     const outlet = new WebSocketOutlet(ws);
     const connection = new Connection({
@@ -87,6 +90,7 @@ export class Connections {
       sessionId,
       lastSeq,
       filter,
+      receivedSeq: received?.seq,
       outlet: traffic.measure('websocket', outlet),
       readEvents,
       logger,
@@ -95,7 +99,17 @@ export class Connections {
     const track = <T>(work: Promise<T>) => inFlight.track(work);
     const renew = async (token: string) => registry.renew(connectionId, await gatekeeper.byToken(token));
     const { typing } = attendance;
-    const reader = new FrameReader({ connection, commands, typing, framesPerSecond, logger, renew, track });
+    const receipt = received && this.#receipt(sessionId, identity.userId, received);
+    const reader = new FrameReader({
+      connection,
+      commands,
+      typing,
+      receipt,
+      framesPerSecond,
+      logger,
+      renew,
+      track,
+    });
     const now = performance.now();
     const entry: Open = { connection, lastFrameAt: now, lastPingAt: now };
     this.#open.add(entry);
@@ -121,11 +135,18 @@ export class Connections {
       close: (reason, detail) => connection.close(reason, detail),
       closed: (code) => {
         outlet.onClose();
+        receipt?.close();
         attendance.go(connection, hub);
         this.#open.delete(entry);
         logger.info({ ...ids, code }, 'disconnected');
       },
     };
+  }
+
+  #receipt(sessionId: string, userId: string, { device, seq }: { device: string; seq: number }): Receipt {
+    const { inFlight, writeReceipt, logger } = this.#deps;
+    const write = (next: number) => inFlight.track(writeReceipt({ sessionId, userId, device }, next));
+    return new Receipt({ seq, write, logger });
   }
 
   /** Sends everybody away with the time after which to come back. */

@@ -9,6 +9,7 @@ import type { FrameCommands } from './feed-commands.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { publicError } from './public-errors.ts';
 import { readFrame } from './read-frame.ts';
+import type { Receipt } from './receipt.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { Typing } from './typing.ts';
 
@@ -24,6 +25,7 @@ export class FrameReader {
   readonly #connection: Connection;
   readonly #commands: FrameCommands;
   readonly #typing: Pick<Typing, 'say'>;
+  readonly #receipt: Receipt | null;
   readonly #logger: Logger;
   readonly #burst: number;
   readonly #rate: TokenBucket;
@@ -35,6 +37,8 @@ export class FrameReader {
     connection: Connection;
     commands: FrameCommands;
     typing: Pick<Typing, 'say'>;
+    /** null: what arrived here is not kept. */
+    receipt?: Receipt | null;
     logger: Logger;
     /** Goes on with another token; rejects with a PublicError when that may not be. */
     renew(token: string): Promise<void>;
@@ -46,6 +50,7 @@ export class FrameReader {
     this.#connection = options.connection;
     this.#commands = options.commands;
     this.#typing = options.typing;
+    this.#receipt = options.receipt ?? null;
     this.#logger = options.logger;
     this.#renew = options.renew;
     this.#track = options.track;
@@ -111,6 +116,10 @@ export class FrameReader {
         this.#connection.send({ type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }) });
         return;
       }
+      if (frame.type === 'received') {
+        await this.#received(frame.seq);
+        return;
+      }
       const done = await this.#perform(frame);
       this.#connection.send(done.ack);
       done.spread();
@@ -120,7 +129,7 @@ export class FrameReader {
   }
 
   async #perform(
-    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' | 'auth' }>,
+    frame: Exclude<ClientFrame, { type: 'ping' | 'pong' | 'resume' | 'typing' | 'auth' | 'received' }>,
   ): Promise<Done> {
     const caller = this.#caller();
     switch (frame.type) {
@@ -130,7 +139,6 @@ export class FrameReader {
         return this.#commands.decision(caller, frame);
       case 'cancel':
         return this.#commands.cancel(caller, frame);
-      case 'received':
       case 'input_response':
         throw new PublicError('validation_error', `"${frame.type}" is not supported by this server yet.`);
     }
@@ -141,6 +149,12 @@ export class FrameReader {
     const left = this.#rate.take(performance.now());
     if (left < -this.#burst) this.#connection.close('tooMany', tooManyBack);
     return left >= 0;
+  }
+
+  /** Not answered: what counts is what the next `welcome` says. */
+  async #received(seq: number): Promise<void> {
+    if (await this.#connection.hasReached(seq)) this.#receipt?.note(seq);
+    else throw new PublicError('validation_error', `seq ${seq} is past the end of this session.`);
   }
 
   #caller(): Caller {

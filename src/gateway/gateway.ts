@@ -3,6 +3,7 @@ import { App, type TemplatedApp, us_listen_socket_close, us_socket_local_port } 
 import { setTimeout as delay } from 'node:timers/promises';
 import { feedOwner } from '../protocol/feed-id.ts';
 import { readPresence } from '../store/presence.ts';
+import { writeReceipt } from '../store/receipts.ts';
 import { Attendance } from './attendance.ts';
 import { clientAddresses } from './client-address.ts';
 import { Commands } from './commands.ts';
@@ -116,6 +117,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     inFlight,
     readEvents: store.readEvents,
     traffic,
+    writeReceipt: (device, seq) => writeReceipt(db, device, seq),
     timings,
     logger,
   });

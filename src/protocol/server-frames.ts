@@ -178,6 +178,11 @@ export const welcomeFrame = z.object({
   connection_id: z.string(),
   user: z.object({ id: z.string(), email: z.string().nullable(), name: z.string().nullable() }),
   last_seq: z.int().nonnegative(),
+  received_seq: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('up to where everything has arrived at this device, as it said; only for a device with a name'),
   heartbeat_ms: z.int(),
   protocol: z.literal('turngate.v1'),
 });

@@ -41,6 +41,7 @@ test('a reconciler in the middle of its round stops at once, also where Temporal
     unusedAttachmentMs: 86_400_000,
     client,
     turns,
+    retentionMs: 0,
     logger,
     debug: undefined,
   });
