@@ -206,6 +206,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       delay(lingerMs),
       Promise.race([goodbye, delay(leaveMs, undefined, { ref: false })]),
     ]);
+    await socketIo.close();
     app.close();
   };
   // Once: uWebSockets.js crashes the process when a listener is closed twice.

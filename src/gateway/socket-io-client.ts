@@ -29,9 +29,11 @@ const maxWaitingChars = 4 * limits.frameBytes;
 /** Events that get an `ack` of the native protocol; the others are answered here. */
 const acked = new Set<SocketIoClientEvent['name']>([
   'user_message',
+  'typing',
   'tool_approval',
   'cancel',
   'input_response',
+  'received',
 ]);
 
 /** One Socket.IO connection: who it is, and what it asks for. */
@@ -137,9 +139,10 @@ export class SocketIoClient {
     const session = await this.#sessions.join(identity, sessionId, null);
     const { session_id: _, ...payload } = event.payload;
     const type = event.name === 'user_message' ? 'message' : event.name;
-    const id = payload.id ?? uuidv7();
-    if (answer && acked.has(event.name)) this.#answers.expect(id, answer);
-    session.read({ ...payload, type, id });
+    // Without an id there is no `ack`, unless somebody waits for one.
+    const id = payload.id ?? (answer || type === 'message' ? uuidv7() : undefined);
+    if (answer && id !== undefined) this.#answers.expect(id, answer);
+    session.read({ ...payload, type, ...(id === undefined ? {} : { id }) });
   }
 
   async #resume(
@@ -203,7 +206,11 @@ export class SocketIoClient {
   async #rejoin(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
     const wanted = new Map<string, number | null>([...cursorsOf(auth?.offset), ...this.#sessions.cursors]);
     const named = Object.entries(auth?.sessions ?? {});
-    for (const [sessionId, after] of named) wanted.set(sessionId, after ?? wanted.get(sessionId) ?? null);
+    for (const [sessionId, after] of named) {
+      // A client that says the same in every handshake has come further meanwhile.
+      const reached = wanted.get(sessionId);
+      wanted.set(sessionId, reached == null ? after : Math.max(reached, after ?? 0));
+    }
     for (const [sessionId, after] of wanted) {
       await this.#sessions.join(identity, sessionId, after).catch((error: unknown) => {
         const known = publicError(error);

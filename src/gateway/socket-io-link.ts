@@ -3,6 +3,10 @@ import type { Emission } from './socket-io-emission.ts';
 import type { SocketIoEngine } from './socket-io-engine.ts';
 import { drainedBytes, fullBytes, hardBytes } from './websocket-outlet.ts';
 
+const normalClosure = 1000;
+/** A client that polls hears why it is sent away if it polls within this. */
+export const farewellMs = 1_000;
+
 /** The way out of one Socket.IO connection, over WebSocket or polling, for all of its sessions together. */
 export class SocketIoLink {
   readonly #socket: Socket;
@@ -66,10 +70,9 @@ export class SocketIoLink {
   end(code: number, reason: string): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    const { conn } = this.#socket;
-    const wire = this.#engine.wireOf(conn);
+    const wire = this.#engine.wireOf(this.#socket.conn);
     if (wire) wire.end(code, reason);
-    else conn.close();
+    else this.#endPolling();
     this.#wake();
   }
 
@@ -77,8 +80,25 @@ export class SocketIoLink {
   dismiss(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#socket.disconnect(true);
+    this.#socket.disconnect();
+    const wire = this.#engine.wireOf(this.#socket.conn);
+    if (wire) wire.end(normalClosure, 'Dismissed');
+    else this.#endPolling();
     this.#wake();
+  }
+
+  /** What is said already may still be polled for. Engine.IO's own way keeps the connection for half a minute. */
+  #endPolling(): void {
+    const { conn } = this.#socket;
+    if (this.#queuedBytes === 0) {
+      conn.close(true);
+      return;
+    }
+    const late = setTimeout(() => conn.close(true), farewellMs);
+    conn.once('drain', () => {
+      clearTimeout(late);
+      conn.close(true);
+    });
   }
 
   get #waitingBytes(): number {

@@ -11,7 +11,7 @@ import type { OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
 import { SocketIoClient, type SocketIoClientDeps } from './socket-io-client.ts';
 import { SocketIoEngine } from './socket-io-engine.ts';
-import { SocketIoLink } from './socket-io-link.ts';
+import { farewellMs, SocketIoLink } from './socket-io-link.ts';
 import type { Visitors } from './visitors.ts';
 
 export interface SocketIoDeps extends SocketIoClientDeps {
@@ -32,6 +32,8 @@ export interface SocketIo {
   readonly size: number;
   /** Sends everybody away; they come back by themselves, on this gateway or another. */
   closeAll(): void;
+  /** Ends what is left, and its timers. */
+  close(): Promise<void>;
 }
 
 /** A client that has opened a connection and joined nothing is closed after this. */
@@ -57,6 +59,8 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
     const visit = deps.visitors.enter(routeOf(conn));
     if (visit) conn.once('close', () => visit.leave());
     else engine.end(conn, 'tooMany');
+    // How long an orderly end waits for another poll, half a minute otherwise.
+    if (conn.transport.name === 'polling') Reflect.set(conn.transport, 'closeTimeout', farewellMs);
   });
   const clients = new Set<SocketIoClient>();
   const asked = new WeakSet<object>();
@@ -100,8 +104,8 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
       for (const client of [...clients]) {
         client.restart(Math.round(restartLeastMs + Math.random() * restartSpreadMs));
       }
-      void io.close();
     },
+    close: () => io.close(),
   };
 }
 
@@ -126,7 +130,7 @@ function refuse(deps: SocketIoDeps, socket: Socket, error: unknown, next: (error
   if (known !== error) deps.logger.error({ err: error, socket_id: socket.id }, 'a handshake failed');
   if (known.code !== 'unauthorized' && known.code !== 'validation_error') {
     // A client that is refused stays away; one whose connection ends comes back.
-    socket.conn.close();
+    socket.conn.close(true);
     return;
   }
   const isToken = known.code === 'unauthorized';

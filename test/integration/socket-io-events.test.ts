@@ -1,0 +1,268 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { limits } from '../../src/protocol/limits.ts';
+import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { askJson } from '../helpers/http.ts';
+import { seatParticipants } from '../helpers/participants.ts';
+import { HandPoller } from '../helpers/polling.ts';
+import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
+import { until } from '../helpers/until.ts';
+
+let harness: GatewayHarness;
+const clients: SocketIoTestClient[] = [];
+
+beforeAll(async () => {
+  harness = await openGatewayHarness();
+});
+afterEach(() => {
+  for (const client of clients.splice(0)) {
+    client.close();
+    expect(client.breaches).toEqual([]);
+  }
+});
+afterAll(() => harness.close());
+
+type Options = ConstructorParameters<typeof SocketIoTestClient>[1];
+
+async function connect(sub: string, options: Options = {}): Promise<SocketIoTestClient> {
+  const client = new SocketIoTestClient(harness.http, {
+    auth: { token: await signToken({ sub }) },
+    ...options,
+  });
+  clients.push(client);
+  await client.event('connection_established');
+  return client;
+}
+
+/** What was sent before has been answered. */
+async function barrier(client: SocketIoTestClient): Promise<void> {
+  await client.ask('resume', {});
+}
+
+describe('the default session', () => {
+  test('is one, whoever asks for it how often, and a message with an id is one message', async () => {
+    const [phone, desk] = [await connect('dora'), await connect('dora')];
+    const say = { content: 'hello', id: 'd1' };
+    const acks = await Promise.all([phone, desk, phone].map((client) => client.ask('user_message', say)));
+    const [first, ...others] = acks;
+    expect(first).toMatchObject({ disposition: 'started', id: 'd1' });
+    for (const ack of others) expect(ack).toEqual(first);
+    expect((await phone.event('message_saved')).session_id).toBe(first?.session_id);
+    await barrier(phone);
+    expect(phone.of('message_saved').length).toBe(1);
+    expect(await phone.ask('user_message', { content: 'other', id: 'd1' })).toMatchObject({
+      error: { code: 'conflict' },
+    });
+    // Who comes back takes part in it without asking.
+    const back = await connect('dora');
+    expect((await back.event('session_joined')).session_id).toBe(first?.session_id);
+  });
+
+  test('acks come as events too, with or without a callback', async () => {
+    const client = await connect('acker');
+    client.socket.emit('user_message', { content: 'no callback', id: 'a1' });
+    expect(await client.event('ack', ({ id }) => id === 'a1')).toMatchObject({ disposition: 'started' });
+    await client.ask('user_message', { content: 'callback', id: 'a2' });
+    expect(client.of('ack').map(({ id }) => id)).toEqual(['a1', 'a2']);
+  });
+});
+
+test('what cannot be understood is a validation_error in words, and the connection stays', async () => {
+  const client = await connect('vera');
+  const wrong: [string, unknown][] = [
+    ['user_message', 'text'],
+    ['user_message', { content: 7 }],
+    ['user_message', {}],
+    ['user_message', { content: 'nul \u0000' }],
+    ['user_message', { content: 'x', session_id: 7 }],
+    ['no_such_event', {}],
+    ['tool_approval', { approved: true }],
+    ['cancel', []],
+    ['auth', { token: '' }],
+    ['resume', { last_seq: -1 }],
+  ];
+  for (const [event, payload] of wrong) {
+    const before = client.of('error').length;
+    client.socket.emit(event, payload);
+    await until(() => client.of('error').length > before);
+    expect(client.of('error').at(-1)).toMatchObject({ type: 'validation_error', code: 'validation_error' });
+  }
+  // Node's own name for trouble is an event like any other.
+  client.socket.emit('error', {});
+  await until(() => client.of('error').length === wrong.length + 1);
+  // Of several sessions one has to be named.
+  expect(await client.ask('cancel', {})).toMatchObject({ error: { code: 'validation_error' } });
+  expect(client.disconnects).toEqual([]);
+});
+
+test('a role that may not is told so', async () => {
+  const sessionId = await harness.session();
+  await seatParticipants(harness.db, sessionId, { vic: 'viewer' });
+  const client = await connect('vic', {
+    auth: { token: await signToken({ sub: 'vic' }), sessions: { [sessionId]: 0 } },
+  });
+  await client.event('session_joined');
+  expect(
+    await client.ask('user_message', { content: 'may I?', session_id: sessionId, id: 'v' }),
+  ).toMatchObject({
+    error: { code: 'forbidden', type: 'validation_error', session_id: sessionId },
+  });
+});
+
+test('a connection takes part in a bounded number of sessions, and can leave some', async () => {
+  const client = await connect('max');
+  const sessions = await Promise.all(
+    Array.from({ length: limits.socketIoSessions + 1 }, () => harness.session('max')),
+  );
+  for (const session_id of sessions.slice(0, -1)) {
+    expect(await client.ask('resume', { session_id })).not.toHaveProperty('error');
+  }
+  const [first, last] = [sessions[0], sessions.at(-1)];
+  expect(await client.ask('resume', { session_id: last })).toMatchObject({ error: { type: 'rate_limit' } });
+  await client.ask('leave', { session_id: first });
+  expect(await client.event('session_left')).toMatchObject({ session_id: first, code: 1000 });
+  await client.ask('user_message', { session_id: last, content: 'here' });
+  await client.event('message_saved', ({ session_id }) => session_id === last);
+});
+
+test('resume gives what came after last_seq, also of a session that is joined already', async () => {
+  const sessionId = await harness.session('rita');
+  const client = await connect('rita');
+  await client.ask('user_message', { session_id: sessionId, content: 'one' });
+  await client.ask('user_message', { session_id: sessionId, content: 'two' });
+  await client.event('message_saved', ({ content }) => content === 'two');
+  await client.ask('resume', { session_id: sessionId, last_seq: 0 });
+  await until(() => client.of('message_saved').length === 4);
+  expect(client.of('message_saved').map(({ content }) => content)).toEqual(['one', 'two', 'one', 'two']);
+});
+
+test('an external event comes once to a connection that is in several sessions, and once after a reconnect', async () => {
+  const sessions = [await harness.session('eve'), await harness.session('eve')];
+  const client = await connect('eve', {
+    auth: {
+      token: await signToken({ sub: 'eve' }),
+      sessions: Object.fromEntries(sessions.map((id) => [id, 0])),
+    },
+  });
+  await until(() => client.of('session_joined').length === 2);
+  const token = await signToken({ sub: 'crm', roles: ['service'] });
+  const body = { id: 'e1', event_type: 'order_shipped', event_data: { order: 7 } };
+  expect((await askJson(`${harness.http}/v1/users/eve/events`, { token, body })).status).toBe(202);
+  expect(await client.event('external_event')).toMatchObject({ event_id: 'e1', event_data: { order: 7 } });
+  await client.event('cursor');
+  client.socket.io.engine.close();
+  await until(() => client.of('connection_established').length === 2);
+  await until(() => client.of('session_joined').length === 4);
+  for (const session_id of sessions) await client.ask('user_message', { session_id, content: 'after' });
+  await until(() => client.of('message_saved').length === 2);
+  expect(client.of('external_event').length).toBe(1);
+});
+
+test('typing and presence go both ways between Socket.IO and the native protocol', async () => {
+  const sessionId = await harness.session();
+  await seatParticipants(harness.db, sessionId, { bob: 'member' });
+  const native = await harness.connect(sessionId);
+  const client = await connect('bob', {
+    auth: { token: await signToken({ sub: 'bob' }), sessions: { [sessionId]: 0 } },
+  });
+  await client.event('presence', ({ users }) => users.length === 2);
+  client.socket.emit('typing', { active: true });
+  expect(await native.frame('typing')).toMatchObject({ user_id: 'bob', active: true });
+  native.send({ type: 'typing', active: true });
+  expect(await client.event('typing')).toMatchObject({
+    user_id: 'alice',
+    active: true,
+    session_id: sessionId,
+  });
+  client.close();
+  await native.frame('presence', ({ users }) => users.every(({ user_id }) => user_id !== 'bob'));
+});
+
+describe('limits', () => {
+  const tooLarge = { content: 'x'.repeat(limits.frameBytes) };
+
+  test('an event that is too large closes the WebSocket with 4013, and the client comes back', async () => {
+    const client = await connect('large');
+    const ws = Reflect.get(client.socket.io.engine.transport, 'ws');
+    const closed = new Promise<number>((resolve) => ws.on('close', resolve));
+    client.socket.emit('user_message', tooLarge);
+    expect(await closed).toBe(4013);
+    await until(() => client.of('connection_established').length === 2);
+  });
+
+  test('binary frames are not taken', async () => {
+    const client = await connect('binary');
+    const ws = Reflect.get(client.socket.io.engine.transport, 'ws');
+    const closed = new Promise<number>((resolve) => ws.on('close', resolve));
+    ws.send(Buffer.from([1, 2, 3]));
+    expect(await closed).toBe(1003);
+  });
+
+  test('a post that is too large is refused with 413', async () => {
+    const poller = new HandPoller(harness.http);
+    await poller.connect({ token: await signToken() });
+    expect((await poller.emit('user_message', tooLarge)).status).toBe(413);
+  });
+
+  test('more than 64 events that wait are refused, and the others are answered', async () => {
+    const client = await connect('many');
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, n) =>
+        client.ask('user_message', { content: `m${n}`, id: `m${n}` }, 30_000),
+      ),
+    );
+    const refused = answers.filter((answer) => 'error' in answer);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(200);
+    for (const { error } of refused) expect(error).toMatchObject({ type: 'rate_limit' });
+  });
+
+  test('a second CONNECT on the same connection is refused', async () => {
+    const poller = new HandPoller(harness.http);
+    await poller.connect({ token: await signToken({ sub: 'twice' }) });
+    let text = '';
+    while (!text.includes('connection_established')) text += (await poller.poll()).text;
+    await poller.post('40{}');
+    // Engine.IO's packet for the end.
+    while (!text.endsWith('1')) ({ text } = await poller.poll());
+    expect((await poller.poll()).status).toBe(400);
+  });
+
+  test('one user has a bounded number of connections, each session of one counted', async () => {
+    const small = await openGatewayHarness({ config: { CONNECTIONS_PER_USER: 2 } });
+    const client = new SocketIoTestClient(small.http, { auth: { token: await signToken({ sub: 'few' }) } });
+    clients.push(client);
+    await client.event('connection_established');
+    const sessions = [await small.session('few'), await small.session('few')];
+    expect(await client.ask('resume', { session_id: sessions[0] })).not.toHaveProperty('error');
+    expect(await client.ask('resume', { session_id: sessions[1] })).toMatchObject({
+      error: { type: 'rate_limit' },
+    });
+    const second = new SocketIoTestClient(small.http, {
+      auth: { token: await signToken({ sub: 'few' }) },
+      reconnection: false,
+    });
+    clients.push(second);
+    expect(await second.event('error')).toMatchObject({ type: 'rate_limit' });
+    await until(() => second.disconnects.length === 1);
+    for (const one of clients) one.close();
+    await small.close();
+  });
+});
+
+test('after many connects and disconnects nothing is left', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const some = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        connect(`churn${n}`, { way: n % 2 === 0 ? 'websocket' : 'polling' }),
+      ),
+    );
+    await Promise.all(some.map((client) => client.ask('user_message', { content: 'hi', id: `r${round}` })));
+    for (const client of some) client.close();
+  }
+  await until(async () => {
+    const { rows } = await harness.db.query<{ left: number }>(
+      `select count(*)::int as left from connections where user_id like 'churn%'`,
+    );
+    return rows[0]?.left === 0;
+  });
+});
