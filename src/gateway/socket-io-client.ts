@@ -4,7 +4,6 @@ import { closeCodes } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { parseSocketIoEvent, type SocketIoAuth, type SocketIoClientEvent } from '../protocol/socket-io.ts';
-import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
 import { findDefaultSession, getOrCreateDefaultSession } from '../store/default-session.ts';
 import type { Identity } from './auth.ts';
 import { FrameQueue } from './frame-queue.ts';
@@ -13,17 +12,29 @@ import { publicError } from './public-errors.ts';
 import { type Answer, SocketIoAnswers } from './socket-io-answers.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
 import { cursorsOf } from './socket-io-offset.ts';
+import { errorPayload, greetingPayload, idIn } from './socket-io-payloads.ts';
 import { SocketIoSeat } from './socket-io-seat.ts';
 import type { SocketIoSessionDeps } from './socket-io-session.ts';
 import { SocketIoSessions } from './socket-io-sessions.ts';
 import { refusalOf } from './standing.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export interface SocketIoClientDeps extends SocketIoSessionDeps {
   gatekeeper: Gatekeeper;
 }
 
+/** What an error is about, and who waits for it. */
+interface About {
+  id?: string | undefined;
+  sessionId?: string;
+  answer?: Answer | undefined;
+  details?: { retry_after_ms: number };
+}
+
 type SessionEvent = Exclude<SocketIoClientEvent, { name: 'auth' | 'leave' | 'resume' }>;
 
+/** Of the rate: what may come at once, and as much again is refused before the connection is closed. */
+const burstSeconds = 4;
 const maxWaitingEvents = 64;
 const maxWaitingChars = 4 * limits.frameBytes;
 /** Events that get an `ack` of the native protocol; the others are answered here. */
@@ -44,6 +55,8 @@ export class SocketIoClient {
   readonly #answers = new SocketIoAnswers();
   readonly #sessions: SocketIoSessions;
   readonly #queue = new FrameQueue({ maxFrames: maxWaitingEvents, maxChars: maxWaitingChars });
+  readonly #burst: number;
+  readonly #rate: TokenBucket;
   /** null: a guest. */
   #seat: SocketIoSeat | null = null;
   /** Whose it was when their token expired. */
@@ -51,6 +64,8 @@ export class SocketIoClient {
 
   constructor(deps: SocketIoClientDeps, options: { socket: Socket; link: SocketIoLink; auth: SocketIoAuth }) {
     const { socket, link, auth } = options;
+    this.#burst = deps.framesPerSecond * burstSeconds;
+    this.#rate = new TokenBucket({ perSecond: deps.framesPerSecond, burst: this.#burst }, performance.now());
     this.#deps = deps;
     this.#socket = socket;
     this.#link = link;
@@ -90,6 +105,13 @@ export class SocketIoClient {
   #take(name: string, args: unknown[]): void {
     const answer = typeof args.at(-1) === 'function' ? (args.pop() as Answer) : undefined;
     const [payload] = args;
+    const left = this.#rate.take(performance.now());
+    if (left < 0) {
+      const words = 'Events come too quickly; this one was not looked at. Send slower.';
+      this.#fail(new PublicError('rate_limit', words), { id: idIn(payload), answer });
+      if (left < -this.#burst) this.#link.end(closeCodes.tooMany.code, closeCodes.tooMany.reason);
+      return;
+    }
     const chars = JSON.stringify(payload)?.length ?? 0;
     const isTaken = this.#do(chars, () => this.#handle(name, payload, answer));
     if (isTaken) return;
@@ -226,17 +248,8 @@ export class SocketIoClient {
   }
 
   #greet(): void {
-    const user = this.#seat?.identity ?? null;
-    this.#link.emit({
-      event: 'connection_established',
-      payload: {
-        status: 'connected',
-        session_id: this.#socket.id,
-        authenticated: user !== null,
-        user: user && { id: user.userId, email: user.email, name: user.name },
-        timestamp: Date.now(),
-      },
-    });
+    const payload = greetingPayload(this.#socket.id, this.#seat?.identity ?? null);
+    this.#link.emit({ event: 'connection_established', payload });
   }
 
   /** The client is a guest again, and its sessions wait for its next token. */
@@ -261,31 +274,16 @@ export class SocketIoClient {
     } else this.#link.end(code, reason);
   }
 
-  #fail(
-    error: unknown,
-    about: {
-      id?: string | undefined;
-      sessionId?: string;
-      answer?: Answer | undefined;
-      details?: { retry_after_ms: number };
-    },
-  ): void {
+  #fail(error: unknown, about: About): void {
     const known = publicError(error);
-    if (known !== error)
+    if (known !== error) {
       this.#deps.logger.error({ err: error, socket_id: this.#socket.id }, 'an event failed');
+    }
     if (this.#link.isOverrun) {
       this.#link.end(closeCodes.tooSlow.code, closeCodes.tooSlow.reason);
       return;
     }
-    const payload = {
-      type: socketIoErrorTypes[known.code],
-      message: known.message,
-      timestamp: Date.now(),
-      session_id: about.sessionId ?? this.#socket.id,
-      code: known.code,
-      ...(about.id === undefined ? {} : { id: about.id }),
-      ...(about.details === undefined ? {} : { details: about.details }),
-    };
+    const payload = errorPayload(known, { sessionId: this.#socket.id, ...about });
     this.#link.emit({ event: 'error', payload });
     about.answer?.({ error: payload });
   }
@@ -300,8 +298,3 @@ export class SocketIoClient {
 /** In `session_left`: the client asked for it. */
 const leftCode = 1000;
 const refusals = new Set(['not_found', 'forbidden']);
-
-function idIn(payload: unknown): string | undefined {
-  if (payload === null || typeof payload !== 'object' || !('id' in payload)) return undefined;
-  return typeof payload.id === 'string' && payload.id.length <= limits.clientIdChars ? payload.id : undefined;
-}

@@ -216,6 +216,19 @@ describe('limits', () => {
     for (const { error } of refused) expect(error).toMatchObject({ type: 'rate_limit' });
   });
 
+  test('a flood of events is refused and then sent away with 4029, from a guest too', async () => {
+    const client = new SocketIoTestClient(harness.http, { reconnection: false });
+    clients.push(client);
+    await client.event('connection_established');
+    const ws = Reflect.get(client.socket.io.engine.transport, 'ws');
+    const closed = new Promise<number>((resolve) => ws.on('close', resolve));
+    for (let n = 0; n < 1_000; n += 1) client.socket.emit('no_such_event', {});
+    expect(await closed).toBe(4029);
+    expect(await client.event('error', ({ type }) => type === 'rate_limit')).toMatchObject({
+      code: 'rate_limit',
+    });
+  });
+
   test('a second CONNECT on the same connection is refused', async () => {
     const poller = new HandPoller(harness.http);
     await poller.connect({ token: await signToken({ sub: 'twice' }) });
