@@ -5,6 +5,7 @@ import { publishEvents } from '../live/publish-events.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import { removeUnusedAttachments } from '../store/attachments.ts';
 import type { Db } from '../store/db.ts';
+import { removeOldFeedItems } from '../store/feed-retention.ts';
 import { purgeSessions } from '../store/purge.ts';
 import {
   findRunningAmong,
@@ -144,8 +145,8 @@ export class Reconciler {
   async #retention(): Promise<void> {
     const { db, retentionMs } = this.#deps;
     if (retentionMs === 0 || Date.now() - this.#retainedAt < RETENTION_EVERY_MS) return;
-    const isMoreDue = await removeOldEvents(db, retentionMs);
-    if (!isMoreDue) this.#retainedAt = Date.now();
+    const isMoreDue = [await removeOldEvents(db, retentionMs), await removeOldFeedItems(db, retentionMs)];
+    if (!isMoreDue.includes(true)) this.#retainedAt = Date.now();
   }
 
   async #wakes(): Promise<void> {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import '../protocol/document-names.ts';
 import {
+  authFrame,
   clientFrame,
   pingFrame,
   pongFrame,
@@ -47,7 +48,7 @@ export const channels: Record<string, Channel> = {
     address: '/v1/feed',
     summary: 'What concerns you across your sessions, over a native WebSocket.',
     query: streamQuery,
-    fromClient: [toolApprovalFrame, resumeFrame, pingFrame, pongFrame],
+    fromClient: [toolApprovalFrame, resumeFrame, authFrame, pingFrame, pongFrame],
     toClient: [
       ...feedFrame.options,
       ...liveFrame.options.filter(({ shape }) => feedLive.has(shape.type.value)),

@@ -21,7 +21,7 @@ export class FeedCommands implements FrameCommands {
 
   /** Who has a feed may see it. */
   async check(_: Caller, right: Right): Promise<void> {
-    if (right !== 'see') throw notHere();
+    if (right !== 'see') throw notInFeed();
   }
 
   /**
@@ -37,17 +37,17 @@ export class FeedCommands implements FrameCommands {
   }
 
   async message(): Promise<Done> {
-    throw notHere();
+    throw notInFeed();
   }
 
   async cancel(): Promise<Done> {
-    throw notHere();
+    throw notInFeed();
   }
 }
 
-function notHere(): PublicError {
+export function notInFeed(): PublicError {
   return new PublicError(
     'validation_error',
-    'A feed takes "tool_approval", "resume", "ping" and "pong". Send this to the session.',
+    'A feed takes "tool_approval", "resume", "auth", "ping" and "pong". Send this to the session.',
   );
 }

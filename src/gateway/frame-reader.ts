@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
 import { type ClientFrame, frameId } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
+import { feedOwner } from '../protocol/feed-id.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ErrorFrame } from '../protocol/server-frames.ts';
 import type { Caller, Done } from './commands.ts';
 import type { Connection } from './connection.ts';
-import type { FrameCommands } from './feed-commands.ts';
+import { type FrameCommands, notInFeed } from './feed-commands.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { publicError } from './public-errors.ts';
 import { readFrame } from './read-frame.ts';
@@ -153,6 +154,7 @@ export class FrameReader {
 
   /** Not answered: what counts is what the next `welcome` says. */
   async #received(seq: number): Promise<void> {
+    if (feedOwner(this.#connection.sessionId)) throw notInFeed();
     if (await this.#connection.hasReached(seq)) this.#receipt?.note(seq);
     else throw new PublicError('validation_error', `seq ${seq} is past the end of this session.`);
   }

@@ -16,22 +16,17 @@ import { noteFeedNews } from './feed-news.ts';
  * them; for all others it costs nothing. The caller holds the session's row lock. All feeds of the session are locked,
  * in the order of the users' ids, also those that nothing is said to: so a second call in the same transaction locks
  * nothing new, and no two transactions wait for each other. Who writes to several sessions has locked all of them.
- * @param options.left users who took part until this transaction: they hear of `session_updated` too
+ * Whoever is about to leave the session takes part until after this.
  */
-export async function tellFeeds(
-  tx: Tx,
-  sessionId: string,
-  events: EventFrame[],
-  options: { left?: string[] } = {},
-): Promise<void> {
+export async function tellFeeds(tx: Tx, sessionId: string, events: EventFrame[]): Promise<void> {
   const told = events.filter(isFeedEvent);
-  if (told.length > 0) await writeItems(tx, { sessionId, left: options.left ?? [], items: told.map(toItem) });
+  if (told.length > 0) await writeItems(tx, { sessionId, items: told.map(toItem) });
 }
 
 /** Tells the feeds of those who take part that the session has been made. */
 export async function tellOfNewSession(tx: Tx, sessionId: string): Promise<void> {
   const made = { seq: 0, ts: null, isForEverybody: true };
-  await writeItems(tx, { sessionId, left: [], items: [made] });
+  await writeItems(tx, { sessionId, items: [made] });
 }
 
 interface NewItem {
@@ -45,20 +40,14 @@ function toItem(event: FeedEvent): NewItem {
   return { seq: event.seq, ts: event.ts, isForEverybody: feedReaders[event.type] === 'everybody' };
 }
 
-async function writeItems(
-  tx: Tx,
-  news: { sessionId: string; left: string[]; items: NewItem[] },
-): Promise<void> {
+async function writeItems(tx: Tx, news: { sessionId: string; items: NewItem[] }): Promise<void> {
   const { rows } = await tx.query<{ tenant: string; user_id: string; last_seq: number }>({
     name: 'tell-feeds',
     text: `with item as (
          select * from unnest($2::bigint[], $3::bigint[], $4::boolean[]) as i(session_seq, ts, everybody)
        ), reader as (
-         select s.tenant, r.user_id, bool_or(r.answers) as answers
-         from sessions s, (
-           select user_id, role = any($6) as answers from participants where session_id = $1
-           union all select unnest($5::text[]), false) r
-         where s.id = $1 group by s.tenant, r.user_id
+         select s.tenant, p.user_id, p.role = any($5) as answers
+         from participants p join sessions s on s.id = p.session_id where s.id = $1
        ), share as (
          select r.tenant, r.user_id, i.session_seq, i.ts,
            row_number() over (partition by r.user_id order by i.session_seq) as n
@@ -81,7 +70,6 @@ async function writeItems(
       news.items.map((item) => item.seq),
       news.items.map((item) => item.ts),
       news.items.map((item) => item.isForEverybody),
-      news.left,
       rightHolders.decide,
     ],
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { signToken as sign } from '../../src/cli/token.ts';
 import { type FeedFrame, feedPage } from '../../src/protocol/feed-frames.ts';
 import { openPool } from '../../src/store/db.ts';
+import { removeOldFeedItems } from '../../src/store/feed-retention.ts';
 import type { ProposedCall } from '../../src/store/step-close.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
@@ -143,6 +144,8 @@ describe('who comes in, and what a feed takes', () => {
     for (const frame of [
       { type: 'message', id: 'm', content: 'hello' },
       { type: 'cancel', id: 'c' },
+      { type: 'typing', id: 't', active: true },
+      { type: 'received', id: 's', seq: 0 },
     ]) {
       feed.send(frame);
       const refused = await feed.frame('error', ({ id }) => id === frame.id);
@@ -200,6 +203,32 @@ test('who is let into a session and out of it is told, and sees nothing of it af
     { type: 'session_updated', seq: 2, removed: true },
   ]);
   expect(JSON.stringify(itemsOf(feed, sessionId).slice(2))).not.toContain(call.toolCallId);
+});
+
+test('whoever asks for items that are no longer kept is told, and goes on from there [feed-resync]', async () => {
+  const sessionId = await sessionOf('otto');
+  await waitingCall(sessionId);
+  await east.db.query(`update feed_items set ts = now() - interval '2 days' where user_id = 'otto'`);
+  const { call } = await waitingCall(await sessionOf('otto'));
+  expect(await removeOldFeedItems(east.db, 24 * 3_600_000)).toBe(false);
+  const feed = await feedOf('otto', { at: west });
+  expect(await feed.frame('resync')).toMatchObject({ reason: 'retention', last_seq: 2 });
+  await feed.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
+  expect(items(feed).map(({ seq }) => seq)).toEqual([3, 4]);
+});
+
+test('a feed ends with its token, unless another one comes, and a ticket opens it [feed-frames]', async () => {
+  const short = await signToken({ sub: 'eva' }, { expires: '2s' });
+  const [dying, living] = [await east.dialFeed({ token: short }), await east.dialFeed({ token: short })];
+  await Promise.all([dying.frame('welcome'), living.frame('welcome')]);
+  const token = await signToken({ sub: 'eva' });
+  living.send({ type: 'auth', id: 'a', token });
+  await living.frame('ack');
+  expect((await dying.end()).code).toBe(4010);
+  const ticket = await askJson(`${west.http}/v1/tickets`, { token, body: {} });
+  const byTicket = await east.dialFeed({ token: null, query: { ticket: ticket.body.ticket } });
+  expect(await byTicket.frame('welcome')).toMatchObject({ user: { id: 'eva' }, session_id: 'feed' });
+  await barrier(living);
 });
 
 test('what a dead worker did not announce arrives by the slow poll [feed-order]', async () => {

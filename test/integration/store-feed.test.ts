@@ -5,7 +5,8 @@ import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 import { type Db, lockSession, openPool, transaction } from '../../src/store/db.ts';
 import { appendEvents, type NewEvent } from '../../src/store/events.ts';
 import { type FeedNews, onFeedNews } from '../../src/store/feed-news.ts';
-import { feedLastSeqs, readFeed } from '../../src/store/feeds.ts';
+import { removeOldFeedItems } from '../../src/store/feed-retention.ts';
+import { feedLastSeqs, readFeed, readFeedPage } from '../../src/store/feeds.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { seatParticipants } from '../helpers/participants.ts';
@@ -153,6 +154,33 @@ test('what is rolled back is in no feed and no news', async () => {
   await write(sessionId, [saved()]);
   expect(news).toEqual([]);
   expect((await feed('olga3')).length).toBe(1);
+});
+
+test('old items go from the beginning of a feed, also where times and numbers disagree', async () => {
+  const sessionId = await session({ hilda: 'owner', hugo: 'member' });
+  for (let at = 0; at < 6; at += 1) await write(sessionId, [request()]);
+  // hilda has 1 to 7; of hers 1, 2 and 4 are old, of hugo's all.
+  const age = (user: string, seqs: number[]) =>
+    db.query(`update feed_items set ts = now() - interval '2 days' where user_id = $1 and seq = any($2)`, [
+      user,
+      seqs,
+    ]);
+  await age('hilda', [1, 2, 4]);
+  await age('hugo', [1, 2, 3, 4, 5, 6]);
+  const dayMs = 24 * 3_600_000;
+  expect(await removeOldFeedItems(db, dayMs)).toBe(false);
+  expect((await feed('hilda')).map(({ seq }) => seq)).toEqual([3, 4, 5, 6, 7]);
+  expect(await feed('hugo')).toEqual([]);
+  expect(await readFeedPage(db, { tenant, userId: 'hugo', after: 2, limit: 10 })).toEqual({
+    items: [],
+    last_seq: 6,
+    next: null,
+    resync: { reason: 'retention', last_seq: 6 },
+  });
+  await write(sessionId, [request()]);
+  expect((await feed('hugo')).map(({ seq }) => seq)).toEqual([7]);
+  expect(await removeOldFeedItems(db, dayMs)).toBe(false);
+  expect((await feed('hilda')).length).toBe(6);
 });
 
 test('many sessions that share people write at once: no deadlock, no gap, no reader passes over anything', async () => {
