@@ -14,7 +14,7 @@ import { readMessages } from '../store/messages.ts';
 import { createSessionOnce, getSession, listSessions } from '../store/sessions.ts';
 import type { Commands, Done } from './commands.ts';
 import { allowedSession, callerOf, noSession } from './http-access.ts';
-import type { HttpAnswer } from './http-exchange.ts';
+import type { HttpAnswer, HttpCall } from './http-exchange.ts';
 import { pageQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
@@ -56,7 +56,7 @@ export function serveSessions(
   const { db, commands, admin } = deps;
 
   router.post('/v1/sessions', about.create, async (call, identity) => {
-    const { id: key, participants, ...rest } = valid(createSessionBody, await call.body());
+    const { id: key, participants, ...rest } = valid(createSessionBody, withKey(call, await call.body()));
     const { tenant, userId } = identity;
     const others = othersOf(participants ?? {}, userId);
     const made = await createSessionOnce(db, { ...rest, tenant, userId, key, participants: others });
@@ -100,6 +100,11 @@ export function serveSessions(
     if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');
     return accepted(await commands.cancel(caller, frame));
   });
+}
+
+/** The header `Idempotency-Key` says the same as an `id` in the body, which wins. */
+function withKey(call: HttpCall, body: object): object {
+  return call.idempotencyKey === '' ? body : { id: call.idempotencyKey, ...body };
 }
 
 async function readSession(db: Db, sessionId: string, userId: string): Promise<SessionView> {

@@ -15,6 +15,8 @@ export interface HttpCall {
   accept: string;
   /** Where a reader of an event stream was when it lost it; empty where it was nowhere. */
   lastEventId: string;
+  /** What the client calls this request; empty where it does not. */
+  idempotencyKey: string;
   route: Route;
   /** Whether the client has gone: nothing may be written then. */
   isAborted(): boolean;
@@ -122,6 +124,7 @@ export function readCall(res: HttpResponse, req: HttpRequest, isUpload = false):
     origin: req.getHeader('origin'),
     accept: req.getHeader('accept'),
     lastEventId: req.getHeader('last-event-id'),
+    idempotencyKey: req.getHeader('idempotency-key'),
     route: routeOf(res, req),
     isAborted: () => isAborted,
     onAborted: (handler) => {
@@ -191,6 +194,7 @@ export function corsHeaders(origin: string): [string, string][] {
   if (origin === '') return [];
   return [
     ['Access-Control-Allow-Origin', origin],
+    ['Access-Control-Expose-Headers', 'Retry-After'],
     ['Vary', 'Origin'],
   ];
 }

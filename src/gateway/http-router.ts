@@ -177,7 +177,10 @@ export class HttpRouter {
     writeAnswer(res, { status: 204, body: undefined }, [
       ...corsHeaders(origin),
       ['Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE'],
-      ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Content-Disposition, Last-Event-ID'],
+      [
+        'Access-Control-Allow-Headers',
+        'Authorization, Content-Type, Content-Disposition, Idempotency-Key, Last-Event-ID',
+      ],
       ['Access-Control-Max-Age', preflightMaxAgeSeconds],
     ]);
   }

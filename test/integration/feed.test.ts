@@ -190,19 +190,37 @@ describe('who comes in, and what a feed takes', () => {
 
 test('who is let into a session and out of it is told, and sees nothing of it afterwards [feed-session] [feed-removed]', async () => {
   const sessionId = await sessionOf('nora');
+  const token = await signToken({ sub: 'nora' });
+  const change = (participants: Record<string, string | null>) =>
+    askJson(`${east.http}/v1/sessions/${sessionId}`, { token, method: 'PATCH', body: { participants } });
+  const own = await feedOf('nora');
+  expect(await own.frame('session_updated')).toMatchObject({ session_seq: 0, title: '', state: 'active' });
+  const feed = await feedOf('ned', { at: west });
+  expect((await change({ ned: 'approver' })).status).toBe(200);
+  const ned = { user_id: 'ned', role: 'approver' };
+  const added = await feed.frame('session_updated');
+  expect(added.participants).toContainEqual(ned);
   const { call } = await waitingCall(sessionId);
-  const fits = (item: { tool_call_id: string }) => item.tool_call_id === call.toolCallId;
-  const feed = await feedOf('nora', { at: west });
-  expect(await feed.frame('session_updated')).toMatchObject({ session_seq: 0, title: '', state: 'active' });
-  await feed.frame('tool_approval_request', fits);
-  await east.db.query(`delete from participants where session_id = $1 and user_id = 'nora'`, [sessionId]);
+  await feed.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
+  expect((await change({ ned: null })).status).toBe(200);
+  await until(() => items(feed).length === 3);
+  const removal = { type: 'session_updated', session_id: sessionId, removed: true };
+  expect(items(feed)[2]).toMatchObject(removal);
   feed.resume(0);
-  await until(() => itemsOf(feed, sessionId).length === 4);
-  expect(itemsOf(feed, sessionId).slice(2)).toMatchObject([
-    { type: 'session_updated', seq: 1, removed: true },
-    { type: 'session_updated', seq: 2, removed: true },
-  ]);
-  expect(JSON.stringify(itemsOf(feed, sessionId).slice(2))).not.toContain(call.toolCallId);
+  await until(() => items(feed).length === 6);
+  const again = items(feed).slice(3);
+  expect(again).toMatchObject([1, 2, 3].map((seq) => ({ ...removal, seq })));
+  expect(JSON.stringify(again)).not.toContain(call.toolCallId);
+  expect(own.of('session_updated').at(-1)?.participants).not.toContainEqual(ned);
+
+  const seen = items(own).length;
+  expect((await askJson(`${east.http}/v1/sessions/${sessionId}`, { token, method: 'DELETE' })).status).toBe(
+    204,
+  );
+  await until(
+    () => items(own).length > seen && items(own).every((item, at) => at < seen || 'removed' in item),
+  );
+  expect([...own.breaches, ...feed.breaches]).toEqual([]);
 });
 
 test('whoever asks for items that are no longer kept is told, and goes on from there [feed-resync]', async () => {
