@@ -17,7 +17,8 @@ const TEMPORAL_CHECK_MS = 2_000;
 
 export interface RunningGateway {
   port: number;
-  close(): Promise<void>;
+  /** @param noticeMs how long `/readyz` fails before connections are sent away */
+  close(noticeMs?: number): Promise<void>;
 }
 
 /** The gateway's composition root: connections and HTTP on one Postgres and one Temporal. */
@@ -65,8 +66,8 @@ export async function openGateway(
     });
     return {
       port: gateway.port,
-      async close() {
-        await gateway.close();
+      async close(noticeMs = 0) {
+        await gateway.close({ noticeMs });
         await closeParts();
       },
     };
@@ -85,5 +86,5 @@ export async function runGateway(env: NodeJS.ProcessEnv): Promise<void> {
   announceReady({ http: `http://${address}`, ws: `ws://${address}` });
   const signal = await untilSignalled();
   logger.info({ signal }, 'gateway is stopping');
-  await gateway.close();
+  await gateway.close(config.DRAIN_NOTICE_MS);
 }

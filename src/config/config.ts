@@ -53,6 +53,11 @@ export const environment = z.object({
     .describe(
       'HTTP requests a second of one user to one gateway, five seconds of them at once; more get 429',
     ),
+  DRAIN_NOTICE_MS: bound
+    .default(2_000)
+    .describe(
+      'after SIGTERM a gateway says for this long that it is not ready, before it sends its connections away',
+    ),
   SESSION_SUSPEND_AFTER_MS: ms
     .default(30_000)
     .describe('a session that nobody is connected to for this long becomes suspended'),

@@ -43,11 +43,14 @@ import { serveWebSocket } from './websocket.ts';
 
 export interface Gateway {
   port: number;
+  /** What this process holds for its connections; all 0 when nobody is connected. */
+  sizes(): Record<string, number>;
   /**
-   * Drains: `/readyz` fails, nothing new is let in, connections are sent away with 1012, what is under way is
-   * awaited (at most `boundMs`), the subscription ends. The pool and the live plane stay their maker's to close.
+   * Drains: `/readyz` fails and no new connection is let in; after `noticeMs`, in which a load balancer may notice,
+   * connections are sent away with 1012, what is under way is awaited (at most `boundMs`), the subscription ends. The
+   * pool and the live plane stay their maker's to close.
    */
-  close(options?: { boundMs?: number }): Promise<void>;
+  close(options?: { boundMs?: number; noticeMs?: number }): Promise<void>;
 }
 
 const drainMs = 1_500;
@@ -189,8 +192,9 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   life.start();
   logger.info({ port: listener.port, gateway_id: registry.gatewayId }, 'gateway listens');
 
-  const drain = async (boundMs: number) => {
+  const drain = async (boundMs: number, noticeMs: number) => {
     isDraining = true;
+    if (noticeMs > 0) await delay(noticeMs);
     listener.close();
     await inFlight.settle(boundMs * answerShare);
     connections.closeAll();
@@ -213,8 +217,18 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   let drained: Promise<void> | null = null;
   return {
     port: listener.port,
-    close: ({ boundMs = drainMs } = {}) => {
-      drained ??= drain(boundMs);
+    sizes: () => ({
+      connections: connections.size,
+      streams: streams.size,
+      socketIo: socketIo.size,
+      registered: registry.size,
+      hubs: hubs.size,
+      visitors: visitors.size,
+      presence: presence.size,
+      typing: typing.size,
+    }),
+    close: ({ boundMs = drainMs, noticeMs = 0 } = {}) => {
+      drained ??= drain(boundMs, noticeMs);
       return drained;
     },
   };

@@ -13,7 +13,12 @@ export interface GatewayProcess {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
-export async function spawnGateway(databaseUrl: string, secret: string): Promise<GatewayProcess> {
+/** @param settings that differ from their defaults */
+export async function spawnGateway(
+  databaseUrl: string,
+  secret: string,
+  settings: Record<string, string> = {},
+): Promise<GatewayProcess> {
   const child: ChildProcess = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', main, 'gateway'],
@@ -25,6 +30,8 @@ export async function spawnGateway(databaseUrl: string, secret: string): Promise
         GATEWAY_PORT: '0',
         JWT_SECRET: secret,
         LOG_LEVEL: 'warn',
+        DRAIN_NOTICE_MS: '0',
+        ...settings,
       },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     },

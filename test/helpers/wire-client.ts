@@ -19,6 +19,8 @@ export class WireClient {
   readonly errors: Extract<ServerFrame, { type: 'error' }>[] = [];
   readonly faults: string[] = [];
   readonly deltas: number[] = [];
+  /** Codes and reasons of the connections that ended, in their order. */
+  readonly closes: { code: number; reason: string }[] = [];
   readonly #address: () => { url: string; token: string };
   readonly #shown = new Map<string, Shown>();
   readonly #unacked = new Map<string, object>();
@@ -89,7 +91,8 @@ export class WireClient {
     });
     socket.on('message', (data) => this.#take(JSON.parse(String(data))));
     socket.on('error', () => undefined);
-    socket.on('close', () => {
+    socket.on('close', (code, reason) => {
+      this.closes.push({ code, reason: String(reason) });
       if (!this.#isClosed) this.#retry = setTimeout(() => this.#connect(), 100);
     });
   }

@@ -97,6 +97,8 @@ function settingsOfRoles(start: Start, temporal: TemporalPart, database: Databas
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_UI: temporal.ui ?? '',
     TURN_DEBUG: start.env.TURN_DEBUG || 'on',
+    // No load balancer stands before it.
+    DRAIN_NOTICE_MS: start.env.DRAIN_NOTICE_MS || '0',
     GATEWAY_HOST: loopback,
     TURNGATE_AGENTS_DIR: resolve(start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents')),
     TURNGATE_MCP_CONFIG: resolve(start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json')),
