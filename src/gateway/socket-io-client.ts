@@ -44,7 +44,6 @@ const acked = new Set<SocketIoClientEvent['name']>([
   'tool_approval',
   'cancel',
   'input_response',
-  'received',
 ]);
 
 /** One Socket.IO connection: who it is, and what it asks for. */

@@ -49,7 +49,7 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
     maxHttpBufferSize: limits.frameBytes,
     pingInterval: timings.pingMs,
     pingTimeout: Math.max(1, timings.idleMs - timings.pingMs),
-    connectTimeout: connectTimeoutMs,
+    connectTimeout: Math.min(connectTimeoutMs, timings.idleMs),
     // Compressing waits, and what it waits for may be gone by then.
     httpCompression: false,
   });

@@ -44,7 +44,7 @@ function dial(options: Options = {}): SocketIoTestClient {
 const ways: Way[] = ['websocket', 'polling', 'upgraded'];
 
 describe.each(ways)('over %s', (way) => {
-  test('a token in auth', async () => {
+  test('a token in auth [sio-welcome] [sio-connection_established]', async () => {
     const token = await signToken({ sub: 'ann', name: 'Ann', email: 'ann@example.com' });
     const client = dial({ way, auth: { token } });
     const greeting = await client.event('connection_established');
@@ -53,7 +53,7 @@ describe.each(ways)('over %s', (way) => {
     expect(greeting.session_id).toBe(client.socket.id);
   });
 
-  test('a token in the header', async () => {
+  test('a token in the header [sio-credentials]', async () => {
     const client = dial({ way, extraHeaders: { Authorization: `Bearer ${await signToken()}` } });
     expect(await client.event('connection_established')).toMatchObject({
       authenticated: true,
@@ -61,7 +61,7 @@ describe.each(ways)('over %s', (way) => {
     });
   });
 
-  test('a bad token is a connect_error, and a good one with the next connect comes in', async () => {
+  test('a bad token is a connect_error, and a good one with the next connect comes in [sio-bad_token]', async () => {
     const bad = await signToken({}, { secret: 'x'.repeat(40) });
     const client = dial({ way, auth: { token: bad } });
     await until(() => client.connectErrors.length > 0);
@@ -74,7 +74,7 @@ describe.each(ways)('over %s', (way) => {
     await client.event('connection_established', ({ authenticated }) => authenticated);
   });
 
-  test('a guest may send nothing but auth, and is somebody then', async () => {
+  test('a guest may send nothing but auth, and is somebody then [sio-guest] [sio-auth]', async () => {
     const client = dial({ way });
     expect(await client.event('connection_established')).toMatchObject({ authenticated: false, user: null });
     const refused = await client.ask('user_message', { content: 'hello', id: 'g1' });
@@ -113,7 +113,7 @@ test('a header that is no bearer token is refused, null in auth is a guest', asy
   expect(await guest.event('connection_established')).toMatchObject({ authenticated: false });
 });
 
-test('a token that expires makes a guest, and a new one goes on where delivery was', async () => {
+test('a token that expires makes a guest, and a new one goes on where delivery was [sio-expired]', async () => {
   const owner = { tenant: 't', userId: 'short' };
   const sessionId = await getOrCreateDefaultSession(harness.db, owner);
   const short = await signToken({ sub: 'short', exp: Math.floor(Date.now() / 1_000) + 4 });
@@ -143,7 +143,7 @@ test('a token that expires makes a guest, and a new one goes on where delivery w
   expect(client.disconnects).toEqual([]);
 });
 
-test('a fresh token in time keeps the connection, its sessions and its place', async () => {
+test('a fresh token in time keeps the connection, its sessions and its place [sio-refresh]', async () => {
   const client = dial({ auth: { token: await signToken({ sub: 'fresh' }) } });
   await client.event('connection_established');
   await client.ask('user_message', { content: 'one', id: '1' });
@@ -183,7 +183,7 @@ test('a session of another tenant is like none', async () => {
   });
 });
 
-test('who is removed leaves that session and no other; whose token is revoked is sent away for good', async () => {
+test('who is removed leaves that session and no other; whose token is revoked is sent away for good [sio-revoked] [sio-session_left]', async () => {
   const [one, other] = [await harness.session('removed'), await harness.session('removed')];
   const client = dial({
     auth: { token: await signToken({ sub: 'removed' }), sessions: { [one]: 0, [other]: null } },
@@ -202,7 +202,7 @@ test('who is removed leaves that session and no other; whose token is revoked is
   expect(client.disconnects).toEqual(['io server disconnect']);
 });
 
-test('pages of foreign origins are refused, over polling and WebSocket; listed ones may read the answer', async () => {
+test('pages of foreign origins are refused, over polling and WebSocket; listed ones may read the answer [sio-origin]', async () => {
   const poll = (origin: string, more: RequestInit = {}) =>
     fetch(`${harness.http}/socket.io/?EIO=4&transport=polling`, { headers: { origin }, ...more });
   const foreign = await poll('https://evil.example');

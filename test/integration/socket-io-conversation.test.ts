@@ -86,7 +86,7 @@ async function expectSame(turns: number): Promise<void> {
   );
 }
 
-test('a Socket.IO client and a native one see the same conversation, whoever speaks and decides', async () => {
+test('a Socket.IO client and a native one see the same conversation, whoever speaks and decides [sio-same] [sio-decide] [sio-tool_call_start] [sio-native_names]', async () => {
   script(
     [{ thought: 'A tool is needed. ' }, 'I will ', 'do that.', effect('both see it')],
     ['It is ', 'done.'],
@@ -125,7 +125,7 @@ test('a Socket.IO client and a native one see the same conversation, whoever spe
   expect(at.effects().filter(({ text }) => text === 'both see it').length).toBe(1);
 });
 
-test('a tool that is denied is an error and then a result; a failed turn says why before it ends', async () => {
+test('a tool that is denied is an error and then a result; a failed turn says why before it ends [sio-tool_error] [sio-tool_call_result] [sio-complete]', async () => {
   script([{ toolCall: { name: 'test__fail', arguments: {} } }], ['It may not.']);
   await socketIo.ask('user_message', { content: 'fail', session_id: sessionId });
   await expectSame(1);

@@ -56,7 +56,7 @@ function expectOnce(client: SocketIoTestClient): void {
 }
 
 describe.each<Way>(['websocket', 'polling', 'upgraded'])('over %s', (way) => {
-  test('a client that was cut off gets what it missed, without a word of its own', async () => {
+  test('a client that was cut off gets what it missed, without a word of its own [sio-reconnect]', async () => {
     const { client, step } = await watched({ way });
     step.say('heard, ');
     await until(() => client.textOf(step.messageId) === 'heard, ');
@@ -80,7 +80,7 @@ describe.each<Way>(['websocket', 'polling', 'upgraded'])('over %s', (way) => {
     expectOnce(client);
   });
 
-  test('a slow reader costs a bounded amount, and ends with the whole text', async () => {
+  test('a slow reader costs a bounded amount, and ends with the whole text [sio-slow]', async () => {
     const { client, step } = await watched({ way });
     const quick = await east.connect(step.sessionId);
     step.say('begin ');
@@ -158,7 +158,7 @@ test('for a client that never polls no more is kept than the bound and one event
   expect(shown).toBe(step.text);
 }, 30_000);
 
-test('chunks of a message are at least 50 ms apart', async () => {
+test('chunks of a message are at least 50 ms apart [sio-chunk]', async () => {
   const { client, step } = await watched();
   const startedAt = performance.now();
   for (let n = 0; n < 300; n += 1) {
@@ -203,7 +203,7 @@ test('a hundred clients at once, over every transport, all see the same', async 
   }
 }, 60_000);
 
-test('a gateway that restarts says so, and its clients go on at the next one', async () => {
+test('a gateway that restarts says so, and its clients go on at the next one [sio-restart]', async () => {
   const old = await openGatewayHarness({ beside: east });
   let { port } = old.gateway;
   const balancer = await openBalancer(() => port);

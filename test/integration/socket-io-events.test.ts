@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { limits } from '../../src/protocol/limits.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { askJson } from '../helpers/http.ts';
@@ -39,7 +41,7 @@ async function barrier(client: SocketIoTestClient): Promise<void> {
 }
 
 describe('the default session', () => {
-  test('is one, whoever asks for it how often, and a message with an id is one message', async () => {
+  test('is one, whoever asks for it how often, and a message with an id is one message [sio-default] [sio-user_message]', async () => {
     const [phone, desk] = [await connect('dora'), await connect('dora')];
     const say = { content: 'hello', id: 'd1' };
     const acks = await Promise.all([phone, desk, phone].map((client) => client.ask('user_message', say)));
@@ -57,7 +59,7 @@ describe('the default session', () => {
     expect((await back.event('session_joined')).session_id).toBe(first?.session_id);
   });
 
-  test('acks come as events too, with or without a callback', async () => {
+  test('acks come as events too, with or without a callback [sio-callback]', async () => {
     const client = await connect('acker');
     client.socket.emit('user_message', { content: 'no callback', id: 'a1' });
     expect(await client.event('ack', ({ id }) => id === 'a1')).toMatchObject({ disposition: 'started' });
@@ -66,7 +68,7 @@ describe('the default session', () => {
   });
 });
 
-test('what cannot be understood is a validation_error in words, and the connection stays', async () => {
+test('what cannot be understood is a validation_error in words, and the connection stays [sio-validation]', async () => {
   const client = await connect('vera');
   const wrong: [string, unknown][] = [
     ['user_message', 'text'],
@@ -94,7 +96,7 @@ test('what cannot be understood is a validation_error in words, and the connecti
   expect(client.disconnects).toEqual([]);
 });
 
-test('a role that may not is told so', async () => {
+test('a role that may not is told so [sio-error]', async () => {
   const sessionId = await harness.session();
   await seatParticipants(harness.db, sessionId, { vic: 'viewer' });
   const client = await connect('vic', {
@@ -108,7 +110,7 @@ test('a role that may not is told so', async () => {
   });
 });
 
-test('a connection takes part in a bounded number of sessions, and can leave some', async () => {
+test('a connection takes part in a bounded number of sessions, and can leave some [sio-max_sessions] [sio-leave] [sio-session_joined]', async () => {
   const client = await connect('max');
   const sessions = await Promise.all(
     Array.from({ length: limits.socketIoSessions + 1 }, () => harness.session('max')),
@@ -124,7 +126,7 @@ test('a connection takes part in a bounded number of sessions, and can leave som
   await client.event('message_saved', ({ session_id }) => session_id === last);
 });
 
-test('resume gives what came after last_seq, also of a session that is joined already', async () => {
+test('resume gives what came after last_seq, also of a session that is joined already [sio-resume]', async () => {
   const sessionId = await harness.session('rita');
   const client = await connect('rita');
   await client.ask('user_message', { session_id: sessionId, content: 'one' });
@@ -135,7 +137,7 @@ test('resume gives what came after last_seq, also of a session that is joined al
   expect(client.of('message_saved').map(({ content }) => content)).toEqual(['one', 'two', 'one', 'two']);
 });
 
-test('an external event comes once to a connection that is in several sessions, and once after a reconnect', async () => {
+test('an external event comes once to a connection that is in several sessions, and once after a reconnect [sio-external_event]', async () => {
   const sessions = [await harness.session('eve'), await harness.session('eve')];
   const client = await connect('eve', {
     auth: {
@@ -157,7 +159,7 @@ test('an external event comes once to a connection that is in several sessions, 
   expect(client.of('external_event').length).toBe(1);
 });
 
-test('typing and presence go both ways between Socket.IO and the native protocol', async () => {
+test('typing and presence go both ways between Socket.IO and the native protocol [sio-typing]', async () => {
   const sessionId = await harness.session();
   await seatParticipants(harness.db, sessionId, { bob: 'member' });
   const native = await harness.connect(sessionId);
@@ -197,7 +199,7 @@ describe('limits', () => {
     expect(await closed).toBe(1003);
   });
 
-  test('a post that is too large is refused with 413', async () => {
+  test('a post that is too large is refused with 413 [sio-size]', async () => {
     const poller = new HandPoller(harness.http);
     await poller.connect({ token: await signToken() });
     expect((await poller.emit('user_message', tooLarge)).status).toBe(413);
@@ -216,7 +218,7 @@ describe('limits', () => {
     for (const { error } of refused) expect(error).toMatchObject({ type: 'rate_limit' });
   });
 
-  test('a flood of events is refused and then sent away with 4029, from a guest too', async () => {
+  test('a flood of events is refused and then sent away with 4029, from a guest too [sio-rate]', async () => {
     const client = new SocketIoTestClient(harness.http, { reconnection: false });
     clients.push(client);
     await client.event('connection_established');
@@ -240,7 +242,7 @@ describe('limits', () => {
     expect((await poller.poll()).status).toBe(400);
   });
 
-  test('one user has a bounded number of connections, each session of one counted', async () => {
+  test('one user has a bounded number of connections, each session of one counted [sio-connections]', async () => {
     const small = await openGatewayHarness({ config: { CONNECTIONS_PER_USER: 2 } });
     const client = new SocketIoTestClient(small.http, { auth: { token: await signToken({ sub: 'few' }) } });
     clients.push(client);
@@ -260,6 +262,21 @@ describe('limits', () => {
     for (const one of clients) one.close();
     await small.close();
   });
+});
+
+test('who does not answer pings, or opens a connection and joins nothing, is gone [sio-silence] [sio-handshake]', async () => {
+  const quick = await openGatewayHarness({ timings: { pingMs: 300, idleMs: 700 } });
+  const silent = new HandPoller(quick.http);
+  await silent.connect({});
+  while (!(await silent.poll()).text.includes('2'));
+  await until(async () => (await silent.poll()).status === 400);
+  const open = () => new WebSocket(`${quick.ws}/socket.io/?EIO=4&transport=websocket`);
+  const [deaf, undecided] = [open(), open()];
+  const ended = Promise.all([deaf, undecided].map((ws) => once(ws, 'close')));
+  await once(deaf, 'message');
+  deaf.send('40');
+  await ended;
+  await quick.close();
 });
 
 test('after many connects and disconnects nothing is left', async () => {

@@ -36,7 +36,7 @@ async function connect(sub: string, options: Options = {}): Promise<SocketIoTest
 const ways: Way[] = ['websocket', 'polling', 'upgraded'];
 
 describe.each(ways)('over %s', (way) => {
-  test('a turn: message, text, tools, end', async () => {
+  test('a turn: message, text, thoughts, end [sio-transports] [sio-thought]', async () => {
     const sub = `turn-${way}`;
     const client = await connect(sub, { way });
     const ack = await client.ask('user_message', { content: 'hello', id: 'm1' });
