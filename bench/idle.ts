@@ -19,7 +19,7 @@ interface Load {
  */
 export async function measureIdle(system: System, { connections, watchMs }: Load): Promise<Findings> {
   const { dev } = system;
-  await writeNumberedSessions(dev.database_url, userOf(dev.token), connections);
+  await writeNumberedSessions(dev.database_url, userOf(dev.token), { from: 0, count: connections });
   const gatewayPid = dev.processes.gateway ?? 0;
   const gateway = await grow(system, {
     pid: gatewayPid,

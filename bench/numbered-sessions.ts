@@ -9,16 +9,16 @@ export function numberedSessionId(index: number): string {
 export async function writeNumberedSessions(
   databaseUrl: string,
   user: BenchUser,
-  count: number,
+  { from, count }: { from: number; count: number },
 ): Promise<void> {
   await withClient(databaseUrl, async (client) => {
     await client.query(
       `with made as (
          insert into sessions (id, tenant, title, agent)
-         select '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), $1, '', 'default' from generate_series(0, $3 - 1) n
+         select '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), $1, '', 'default' from generate_series($3::int, $3::int + $4::int - 1) n
          on conflict do nothing returning id
        ) insert into participants (session_id, user_id, role) select id, $2, 'owner' from made`,
-      [user.tenant, user.id, count],
+      [user.tenant, user.id, from, count],
     );
     await client.query('analyze sessions');
     await client.query('analyze participants');

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { measureDeltas, measurePlane } from './deltas.ts';
 import { measureFirstDelta } from './first-delta.ts';
+import { measureGatewayStreams } from './gateway-streams.ts';
 import { measureHistory } from './history.ts';
 import { measureHumanPace } from './human-pace.ts';
 import { measureIdle } from './idle.ts';
@@ -9,7 +10,7 @@ import { measureResume } from './resume.ts';
 import type { Findings, Row } from './rows.ts';
 import type { System } from './system.ts';
 
-export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e', 'f', 'g'] as const;
+export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 export type PartName = (typeof partNames)[number];
 
 export interface Scale {
@@ -21,6 +22,7 @@ export interface Scale {
   idle: { connections: number; watchMs: number };
   many: { steps: number[]; windowMs: number };
   resume: { clients: number };
+  gateway: { connections: number; windowMs: number };
   /** For what the part before set off to come to rest: last commits, closing runs. */
   restMs: number;
 }
@@ -33,6 +35,7 @@ export const scales: Record<'full' | 'quick', Scale> = {
     idle: { connections: 15_000, watchMs: 10_000 },
     many: { steps: [100, 200, 300, 400, 500, 600, 800, 1_000], windowMs: 6_000 },
     resume: { clients: 1_000 },
+    gateway: { connections: 1_000, windowMs: 10_000 },
     restMs: 1_000,
   },
   quick: {
@@ -43,6 +46,7 @@ export const scales: Record<'full' | 'quick', Scale> = {
     idle: { connections: 200, watchMs: 600 },
     many: { steps: [5], windowMs: 300 },
     resume: { clients: 20 },
+    gateway: { connections: 20, windowMs: 1_500 },
     restMs: 100,
   },
 };
@@ -103,6 +107,12 @@ export async function runParts(
       name: 'g',
       line: `(g) ${scale.resume.clients} clients come back in the middle of a stream ...`,
       measure: () => measureResume(system, scale.resume),
+    },
+    {
+      part: 'h',
+      name: 'h',
+      line: `(h) ${scale.gateway.connections} streaming connections of the gateway ...`,
+      measure: () => measureGatewayStreams(system, scale.gateway),
     },
   ];
   const rows: Row[] = [];

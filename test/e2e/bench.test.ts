@@ -16,7 +16,7 @@ const ids = [
   ...[1, 10].flatMap((streams) => [`b.gateway.${streams}.p50`, `b.gateway.${streams}.p99`]),
   ...[1, 10].flatMap((streams) => [`b.plane.${streams}.p50`, `b.plane.${streams}.p99`]),
   ...['c.200', 'c.2000', 'd.first_delta', 'd.chunk'],
-  ...['e.memory', 'f.sessions', 'f.p99', 'g.p50', 'g.p99'],
+  ...['e.memory', 'f.sessions', 'f.p99', 'g.p50', 'g.p99', 'h.p50', 'h.p99'],
 ];
 const runBoundMs = 120_000;
 
