@@ -155,7 +155,7 @@ test('who takes no part may neither read nor write; other tenants do not learn t
 });
 
 test('404 for what is not there, 405 with what is allowed for another method [error-form]', async () => {
-  expect(await refused(404, '/')).toBe('not_found');
+  expect(await refused(404, '/nothing')).toBe('not_found');
   expect(await refused(404, `/v1/sessions/${randomUUID()}`)).toBe('not_found');
   await refused(405, '/v1/sessions', { method: 'DELETE' });
   await refused(405, '/healthz', { method: 'POST' });

@@ -156,7 +156,7 @@ describe('every route says by a problem why it does not serve [http-problems]', 
 
   test('at a path that is none', async () => {
     for (const path of [
-      '/',
+      '/nothing',
       '/v1',
       '/v1/nothing',
       '/v2/sessions',
