@@ -89,3 +89,70 @@ test('log lines hold ids, and never content, tokens or query strings, at any lev
   );
   expect(found).toEqual([]);
 });
+
+test('nor does any credential, however it comes, whether it is good or not [credentials-unlogged]', async () => {
+  lines.length = 0;
+  const { http, ws } = harness;
+  const sessionId = await harness.session();
+  const token = await signToken({ jti: `${secret}-jti`, roles: ['service', secret] });
+  const other = await signToken({ sub: 'mallory' });
+  const expired = await signToken({ exp: 1 });
+  const forged = await signToken({}, { secret: `${secret} as a key of another gateway` });
+  const tickets: string[] = [];
+  const ticket = async () => {
+    const { body } = await harness.ask('POST', '/v1/tickets', { token, body: {} });
+    tickets.push(String(body.ticket));
+    return String(body.ticket);
+  };
+  const unheard = 'x'.repeat(43);
+  const used = await ticket();
+  (await harness.connect(sessionId, { token: null, query: { ticket: used } })).terminate();
+  for (const query of [{ ticket: used }, { ticket: unheard }, { ticket: await ticket(), last_seq: secret }]) {
+    await (await harness.dial(sessionId, { token: null, query })).end();
+  }
+  for (const way of ['header', 'query', 'protocol'] as const) {
+    (await harness.connect(sessionId, { token, way })).terminate();
+    for (const bad of [other, expired, forged, secret]) {
+      await (await harness.dial(sessionId, { token: bad, way })).end();
+    }
+  }
+  const client = await harness.connect(sessionId);
+  for (const bad of [other, expired, forged, secret, '']) client.send({ type: 'auth', id: 'a', token: bad });
+  await until(() => client.of('error').length === 5);
+  client.send({ type: 'auth', id: 'good', token });
+  await client.frame('ack', ({ id }) => id === 'good');
+  for (const bad of [other, expired, forged, secret]) {
+    for (const path of ['/v1/sessions', `/v1/sessions/${sessionId}`, '/v1/tickets']) {
+      await harness.ask('GET', `${path}?token=${bad}&ticket=${used}`, { token: bad });
+    }
+    await fetch(`${http}/v1/sessions/${sessionId}/events?token=${bad}`, {
+      headers: { accept: 'text/event-stream' },
+    });
+    await fetch(`${http}/${bad}`);
+  }
+  await fetch(`${ws.replace('ws', 'http')}/v1/sessions/${sessionId}/ws?token=${token}`);
+  for (const body of [{ token_id: token }, { user_id: 'somebody' }, { token_id: 5, [secret]: secret }]) {
+    await harness.ask('POST', '/v1/revocations', { token, body });
+  }
+  // A store that refuses says the whole row in its error.
+  await harness.db.query(`alter table tickets add constraint unwanted check (session_id <> '${secret}')`);
+  expect((await harness.ask('POST', '/v1/tickets', { token, body: { session_id: secret } })).status).toBe(
+    500,
+  );
+  await harness.db.query('alter table tickets drop constraint unwanted');
+  await harness.ask('POST', '/v1/revocations', { token, body: {} });
+  expect((await client.end()).code).toBe(4001);
+  await until(() => logged('a token was revoked').length >= 1);
+
+  const credentials = [token, other, expired, forged, unheard, ...tickets];
+  // No part of them either: a signature alone is as good as the whole where the rest can be guessed.
+  const parts = [
+    ...credentials,
+    ...credentials.flatMap((each) => each.split('.')),
+    secret,
+    'ticket=',
+    'token=',
+  ];
+  expect(logged('connected').length).toBeGreaterThan(4);
+  expect(lines.filter((line) => parts.some((part) => line.includes(part)))).toEqual([]);
+});
