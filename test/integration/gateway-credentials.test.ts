@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
-import type { SessionClient } from '../helpers/session-client.ts';
+import { SessionClient } from '../helpers/session-client.ts';
+import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
+import { SseClient } from '../helpers/sse-client.ts';
 import { until } from '../helpers/until.ts';
 
 let east: GatewayHarness;
@@ -282,6 +284,42 @@ describe('a revocation', () => {
     expect(own.status).toBe(200);
     const both = await east.ask('POST', '/v1/revocations', { body: { user_id: 'a', token_id: 'b' } });
     expect(both.status).toBe(400);
+  });
+
+  test('and expiry end event streams, feeds and Socket.IO as well [revoke-closes] [close-4010]', async () => {
+    const sessionId = await east.session();
+    const path = `/v1/sessions/${sessionId}/events`;
+    const open = async (token: string) => {
+      const streams = [path, '/v1/feed'].map((each) => new SseClient(`${west.http}${each}`, { token }));
+      const feed = new SessionClient(`${east.ws}/v1/feed`, { token });
+      const io = new SocketIoTestClient(east.http, { auth: { token }, reconnection: false });
+      await Promise.all([...streams.map((each) => each.frame('welcome')), feed.frame('welcome')]);
+      await io.event('connection_established', ({ authenticated }) => authenticated);
+      return { streams, feed, io };
+    };
+    const token = await signToken({ jti: randomUUID() });
+    const revoked = await open(token);
+    const exp = secondsFromNow(2);
+    const expiring = await open(await signToken({ exp }));
+    await east.ask('POST', '/v1/revocations', { token, body: {} });
+    for (const stream of revoked.streams) {
+      await stream.end();
+      expect(stream.goodbye?.code).toBe(4001);
+    }
+    expect((await revoked.feed.end()).code).toBe(4001);
+    await revoked.io.event('error', ({ code }) => code === 'unauthorized');
+    await until(() => !revoked.io.socket.connected);
+    for (const stream of expiring.streams) {
+      await stream.end();
+      expect(stream.goodbye?.code).toBe(4010);
+    }
+    expect((await expiring.feed.end()).code).toBe(4010);
+    // A Socket.IO client whose token has expired is a guest until it has another one.
+    await expiring.io.event('error', ({ code }) => code === 'unauthorized');
+    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+    expect(Date.now()).toBeLessThan(exp * 1_000 + 1_000);
+    expect(expiring.io.socket.connected).toBe(true);
+    expiring.io.close();
   });
 
   test('of who is on the way in lets nobody stay, whichever comes first', async () => {
