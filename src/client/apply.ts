@@ -1,7 +1,7 @@
-import type { AckFrame, DeltaFrame, EventFrame, LiveFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AckFrame, EventFrame, LiveFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { applyEvent, putText, textOf } from './apply-event.ts';
 import { messageOf } from './parts.ts';
-import type { Rules } from './rules.ts';
+import type { DeltaFrame, Rules } from './rules.ts';
 import { emptySnapshot, type QueuedItem, type SessionSnapshot } from './state.ts';
 
 /** What is known of a session: what is shown, and what was taken away, so that nothing late brings it back. */

@@ -1,7 +1,8 @@
-import type { DeltaFrame, LiveFrame } from '../protocol/server-frames.ts';
+import type { LiveFrame } from '../protocol/server-frames.ts';
 import type { SentFrame } from './frames.ts';
 
 type Snapshot = Extract<LiveFrame, { type: 'stream_snapshot' }>;
+export type DeltaFrame = Extract<LiveFrame, { type: 'stream_delta' | 'thought_delta' }>;
 
 /** The text of one message, as far as it is known. */
 export interface StreamText {
