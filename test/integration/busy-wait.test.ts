@@ -114,7 +114,11 @@ test('a message without on_busy does what its session says; its own word wins [b
   expect(third).toMatchObject({ type: 'ack', disposition: 'queued' });
   held.release();
   await session.end(third.type === 'ack' ? third.turn_id : '');
-  const steering = await harness.open({ on_busy: 'steer' });
+  const steering = await harness.open();
+  const changed = await steering.call('PATCH', `/v1/sessions/${steering.id}`, {
+    config: { on_busy: 'steer' },
+  });
+  expect(changed.status).toBe(200);
   const other = await steering.streaming();
   expect(await steering.say('second')).toMatchObject({ disposition: 'steered', turn_id: other.turnId });
   other.release();
