@@ -1,6 +1,8 @@
 import type { HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { PublicError } from '../protocol/errors.ts';
+import { problemOf, problemType, writeAnswer } from './http-exchange.ts';
 
 const files = [
   { path: '/', file: 'index.html', type: 'text/html; charset=utf-8' },
@@ -27,9 +29,8 @@ export function servePage(app: TemplatedApp): void {
   for (const { path, file, type } of files) {
     const url = new URL(file, built);
     if (!existsSync(url)) {
-      app.get(path, (res) => {
-        res.writeStatus('404 Not Found').end('The page is not built. Run: npm run build');
-      });
+      const missing = new PublicError('not_found', 'The page is not built. Run: npm run build');
+      app.get(path, (res) => writeAnswer(res, problemOf(missing), [], problemType));
       continue;
     }
     const content = readFileSync(url);
