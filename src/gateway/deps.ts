@@ -32,6 +32,8 @@ export interface GatewayTimings {
   keepAliveMs: number;
   /** How often connections are looked at for the two above. */
   sweepMs: number;
+  /** An upload that takes longer is given up. */
+  uploadMs: number;
   /** How often all served sessions are compared with the store. */
   pollMs: number;
   /** How often closures of connections are looked for where no nudge came. */
@@ -50,6 +52,7 @@ export const gatewayTimings: GatewayTimings = {
   pingMs: limits.pingMs,
   keepAliveMs: limits.keepAliveMs,
   sweepMs: 1_000,
+  uploadMs: 120_000,
   pollMs: 1_000,
   closuresMs: 500,
   presenceMs: 5_000,

@@ -161,11 +161,17 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveFeed(router, { db, streams });
   serveExternalEvents(router, { db, live });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
-  serveAttachments(router, { db, attachments: deps.attachments, config: deps.config });
+  const transfers = serveAttachments(router, {
+    db,
+    attachments: deps.attachments,
+    config: deps.config,
+    uploadMs: timings.uploadMs,
+  });
   const render = createMetrics({
     traffic,
     connections: () => ({ websocket: connections.size, sse: streams.size, socket_io: socketIo.size }),
     hubs: () => hubs.size,
+    transfers,
     liveDropped: () => live.dropped,
     pool: () => db,
   });

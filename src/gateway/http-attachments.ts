@@ -15,9 +15,8 @@ import { type FileAnswer, fileAnswer } from './http-file.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 
-/** Uploads, and downloads, that this process holds in memory at once. */
-const transfersMax = 16;
-const uploadMs = 120_000;
+/** Uploads, and downloads, that this process has in memory at once; each up to three times while it is handled. */
+const transfersMax = 8;
 /** What a form wraps around its file. */
 const formBytes = 16 * 1024;
 /** What a browser shows and cannot run; anything else is to be saved. */
@@ -40,10 +39,15 @@ export interface AttachmentDeps {
   db: Db;
   attachments: AttachmentStore;
   config: Pick<Config, 'ATTACHMENT_BYTES' | 'ATTACHMENT_SESSION_BYTES'>;
+  /** An upload that takes longer is given up. */
+  uploadMs: number;
 }
 
+/** How many transfers are under way. */
+export type CountTransfers = () => { upload: number; download: number };
+
 /** `/v1/sessions/{id}/attachments` and `/v1/attachments/{id}`. */
-export function serveAttachments(router: HttpRouter, deps: AttachmentDeps): void {
+export function serveAttachments(router: HttpRouter, deps: AttachmentDeps): CountTransfers {
   const uploads = new Places();
   const downloads = new Places();
 
@@ -71,11 +75,13 @@ export function serveAttachments(router: HttpRouter, deps: AttachmentDeps): void
       throw error;
     }
   });
+
+  return () => ({ upload: uploads.taken, download: downloads.taken });
 }
 
 async function upload(deps: AttachmentDeps, call: HttpCall, who: { sessionId: string; userId: string }) {
   const { ATTACHMENT_BYTES: maxBytes, ATTACHMENT_SESSION_BYTES: sessionBytesMax } = deps.config;
-  const body = await call.upload({ maxBytes: maxBytes + formBytes, boundMs: uploadMs });
+  const body = await call.upload({ maxBytes: maxBytes + formBytes, boundMs: deps.uploadMs });
   const { contentType, contentDisposition, query } = call;
   const sent = readUpload({ contentType, contentDisposition, nameInQuery: query.get('name'), body });
   if (sent.bytes.length > maxBytes) {
@@ -117,6 +123,10 @@ function noAttachment(): PublicError {
 /** A bounded number of places; whoever finds none comes again later. */
 class Places {
   #taken = 0;
+
+  get taken(): number {
+    return this.#taken;
+  }
 
   /** Answers the way to give the place back, which may be called twice. */
   take(): () => void {

@@ -7,6 +7,7 @@ export interface MetricSources {
   traffic: Traffic;
   connections(): Record<Transport, number>;
   hubs(): number;
+  transfers(): Record<'upload' | 'download', number>;
   /** Deltas and notices that the live plane dropped. */
   liveDropped(): number;
   pool(): { totalCount: number; idleCount: number; waitingCount: number };
@@ -71,6 +72,7 @@ export function createMetrics(sources: MetricSources): () => Promise<string> {
       this.set(sources.hubs());
     },
   });
+  gauge('transfers', 'Attachments that are under way.', 'kind', () => sources.transfers());
   gauge('store_connections', 'Connections to Postgres, and who waits for one.', 'state', () => {
     const { totalCount, idleCount, waitingCount } = sources.pool();
     return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };

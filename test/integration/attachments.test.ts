@@ -1,10 +1,11 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { attachmentRef } from '../../src/protocol/server-frames.ts';
 import { createPostgresAttachments } from '../../src/store/attachment-store.ts';
 import { removeUnusedAttachments } from '../../src/store/attachments.ts';
 import { png, upload } from '../helpers/files.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 const maxBytes = 1024 * 1024;
 let harness: GatewayHarness;
@@ -135,6 +136,69 @@ describe('uploading', () => {
     });
     expect(status).toBe(413);
     expect(highest).toBeLessThan(20 * 1024 * 1024);
+  });
+
+  test('so many at once, and one more is to come again; who goes away gives the place back', async () => {
+    const sessionId = await harness.session();
+    const path = `${harness.http}/v1/sessions/${sessionId}/attachments`;
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'text/plain', 'content-length': 100 };
+    const held = Array.from({ length: 8 }, () => {
+      const sending = request(path, { method: 'POST', headers, agent: false });
+      sending.on('error', () => sending.destroy());
+      sending.write('the beginning');
+      return sending;
+    });
+    const small = () => send(sessionId, { type: 'text/plain', bytes: 'small' });
+    const uploading = async () => {
+      const metrics = await (await fetch(`${harness.http}/metrics`)).text();
+      return Number(/turngate_transfers\{kind="upload"\} (\d+)/.exec(metrics)?.[1]);
+    };
+    await until(async () => (await uploading()) === 8);
+    expect((await small()).status).toBe(429);
+    for (const sending of held.slice(1)) sending.destroy();
+    await until(async () => (await uploading()) === 1);
+    expect((await small()).status).toBe(201);
+    const answered = new Promise<number | undefined>((resolve) =>
+      held[0]?.on('response', (answer) => resolve(answer.resume().statusCode)),
+    );
+    held[0]?.end('x'.repeat(100 - 'the beginning'.length));
+    expect(await answered).toBe(201);
+  });
+
+  test('one that trickles is given up', async () => {
+    const slow = await openGatewayHarness({ timings: { uploadMs: 300 } });
+    const path = `${slow.http}/v1/sessions/${await slow.session()}/attachments`;
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'text/plain', 'content-length': 100 };
+    const sending = request(path, { method: 'POST', headers, agent: false });
+    const answered = new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
+      sending.on('error', reject);
+      sending.on('response', (answer) => resolve([answer.resume().statusCode, answer.headers.connection]));
+    });
+    const drip = setInterval(() => sending.write('x'), 50);
+    expect((await answered)[0]).toBe(408);
+    clearInterval(drip);
+    sending.destroy();
+    await slow.close();
+  });
+
+  test('after a body that was too large the connection goes on', async () => {
+    const path = `${harness.http}/v1/sessions/${await harness.session()}/attachments`;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ports = new Set<number | undefined>();
+    const post = (bytes: number) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'text/plain' };
+        const sending = request(path, { method: 'POST', headers, agent }, (answer) => {
+          ports.add(answer.socket.localPort);
+          answer.resume().on('end', () => resolve(answer.statusCode));
+        });
+        sending.on('error', reject).end('x'.repeat(bytes));
+      });
+    const answers: (number | undefined)[] = [];
+    for (const bytes of [5 * maxBytes, 10, 0, 3 * maxBytes, 20]) answers.push(await post(bytes));
+    expect(answers).toEqual([413, 201, 400, 413, 201]);
+    expect(ports.size).toBe(1);
+    agent.destroy();
   });
 
   test('a session holds so much and no more [attachment-session_bytes]', async () => {

@@ -70,7 +70,7 @@ test('a tool that may be repeated is stopped: cancelled, and not called again [b
   ]);
 });
 
-test('a tool that may not be repeated is stopped: unknown, and not called again [busy-interrupt-tool]', async () => {
+test('a tool that may not be repeated is stopped: unknown, and not called again [busy-interrupt-tool] [busy-unknown]', async () => {
   const session = await harness.open();
   const held = await session.holdingOnce();
   const { types, heard } = await interrupts(session, held);

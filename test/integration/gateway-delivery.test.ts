@@ -41,7 +41,7 @@ describe('delivery', () => {
     }
   });
 
-  test('who joins in mid-stream gets all events, one snapshot, and then deltas [live-stream_snapshot] [client-resume] [ws-last_seq]', async () => {
+  test('who joins in mid-stream gets all events, one snapshot, and then deltas [live-stream_snapshot] [client-resume] [ws-last_seq] [text-snapshot]', async () => {
     const { sessionId, step } = await streaming();
     const first = await harness.connect(sessionId);
     await step.open();

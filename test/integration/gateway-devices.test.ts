@@ -66,7 +66,7 @@ describe('a device', () => {
     await expectOpen(fourth, desk, ...nameless);
   });
 
-  test('of another user, or in another session, is another device', async () => {
+  test('of another user, or in another session, is another device [ws-own_devices]', async () => {
     const [sessionId, other] = [await east.session(), await east.session()];
     await addParticipant(sessionId, 'bob');
     const query = { device: 'phone' };
@@ -102,7 +102,7 @@ describe('a device', () => {
   });
 });
 
-test('where a user has one connection a session, any new one replaces it, and only it', async () => {
+test('where a user has one connection a session, any new one replaces it, and only it [ws-one_device]', async () => {
   const [sessionId, other] = [await east.session('carol'), await east.session('carol')];
   await addParticipant(sessionId, 'bob');
   const token = await signToken({ sub: 'carol' });

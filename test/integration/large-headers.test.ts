@@ -47,7 +47,7 @@ test('a token of 12 kB is taken, over HTTP and WebSocket and in each way', async
   }
 });
 
-test('headers above 16 kB get 431, on both', async () => {
+test('headers above 16 kB get 431, on both [ws-headers]', async () => {
   const headers = { authorization: `Bearer ${await tokenOf(17_000)}` };
   const answer = await fetch(`${gateway.http}/v1/sessions`, { headers });
   expect([answer.status, await answer.text()]).toEqual([

@@ -127,6 +127,28 @@ test('a gated call: asked for, told of, waited for, decided, started, done [even
   expect(client.breaches).toEqual([]);
 });
 
+test('an operator decides by signal; what is malformed, or names a decision that is not there, opens nothing [signal-approval] [signal-malformed] [signal-decision_id]', async () => {
+  at.model.script(askThenOk(call('effect', { text: 'signalled' })));
+  const client = await ask();
+  const { tool_call_id } = await client.frame('tool_approval_request');
+  const { workflow_id } = await client.frame('turn_started');
+  const run = at.client.workflow.getHandle(workflow_id);
+  await run.signal('approval', { tool_call_id, approved: 'yes' });
+  await run.signal('approval', 'what?');
+  await run.signal('approval', { tool_call_id, approved: true, decision_id: 'none' });
+  await run.signal('approval', { tool_call_id, approved: false, reason: 'not now' });
+  expect(await client.frame('tool_approval_resolved')).toMatchObject({
+    tool_call_id,
+    decision: 'rejected',
+    by: 'operator',
+    reason: 'not now',
+  });
+  expect(await client.frame('tool_result')).toMatchObject({ tool_call_id, status: 'rejected' });
+  await client.frame('turn_end', ({ status }) => status === 'completed');
+  expect(client.of('tool_started')).toEqual([]);
+  expect(client.breaches).toEqual([]);
+});
+
 test('a tool says how far it is, and what runs gives a sign at least every 2 s [live-tool_progress] [status-beat]', async () => {
   at.model.script(askThenOk(call('slow', { seconds: 5 })));
   const client = await ask();

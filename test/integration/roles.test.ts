@@ -37,7 +37,7 @@ async function ask(client: SessionClient, frame: { id: string } & Record<string,
 
 describe('what a role may do, by frame and over HTTP', () => {
   test.each(['owner', 'member', 'approver', 'viewer'] as const)(
-    '%s [role-owner] [role-member] [role-approver] [role-viewer]',
+    '%s [role-owner] [role-member] [role-approver] [role-viewer] [role-forbidden]',
     async (role) => {
       const { sessionId, toolCallId } = await shared(role);
       const client = await asBob(sessionId);
