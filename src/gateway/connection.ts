@@ -16,8 +16,6 @@ import type { SessionHub } from './session-hub.ts';
 const pageEvents = 200;
 /** A store that cannot be read is asked again after this. */
 const retryMs = 500;
-/** A client that does not make room for this long is too slow even for snapshots. */
-const stuckMs = 60_000;
 
 /**
  * One client's way through the events of a session, over any {@link Outlet}. It is either live (a member of the hub,
@@ -33,6 +31,7 @@ export class Connection implements HubMember {
   readonly #filter: FrameFilter | null;
   readonly #receivedSeq: number | undefined;
   readonly #readEvents: ReadEvents;
+  readonly #stuckMs: number;
   readonly #logger: Logger;
   #hub: SessionHub | null = null;
   #seq: number;
@@ -52,6 +51,8 @@ export class Connection implements HubMember {
     receivedSeq?: number | undefined;
     outlet: Outlet;
     readEvents: ReadEvents;
+    /** A client that does not make room for this long is too slow even for snapshots. */
+    stuckMs?: number;
     logger: Logger;
   }) {
     this.id = options.id;
@@ -62,6 +63,7 @@ export class Connection implements HubMember {
     this.#receivedSeq = options.receivedSeq;
     this.#outlet = options.outlet;
     this.#readEvents = options.readEvents;
+    this.#stuckMs = options.stuckMs ?? limits.stuckMs;
     this.#logger = options.logger;
   }
 
@@ -265,7 +267,7 @@ export class Connection implements HubMember {
   /** Waits until the socket has drained. Answers false when it is closed, also by us for being too slow. */
   async #hasRoom(): Promise<boolean> {
     if (!this.#outlet.isFull) return this.isOpen;
-    const tooSlow = setTimeout(() => this.close('tooSlow'), stuckMs);
+    const tooSlow = setTimeout(() => this.close('tooSlow'), this.#stuckMs);
     await this.#outlet.drained();
     clearTimeout(tooSlow);
     return this.isOpen;

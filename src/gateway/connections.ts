@@ -11,6 +11,7 @@ import { FrameReader } from './frame-reader.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import type { InFlight } from './in-flight.ts';
+import type { Handled } from './parting.ts';
 import { Receipt } from './receipt.ts';
 import type { Traffic } from './traffic.ts';
 import { WebSocketOutlet } from './websocket-outlet.ts';
@@ -39,7 +40,7 @@ export interface ConnectionsDeps {
   traffic: Traffic;
   framesPerSecond: number;
   writeReceipt(device: DeviceOfSession, seq: number): Promise<void>;
-  timings: { idleMs: number; pingMs: number; sweepMs: number };
+  timings: { idleMs: number; pingMs: number; sweepMs: number; stuckMs: number; goodbyeMs: number };
   logger: Logger;
 }
 
@@ -69,7 +70,7 @@ export class Connections {
   }
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
-  open<Data>(ws: WebSocket<Data>, granted: Granted, connectionId: string): SocketHandler {
+  open(ws: WebSocket<Handled>, granted: Granted, connectionId: string): SocketHandler {
     const {
       attendance,
       registry,
@@ -83,7 +84,8 @@ export class Connections {
     } = this.#deps;
     const { identity, hub, lastSeq, filter, received } = granted;
     const { sessionId } = hub;
-    const outlet = new WebSocketOutlet(ws);
+    const { stuckMs, goodbyeMs } = this.#deps.timings;
+    const outlet = new WebSocketOutlet(ws, goodbyeMs);
     const connection = new Connection({
       id: connectionId,
       identity,
@@ -93,6 +95,7 @@ export class Connections {
       receivedSeq: received?.seq,
       outlet: traffic.measure('websocket', outlet),
       readEvents,
+      stuckMs,
       logger,
     });
     const commands = commandsOf(sessionId);

@@ -8,6 +8,7 @@ import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
 import { type LifeTimings, lifeTimings } from './gateway-life.ts';
 import { type HubTimings, hubTimings } from './hub-ports.ts';
+import { goodbyeMs } from './parting.ts';
 import { type TypingTimings, typingTimings } from './typing.ts';
 
 /** What the gateway is made of; the composition root gives it and keeps what it does not close. */
@@ -28,6 +29,9 @@ export interface GatewayDeps {
 export interface GatewayTimings {
   idleMs: number;
   pingMs: number;
+  /** How long a client that takes nothing is waited for, and then how long its goodbye waits. */
+  stuckMs: number;
+  goodbyeMs: number;
   /** How often an event stream says something, if only a comment. */
   keepAliveMs: number;
   /** How often connections are looked at for the two above. */
@@ -50,6 +54,8 @@ export interface GatewayTimings {
 export const gatewayTimings: GatewayTimings = {
   idleMs: limits.idleMs,
   pingMs: limits.pingMs,
+  stuckMs: limits.stuckMs,
+  goodbyeMs,
   keepAliveMs: limits.keepAliveMs,
   sweepMs: 1_000,
   uploadMs: 120_000,

@@ -1,6 +1,7 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Outgoing } from './outgoing.ts';
 import type { Outlet } from './outlet.ts';
+import { goodbyeMs, type Handled, Parting } from './parting.ts';
 
 /** Bytes that wait in this process for one client; above it nothing live is sent until they have drained. */
 export const fullBytes = 256 * 1024;
@@ -9,12 +10,14 @@ export const drainedBytes = 64 * 1024;
 export const hardBytes = 8 * 1024 * 1024;
 
 /** The way out of one WebSocket: knows when it is closed, full, or drained. A closed socket is never touched. */
-export class WebSocketOutlet<Data> implements Outlet {
-  #ws: WebSocket<Data> | null;
+export class WebSocketOutlet implements Outlet {
+  #ws: WebSocket<Handled> | null;
+  readonly #goodbyeMs: number;
   #waiting: (() => void)[] = [];
 
-  constructor(ws: WebSocket<Data>) {
+  constructor(ws: WebSocket<Handled>, waitMs = goodbyeMs) {
     this.#ws = ws;
+    this.#goodbyeMs = waitMs;
   }
 
   get isOpen(): boolean {
@@ -60,7 +63,9 @@ export class WebSocketOutlet<Data> implements Outlet {
 
   end(code: number, reason: string): void {
     const ws = this.#ws;
-    // `end` calls the close handler before it returns.
-    ws?.end(code, reason);
+    if (!ws) return;
+    // Both call the close handler before they return.
+    if (ws.getBufferedAmount() === 0) ws.end(code, reason);
+    else new Parting(ws, { code, reason }, this.#goodbyeMs);
   }
 }

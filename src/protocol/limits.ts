@@ -30,6 +30,8 @@ export const limits = {
   /** No frame for this long closes the connection with 4008. */
   idleMs: 45_000,
   pingMs: 30_000,
+  /** A client for which much waits and that takes nothing of it for this long is closed with 4009. */
+  stuckMs: 60_000,
   /** An event stream says at least a comment this often. */
   keepAliveMs: 15_000,
   /** Activities beat at least this often while they run. */

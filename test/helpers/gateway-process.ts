@@ -9,6 +9,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 export interface GatewayProcess {
   http: string;
   ws: string;
+  pid: number;
   /** `SIGKILL`: dies at once and says nothing to anybody. Settles when it is gone. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
@@ -39,6 +40,7 @@ export async function spawnGateway(
   const [ready] = await once(child, 'message');
   return {
     ...ready,
+    pid: child.pid ?? 0,
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);

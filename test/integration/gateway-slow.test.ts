@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fullBytes } from '../../src/gateway/websocket-outlet.ts';
 import { type GatewayHarness, openGatewayHarness } from '../helpers/gateway.ts';
@@ -7,7 +8,10 @@ import { until } from '../helpers/until.ts';
 let harness: GatewayHarness;
 
 beforeAll(async () => {
-  harness = await openGatewayHarness({ timings: { pollMs: 300 }, config: { FRAMES_PER_SECOND: 1_000_000 } });
+  harness = await openGatewayHarness({
+    timings: { pollMs: 300, goodbyeMs: 60_000 },
+    config: { FRAMES_PER_SECOND: 1_000_000 },
+  });
 });
 afterAll(() => harness.close());
 
@@ -56,3 +60,48 @@ describe('a slow client', () => {
     expect((await client.end()).code).toBe(4009);
   });
 });
+
+describe('a client that never reads', () => {
+  const goodbyes = [
+    { goodbyeMs: 60_000, code: 4009, what: 'hears 4009 if it reads in time' },
+    { goodbyeMs: 200, code: 1006, what: 'and does not read either is cut off, and its socket given up' },
+  ];
+  test.each(goodbyes)('is sent away, $what', async ({ goodbyeMs, code }) => {
+    const impatient = await openGatewayHarness({ timings: { stuckMs: 300, goodbyeMs } });
+    const sessionId = await impatient.session();
+    const step = new StreamingStep(impatient.db, impatient.worker, sessionId);
+    const [client, quick] = [await impatient.connect(sessionId), await impatient.connect(sessionId)];
+    await step.ask('a lot, please');
+    await step.open();
+    await client.frame('stream_start');
+    client.socket.pause();
+    const isRegistered = async () => {
+      const { rows } = await impatient.db.query('select 1 from connections where session_id = $1', [
+        sessionId,
+      ]);
+      return rows.length > 0;
+    };
+    for (let n = 0; n < 1_600; n += 1) {
+      step.say('x'.repeat(5_000));
+      if (n % 20 === 0) await until(() => quick.textOf(step.messageId) === step.text);
+    }
+    quick.terminate();
+    await until(async () => !(await isRegistered()), 30_000);
+    if (code === 1006) await until(() => clogged(impatient.gateway.port) === 0);
+    else expect(clogged(impatient.gateway.port)).toBe(1);
+    client.socket.resume();
+    expect((await client.end()).code).toBe(code);
+    await impatient.close();
+  });
+});
+
+/** Connections of a server on this port that it has not closed, and whose clients do not read. */
+function clogged(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
+  return lines.filter((line) => {
+    const [, address = '', , state, queues = ''] = line.trim().split(/\s+/);
+    const isEstablished = state === '01';
+    return address.endsWith(local) && isEstablished && Number.parseInt(queues, 16) > 0;
+  }).length;
+}
