@@ -11,7 +11,7 @@ import {
 } from '../store/connections.ts';
 import type { Db } from '../store/db.ts';
 import { takeClosures } from '../store/gateways.ts';
-import { isRevoked, readStanding } from '../store/revocations.ts';
+import { isRevoked, readStanding, readStandings } from '../store/revocations.ts';
 import type { Identity } from './auth.ts';
 import { ExpiryWatch, type Watched } from './expiry-watch.ts';
 import { Rounds } from './rounds.ts';
@@ -44,6 +44,8 @@ export interface RegistrySettings {
 interface Entry {
   registrant: Registrant;
   row: ConnectionRow;
+  /** Of the token that it lives on now. */
+  identity: Identity;
   /** null until the store has answered. */
   epoch: number | null;
   watched: Watched;
@@ -121,7 +123,7 @@ export class ConnectionRegistry {
     const row = { connectionId, sessionId, tenant, userId, tokenId, ...place };
     const expire = () => registrant.close('tokenExpired');
     const watched = this.#expiry.watch(identity.expiresAt, expire);
-    const entry: Entry = { registrant, row, epoch: null, watched };
+    const entry: Entry = { registrant, row, identity, epoch: null, watched };
     // Before the store has it: who takes its place at once finds it here.
     this.#entries.set(connectionId, entry);
     try {
@@ -168,6 +170,7 @@ export class ConnectionRegistry {
     }
     await setConnectionToken(this.#db, connectionId, identity.tokenId);
     row.tokenId = identity.tokenId;
+    entry.identity = identity;
     // As after registering. Who revokes the token before it finds nothing under its name any more.
     if (await isRevoked(this.#db, identity)) {
       entry.registrant.close('unauthorized');
@@ -200,6 +203,21 @@ export class ConnectionRegistry {
   /** Closes a connection of this gateway, if it is still there. */
   end(connectionId: string, reason: CloseReason): void {
     this.#entries.get(connectionId)?.registrant.close(reason);
+  }
+
+  /** Closes those of these connections whose token was revoked, or who may not see their session any more. */
+  async closeUnfit(connectionIds: string[]): Promise<void> {
+    const holders = connectionIds.flatMap((id) => {
+      const entry = this.#entries.get(id);
+      return entry ? [{ id, sessionId: entry.row.sessionId, ...entry.identity }] : [];
+    });
+    for (let start = 0; start < holders.length; start += batchRows) {
+      const standings = await readStandings(this.#db, holders.slice(start, start + batchRows));
+      for (const [id, standing] of standings) {
+        const why = whyNot(standing);
+        if (why !== null) this.end(id, why);
+      }
+    }
   }
 
   /** Has connections removed that the store has and this gateway does not. */

@@ -99,6 +99,8 @@ export class GatewayLife {
     const replaced = rows.filter((row) => !restored.has(row.connectionId));
     // Also one that ended a moment ago: closing it again does nothing, and its row goes with the next comparison.
     for (const { connectionId } of replaced) this.#registry.end(connectionId, 'replaced');
+    // While they had no row, nobody who took a right away could have them closed.
+    await this.#registry.closeUnfit(rows.map(({ connectionId }) => connectionId));
     this.#registry.disown([...restored].filter((id) => !this.#registry.has(id)));
     const sessionIds = new Set(rows.flatMap(({ sessionId }) => (sessionId === null ? [] : [sessionId])));
     this.#registry.tellPresence([...sessionIds]);

@@ -47,6 +47,41 @@ export async function readStanding(db: Db, token: IssuedToken, sessionId: string
   return row.role === null ? 'denied' : { role: row.role };
 }
 
+/** {@link Standing} of many at once, by an id of the caller's; who is in no session needs only a good token. */
+export async function readStandings(
+  db: Db,
+  holders: (IssuedToken & { id: string; sessionId: string | null })[],
+): Promise<Map<string, Standing>> {
+  const { rows } = await db.query<{
+    id: string;
+    unfit: Exclude<Standing, object> | null;
+    role: ParticipantRole;
+  }>({
+    name: 'read-standings',
+    text: `select h.id, coalesce(p.role, 'viewer') as role, case
+             when t.token_id is not null or u.user_id is not null then 'revoked'
+             when h.session_id is null then null
+             when s.id is null then 'missing'
+             when p.role is null then 'denied' end as unfit
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
+             as h(id, session_id, tenant, user_id, token_id, issued_at)
+           left join revoked_tokens t on t.tenant = h.tenant and t.token_id = h.token_id
+           left join revoked_users u on u.tenant = h.tenant and u.user_id = h.user_id
+             and u.issued_before > coalesce(to_timestamp(h.issued_at / 1000), '-infinity')
+           left join sessions s on s.id = h.session_id and s.tenant = h.tenant and s.deleted_at is null
+           left join participants p on p.session_id = s.id and p.user_id = h.user_id`,
+    values: [
+      holders.map(({ id }) => id),
+      holders.map(({ sessionId }) => sessionId),
+      holders.map(({ tenant }) => tenant),
+      holders.map(({ userId }) => userId),
+      holders.map(({ tokenId }) => tokenId),
+      holders.map(({ issuedAt }) => issuedAt),
+    ],
+  });
+  return new Map(rows.map(({ id, unfit, role }) => [id, unfit ?? { role }]));
+}
+
 /** Makes one token void. Said again, it keeps the longer time. */
 export async function revokeToken(
   tx: Tx,

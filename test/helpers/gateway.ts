@@ -75,6 +75,8 @@ export async function openGatewayHarness(
   options: {
     timings?: Partial<GatewayTimings>;
     origins?: string;
+    /** How tokens are checked, where it is not by the tests' secret alone. */
+    auth?: Partial<AuthConfig>;
     /** Settings that differ from their defaults. */
     config?: Partial<Config>;
     logger?: Logger;
@@ -115,7 +117,7 @@ export async function openGatewayHarness(
     live,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
-    verifyToken: createTokenVerifier(authConfig()),
+    verifyToken: createTokenVerifier(authConfig(options.auth)),
     checkTemporal: async () => {
       await client.workflowService.getSystemInfo({});
     },

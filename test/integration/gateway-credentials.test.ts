@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import { lifeTimings } from '../../src/gateway/gateway-life.ts';
+import { revokeToken } from '../../src/store/revocations.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { SessionClient } from '../helpers/session-client.ts';
 import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
@@ -332,6 +335,45 @@ describe('a revocation', () => {
       expect(codes).toEqual([4001, 4001, 4001]);
     }
   });
+});
+
+test('who lost a right while their gateway was taken for dead is closed when it is back', async () => {
+  const life = { ...lifeTimings, beatMs: 60 };
+  const lost = await openGatewayHarness({ beside: east, timings: { life } });
+  const sessionId = await east.session();
+  await east.join(sessionId, 'bob', 'member');
+  const gone = await east.session();
+  const [revoked, kept] = [await signToken({ jti: randomUUID() }), await signToken({ jti: randomUUID() })];
+  const clients = [
+    await lost.connect(sessionId, { token: revoked }),
+    await lost.connect(sessionId, { token: await signToken({ sub: 'bob' }) }),
+    await lost.connect(gone, { token: kept }),
+  ];
+  const stays = await lost.connect(sessionId, { token: kept });
+  // As the other gateways do with one that says nothing, and as rights are taken while it cannot be told: in one
+  // transaction, so that it finds all of it together.
+  const tx = await east.db.connect();
+  await tx.query('begin');
+  await tx.query(
+    'delete from gateways where id in (select gateway_id from connections where session_id = $1)',
+    [sessionId],
+  );
+  await tx.query('delete from connections where session_id = any($1)', [[sessionId, gone]]);
+  await tx.query(`delete from participants where session_id = $1 and user_id = 'bob'`, [sessionId]);
+  await tx.query('update sessions set deleted_at = now() where id = $1', [gone]);
+  await revokeToken(tx, {
+    tenant: 't',
+    tokenId: String(decodeJwt(revoked).jti),
+    revokedBy: 'test',
+    expiresAt: null,
+  });
+  await tx.query('commit');
+  tx.release();
+  const codes = await Promise.all(clients.map(async (client) => (await client.end()).code));
+  expect(codes).toEqual([4001, 4003, 4004]);
+  stays.send({ type: 'message', id: 'm', content: 'still here' });
+  await stays.frame('ack', ({ id }) => id === 'm');
+  await lost.close();
 });
 
 test('after all that, nothing is watched or listed that is not there', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { base64url, SignJWT } from 'jose';
 import { createTokenVerifier, type VerifyToken } from '../../src/gateway/auth.ts';
-import { authConfig, signToken, until } from '../helpers/gateway.ts';
+import { authConfig, openGatewayHarness, signToken, until } from '../helpers/gateway.ts';
 import { KeyServer, publicText, signWith } from '../helpers/key-server.ts';
 
 let server: KeyServer;
@@ -153,4 +153,35 @@ describe('a key server that is away', () => {
     server.hangs = true;
     await expect(impatient(token)).rejects.toMatchObject({ code: 'unavailable' });
   });
+});
+
+test('a gateway lets in who has such a token, and sends who cannot be checked away for a second [auth-keys]', async () => {
+  const harness = await openGatewayHarness({ auth: { JWT_SECRET: undefined, JWT_JWKS_URL: server.url } });
+  try {
+    const sessionId = await harness.session();
+    (await harness.connect(sessionId, { token: await signWith(key()) })).terminate();
+    const foreign = await server.key('one');
+    const confused = await signToken({}, { secret: (await publicText(key())).pem });
+    for (const token of [await signWith(foreign), confused]) {
+      expect((await (await harness.dial(sessionId, { token })).end()).code).toBe(4001);
+      expect((await harness.ask('GET', '/v1/sessions', { token })).status).toBe(401);
+    }
+    const next = await server.key('two');
+    await server.close();
+    const known = await signWith(key());
+    (await harness.connect(sessionId, { token: known })).terminate();
+    // Keys are asked for again only after a while, so a gateway that knows none yet is what cannot say.
+    const ignorant = await openGatewayHarness({
+      beside: harness,
+      auth: { JWT_SECRET: undefined, JWT_JWKS_URL: server.url },
+    });
+    const unknown = await signWith(next);
+    const refusal = await (await ignorant.dial(sessionId, { token: unknown })).end();
+    expect(refusal).toEqual({ code: 1012, reason: expect.stringContaining('retry_after_ms=') });
+    expect((await ignorant.ask('GET', '/v1/sessions', { token: unknown })).status).toBe(503);
+    await ignorant.close();
+    await server.open();
+  } finally {
+    await harness.close();
+  }
 });
