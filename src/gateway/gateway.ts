@@ -139,6 +139,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveWebSocket(app, { ...common, connections, registry, visitors });
   const socketIo = serveSocketIo(app, {
     ...common,
+    writeReceipt: (device, seq) => writeReceipt(db, device, seq),
     registry,
     attendance,
     visitors,

@@ -1,4 +1,15 @@
+import type { SocketIoClientEventName } from '../protocol/socket-io.ts';
+
 export type Answer = (reply: object) => void;
+
+/** Events that get an `ack` of the native protocol; the others are answered when they are done. */
+export const acked = new Set<SocketIoClientEventName>([
+  'user_message',
+  'typing',
+  'tool_approval',
+  'cancel',
+  'input_response',
+]);
 
 /** Callbacks of clients that wait, all together; the oldest is answered with nothing when there are more. */
 const maxWaiting = 256;

@@ -4,12 +4,13 @@ import { closeCodes } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { parseSocketIoEvent, type SocketIoAuth, type SocketIoClientEvent } from '../protocol/socket-io.ts';
-import { findDefaultSession, getOrCreateDefaultSession } from '../store/default-session.ts';
+import { findDefaultSession } from '../store/default-session.ts';
 import type { Identity } from './auth.ts';
 import { FrameQueue } from './frame-queue.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import { publicError } from './public-errors.ts';
-import { type Answer, SocketIoAnswers } from './socket-io-answers.ts';
+import { sessionIdOf } from './session-id.ts';
+import { type Answer, acked, SocketIoAnswers } from './socket-io-answers.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
 import { cursorsOf } from './socket-io-offset.ts';
 import { errorPayload, greetingPayload, idIn } from './socket-io-payloads.ts';
@@ -37,14 +38,6 @@ type SessionEvent = Exclude<SocketIoClientEvent, { name: 'auth' | 'leave' | 'res
 const burstSeconds = 4;
 const maxWaitingEvents = 64;
 const maxWaitingChars = 4 * limits.frameBytes;
-/** Events that get an `ack` of the native protocol; the others are answered here. */
-const acked = new Set<SocketIoClientEvent['name']>([
-  'user_message',
-  'typing',
-  'tool_approval',
-  'cancel',
-  'input_response',
-]);
 
 /** One Socket.IO connection: who it is, and what it asks for. */
 export class SocketIoClient {
@@ -170,7 +163,8 @@ export class SocketIoClient {
     payload: { session_id?: string | undefined; last_seq?: number | undefined },
     identity: Identity,
   ): Promise<void> {
-    const sessionId = payload.session_id ?? this.#sessions.only ?? (await this.#defaultOf(identity));
+    const named = payload.session_id && (await this.#idOf(payload.session_id, identity));
+    const sessionId = named || this.#sessions.only || (await this.#idOf('default', identity));
     const joined = this.#sessions.get(sessionId);
     const { last_seq } = payload;
     if (!joined) await this.#sessions.join(identity, sessionId, last_seq ?? null);
@@ -179,16 +173,18 @@ export class SocketIoClient {
 
   async #sessionOf(event: SessionEvent, identity: Identity): Promise<string> {
     const { session_id } = event.payload;
-    if (session_id !== undefined) return session_id;
-    if (event.name === 'user_message') return this.#defaultOf(identity);
+    if (session_id !== undefined) return this.#idOf(session_id, identity);
+    if (event.name === 'user_message') return this.#idOf('default', identity);
     const { only } = this.#sessions;
     if (only !== null) return only;
     const words = `This connection takes part in ${this.#sessions.size} sessions. Say which one in "session_id".`;
     throw new PublicError('validation_error', words);
   }
 
-  #defaultOf(identity: Identity): Promise<string> {
-    return getOrCreateDefaultSession(this.#deps.db, identity);
+  async #idOf(name: string, identity: Identity): Promise<string> {
+    const id = await sessionIdOf(this.#deps.db, identity, name);
+    if (id !== null) return id;
+    throw refusalOf('sessionNotFound');
   }
 
   #required(): Identity {
@@ -227,7 +223,8 @@ export class SocketIoClient {
   async #rejoin(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
     const wanted = new Map<string, number | null>([...cursorsOf(auth?.offset), ...this.#sessions.cursors]);
     const named = Object.entries(auth?.sessions ?? {});
-    for (const [sessionId, after] of named) {
+    for (const [name, after] of named) {
+      const sessionId = (await sessionIdOf(this.#deps.db, identity, name)) ?? name;
       // A client that says the same in every handshake has come further meanwhile.
       const reached = wanted.get(sessionId);
       wanted.set(sessionId, reached == null ? after : Math.max(reached, after ?? 0));
@@ -238,7 +235,8 @@ export class SocketIoClient {
         if (!refusals.has(known.code)) throw error;
         this.#sessions.leave(sessionId, closeCodes.sessionNotFound.code, closeCodes.sessionNotFound.reason);
         // What only Socket.IO remembered nobody has asked for.
-        if (named.some(([name]) => name === sessionId)) this.#fail(known, { sessionId });
+        if (named.some(([name]) => name === sessionId) || known.code === 'rate_limit')
+          this.#fail(known, { sessionId });
       });
     }
     if (this.#sessions.size > 0) return;
@@ -296,4 +294,4 @@ export class SocketIoClient {
 
 /** In `session_left`: the client asked for it. */
 const leftCode = 1000;
-const refusals = new Set(['not_found', 'forbidden']);
+const refusals = new Set(['not_found', 'forbidden', 'rate_limit']);

@@ -5,6 +5,7 @@ import { PublicError } from '../protocol/errors.ts';
 import { notTakingPart } from '../protocol/roles.ts';
 import type { Db } from '../store/db.ts';
 import { readOpenCalls } from '../store/open-calls.ts';
+import { type DeviceOfSession, readReceipt } from '../store/receipts.ts';
 import { sessionAccess } from '../store/sessions.ts';
 import type { Attendance } from './attendance.ts';
 import type { Identity } from './auth.ts';
@@ -14,6 +15,7 @@ import type { ConnectionRegistry } from './connection-registry.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadEvents } from './hub-ports.ts';
 import { InFlight } from './in-flight.ts';
+import { Receipt } from './receipt.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { sessionIdPattern } from './session-id.ts';
@@ -32,6 +34,7 @@ export interface SocketIoSessionDeps {
   commands: Commands;
   inFlight: InFlight;
   readEvents: ReadEvents;
+  writeReceipt(device: DeviceOfSession, seq: number): Promise<void>;
   traffic: Traffic;
   logger: Logger;
 }
@@ -49,16 +52,25 @@ export class SocketIoSession {
   readonly #outlet: SocketIoOutlet;
   readonly #connection: Connection;
   readonly #reader: FrameReader;
+  readonly #receipt: Receipt | null;
   readonly #answering = new InFlight();
   #isClosed = false;
 
   constructor(
     deps: SocketIoSessionDeps,
-    options: { id: string; identity: Identity; hub: SessionHub; start: number; outlet: SocketIoOutlet },
+    options: {
+      id: string;
+      identity: Identity;
+      hub: SessionHub;
+      start: number;
+      /** Where the client names itself: up to where everything has arrived at it. */
+      received: { device: string; seq: number } | null;
+      outlet: SocketIoOutlet;
+    },
   ) {
     const { attendance, commands, framesPerSecond, inFlight, readEvents, logger } = deps;
     const { typing } = attendance;
-    const { hub, start: lastSeq, outlet } = options;
+    const { hub, identity, start: lastSeq, received, outlet } = options;
     const { sessionId } = hub;
     this.id = sessionId;
     this.start = lastSeq;
@@ -71,14 +83,17 @@ export class SocketIoSession {
       sessionId,
       lastSeq,
       filter: null,
+      receivedSeq: received?.seq,
       readEvents,
       logger,
     });
     const track = <T>(work: Promise<T>) => inFlight.track(this.#answering.track(work));
+    this.#receipt = received && this.#receiptOf(identity.userId, received);
     this.#reader = new FrameReader({
       connection: this.#connection,
       commands,
       typing,
+      receipt: this.#receipt,
       framesPerSecond,
       logger,
       // A new token is for the whole Socket.IO connection, not for one of its sessions.
@@ -107,7 +122,15 @@ export class SocketIoSession {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#outlet.stop();
+    this.#receipt?.close();
     this.#deps.attendance.go(this.#connection, this.#hub);
+  }
+
+  #receiptOf(userId: string, { device, seq }: { device: string; seq: number }): Receipt {
+    const { inFlight, writeReceipt, logger } = this.#deps;
+    const write = (next: number) =>
+      inFlight.track(writeReceipt({ sessionId: this.id, userId, device }, next));
+    return new Receipt({ seq, write, logger });
   }
 }
 
@@ -154,7 +177,10 @@ async function enter(
 ): Promise<SocketIoSession | null> {
   const { identity, sessionId, device, link, say, onEnd } = request;
   const start = request.after ?? hub.lastSeq;
-  const calls = await readOpenCalls(deps.db, { sessionId, after: start });
+  const [calls, received] = await Promise.all([
+    readOpenCalls(deps.db, { sessionId, after: start }),
+    receivedBy(deps.db, { sessionId, userId: identity.userId }, device),
+  ]);
   const outlet = new SocketIoOutlet({ sessionId, link, calls, say, onEnd });
   const id = uuidv7();
   const close = (reason: CloseReason, detail?: string) => {
@@ -171,9 +197,17 @@ async function enter(
     close,
   });
   if ('refused' in answer) throw refusalOf(answer.refused);
-  if (outlet.isOpen) return new SocketIoSession(deps, { id, identity, hub, start, outlet });
+  if (outlet.isOpen) return new SocketIoSession(deps, { id, identity, hub, start, received, outlet });
   deps.registry.unregister(id);
   return null;
+}
+
+async function receivedBy(
+  db: Db,
+  who: { sessionId: string; userId: string },
+  device: string | null,
+): Promise<{ device: string; seq: number } | null> {
+  return device === null ? null : { device, seq: await readReceipt(db, { ...who, device }) };
 }
 
 function noSession(): PublicError {

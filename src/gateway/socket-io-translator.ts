@@ -178,8 +178,11 @@ export class SocketIoTranslator {
   #live(frame: LiveFrame, timestamp: number): Emission[] {
     const session_id = this.#sessionId;
     switch (frame.type) {
-      case 'welcome':
-        return [{ event: 'session_joined', payload: { session_id, last_seq: frame.last_seq, timestamp } }];
+      case 'welcome': {
+        const { last_seq, received_seq } = frame;
+        const received = received_seq === undefined ? {} : { received_seq };
+        return [{ event: 'session_joined', payload: { session_id, last_seq, ...received, timestamp } }];
+      }
       case 'stream_delta':
       case 'thought_delta':
         // Who begins after a stream's start learns of it by its first delta.

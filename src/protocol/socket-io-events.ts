@@ -66,7 +66,16 @@ export const socketIoServerEvents = {
     timestamp,
   }),
   /** The connection takes part in a session from here on. */
-  session_joined: z.object({ ...live, last_seq: z.int().nonnegative(), timestamp }),
+  session_joined: z.object({
+    ...live,
+    last_seq: z.int().nonnegative(),
+    received_seq: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('what this device said last that it has received'),
+    timestamp,
+  }),
   /** It does not any more: it was left, or closed to this user; `code` is a close code of the native protocol. */
   session_left: z.object({ ...live, code: z.int(), reason: z.string(), timestamp }),
   agent_response_chunk: z.object({

@@ -48,7 +48,10 @@ export const socketIoAuth = z.object({
   token: z.string().min(1).nullish(),
   device: z.string().min(1).max(limits.deviceChars).optional(),
   /** Where delivery goes on, by session: the last `seq` that the client has; null begins with what comes now. */
-  sessions: z.record(sessionId, z.int().nonnegative().nullable()).optional(),
+  sessions: z
+    .record(sessionId, z.int().nonnegative().nullable())
+    .refine((sessions) => Object.keys(sessions).length <= limits.socketIoSessions, 'names too many sessions')
+    .optional(),
   offset: z.string().max(maxOffsetChars).optional().catch(undefined),
 });
 export type SocketIoAuth = z.infer<typeof socketIoAuth>;

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { fullBytes } from '../../src/gateway/websocket-outlet.ts';
 import { type Balancer, openBalancer } from '../helpers/balancer.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
@@ -256,6 +258,10 @@ describe('two gateways', () => {
     const strayed = await poller.poll(west.http);
     expect(strayed.status).toBe(400);
     expect(JSON.parse(strayed.text)).toEqual({ code: 1, message: 'Session ID unknown' });
+    // So does a change to WebSocket.
+    const upgrade = new WebSocket(`${west.ws}/socket.io/?EIO=4&transport=websocket&sid=${poller.sid}`);
+    const [code, reason] = await once(upgrade, 'close');
+    expect([code, String(reason)]).toEqual([1008, expect.stringContaining('Session ID unknown')]);
     // The connection itself is not harmed.
     let told: [string, Record<string, unknown>] | undefined;
     while (!told) [told] = (await poller.poll()).events;

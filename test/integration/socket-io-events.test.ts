@@ -44,7 +44,12 @@ describe('the default session', () => {
   test('is one, whoever asks for it how often, and a message with an id is one message [sio-default] [sio-user_message]', async () => {
     const [phone, desk] = [await connect('dora'), await connect('dora')];
     const say = { content: 'hello', id: 'd1' };
-    const acks = await Promise.all([phone, desk, phone].map((client) => client.ask('user_message', say)));
+    const named = { ...say, session_id: 'default' };
+    const acks = await Promise.all([
+      phone.ask('user_message', say),
+      desk.ask('user_message', say),
+      phone.ask('user_message', named),
+    ]);
     const [first, ...others] = acks;
     expect(first).toMatchObject({ disposition: 'started', id: 'd1' });
     for (const ack of others) expect(ack).toEqual(first);
@@ -135,6 +140,25 @@ test('resume gives what came after last_seq, also of a session that is joined al
   await client.ask('resume', { session_id: sessionId, last_seq: 0 });
   await until(() => client.of('message_saved').length === 4);
   expect(client.of('message_saved').map(({ content }) => content)).toEqual(['one', 'two', 'one', 'two']);
+});
+
+test('a device says what it has received, and hears it when it joins again', async () => {
+  const sessionId = await harness.session('rex');
+  const auth = { token: await signToken({ sub: 'rex' }), device: 'phone', sessions: { [sessionId]: 0 } };
+  const client = await connect('rex', { auth });
+  expect(await client.event('session_joined')).toMatchObject({ received_seq: 0 });
+  await client.ask('user_message', { session_id: sessionId, content: 'one' });
+  const { seq } = await client.event('message_saved');
+  await client.ask('received', { session_id: sessionId, seq });
+  // What is answered after it in the same session has been read after it.
+  await client.ask('typing', { session_id: sessionId, active: false });
+  client.close();
+  await until(async () => {
+    const again = await connect('rex', { auth });
+    const { received_seq } = await again.event('session_joined');
+    again.close();
+    return received_seq === seq;
+  });
 });
 
 test('an external event comes once to a connection that is in several sessions, and once after a reconnect [sio-external_event]', async () => {
