@@ -183,6 +183,24 @@ test('old items go from the beginning of a feed, also where times and numbers di
   expect((await feed('hilda')).length).toBe(6);
 });
 
+test('events that no feed tells touch no feed', async () => {
+  const sessionId = await session({ pat: 'owner' });
+  await transaction(db, async (tx) => {
+    const touched = async () => {
+      const { rows } = await tx.query<{ name: string }>(
+        `select relation::regclass::text as name from pg_locks
+         where pid = pg_backend_pid() and relation in ('feeds'::regclass, 'feed_items'::regclass)`,
+      );
+      return rows.length > 0;
+    };
+    await lockSession(tx, sessionId);
+    await appendEvents(tx, sessionId, [saved(), saved()]);
+    expect(await touched()).toBe(false);
+    await appendEvents(tx, sessionId, [request()]);
+    expect(await touched()).toBe(true);
+  });
+});
+
 test('many sessions that share people write at once: no deadlock, no gap, no reader passes over anything', async () => {
   const seed = 20261121;
   const random = dice(seed);
@@ -198,7 +216,9 @@ test('many sessions that share people write at once: no deadlock, no gap, no rea
   let isWriting = true;
   const read = async (user: string) => {
     const seen: FeedFrame[] = [];
-    for (let rounds = 0; isWriting || rounds === 0; rounds = isWriting ? 0 : rounds + 1) {
+    for (let isLast = false; !isLast; ) {
+      // Asked before the read: what is written after it is in the next one.
+      isLast = !isWriting;
       for (const frame of await feed(user, seen.at(-1)?.seq ?? 0)) {
         expect(frame.seq).toBe((seen.at(-1)?.seq ?? 0) + 1);
         seen.push(frame);
