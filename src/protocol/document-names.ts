@@ -7,16 +7,16 @@ import { socketIoClientEvents } from './socket-io.ts';
 import { socketIoServerEvents } from './socket-io-events.ts';
 
 // Names under which schemas stand in the generated documents. A frame is called by its type and what it is.
-for (const option of clientFrame.options) name(`Client${pascal(option.shape.type.value)}`, option);
-for (const option of eventFrame.options) name(`Event${pascal(option.shape.type.value)}`, option);
-for (const option of feedFrame.options) name(`Feed${pascal(option.shape.type.value)}`, option);
-for (const option of liveFrame.options) name(`Live${pascal(option.shape.type.value)}`, option);
+for (const option of clientFrame.options) name(`Client${pascalOf(option.shape.type.value)}`, option);
+for (const option of eventFrame.options) name(`Event${pascalOf(option.shape.type.value)}`, option);
+for (const option of feedFrame.options) name(`Feed${pascalOf(option.shape.type.value)}`, option);
+for (const option of liveFrame.options) name(`Live${pascalOf(option.shape.type.value)}`, option);
 
 for (const [event, payload] of Object.entries(socketIoClientEvents)) {
-  name(`SocketIoClient${pascal(event)}`, payload, event);
+  name(`SocketIoClient${pascalOf(event)}`, payload, event);
 }
 for (const [event, payload] of Object.entries(socketIoServerEvents)) {
-  name(`SocketIo${pascal(event)}`, payload, event);
+  name(`SocketIo${pascalOf(event)}`, payload, event);
 }
 
 name('ClientFrame', clientFrame);
@@ -29,7 +29,7 @@ name('Message', messageView);
 name('Problem', problem);
 
 /** `stream_delta` → `StreamDelta`. */
-function pascal(type: string): string {
+export function pascalOf(type: string): string {
   return type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 

@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { frameSchema } from '../../src/gateway/http-documents.ts';
+import { pascalOf } from '../../src/protocol/document-names.ts';
 
 type Json = Record<string, unknown>;
 
@@ -35,13 +36,17 @@ const schema = frameSchema();
 const names = Object.keys(schema.$defs as Json);
 const frames = validatorsOf(closed(schema));
 
+/** The name of a frame's schema in the documents; none for one that is not told of. */
+export function nameOf(frame: object): string | undefined {
+  const pascal = pascalOf((frame as { type?: string }).type ?? '');
+  const durable = Object.hasOwn(frame, 'session_seq') ? 'Feed' : 'Event';
+  return [`${durable}${pascal}`, `Live${pascal}`].find((id) => names.includes(id));
+}
+
 /** What the JSON Schema finds wrong with a frame from the gateway; empty when nothing is. */
-export function frameFaults(frame: unknown): string[] {
-  const type = (frame as { type?: string }).type ?? '';
-  const pascal = type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  const durable = Object.hasOwn(frame as object, 'session_seq') ? 'Feed' : 'Event';
-  const name = [`${durable}${pascal}`, `Live${pascal}`].find((id) => names.includes(id));
-  if (name === undefined) return [`no schema of "${type}"`];
+export function frameFaults(frame: object): string[] {
+  const name = nameOf(frame);
+  if (name === undefined) return [`no schema of ${JSON.stringify(frame).slice(0, 200)}`];
   return faultsOf(frames(`/$defs/${name}`), frame);
 }
 
@@ -49,5 +54,23 @@ export function faultsOf(validate: ValidateFunction, value: unknown): string[] {
   if (validate(value)) return [];
   return (validate.errors ?? []).map(({ instancePath, message, params }) =>
     `${instancePath} ${message} ${JSON.stringify(params)}`.trim(),
+  );
+}
+
+/** A document that the gateway serves, without a token, as tools fetch it. */
+export async function fetchDocument<T extends Json>(http: string, path: string): Promise<T> {
+  const answer = await fetch(`${http}${path}`);
+  if (answer.status !== 200) throw new Error(`${path} answers ${answer.status}.`);
+  return (await answer.json()) as T;
+}
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, unknown> }>;
+}
+export type OpenApi = Json & { paths: Record<string, Record<string, Operation>> };
+
+export function operationsOf(openApi: OpenApi): { path: string; method: string }[] {
+  return Object.entries(openApi.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({ path, method })),
   );
 }
