@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createSession } from '../../src/store/sessions.ts';
 import { png, upload } from '../helpers/files.ts';
 import { signToken } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 import { openWhole, type Whole } from '../helpers/whole.ts';
 
 let at: Whole;
@@ -77,4 +78,38 @@ test('a model without vision is told of images, and not sent them [attachment-vi
     { type: 'text', text: 'question one' },
     { type: 'text', text: '[Attachment "dot.png" (image/png): this model reads no images.]' },
   ]);
+});
+
+test('a message that is steered into a turn brings its attachments to the next step', async () => {
+  const sessionId = await at.session();
+  const client = await at.connect(sessionId);
+  const speaking = Promise.withResolvers<void>();
+  at.model.script((_, n) => (n === first ? ['so far', { until: speaking.promise }] : ['seen']));
+  const first = at.model.requests.length + 1;
+  client.send({ type: 'message', id: 'one', content: 'go' });
+  await client.frame('stream_delta');
+  const { body } = await upload(at.http, sessionId, { token: await signToken(), bytes: png });
+  client.send({ type: 'message', id: 'two', content: 'look', on_busy: 'steer', attachments: [body.id] });
+  await client.frame('ack', ({ disposition }) => disposition === 'steered');
+  speaking.resolve();
+  await client.frame('turn_end');
+  const asked = at.model.requests.at(-1)?.raw as { messages: { content: unknown }[] } | undefined;
+  expect(asked?.messages.at(-1)?.content).toEqual([
+    { type: 'text', text: 'look' },
+    { type: 'image_url', image_url: { url: imageUrl } },
+  ]);
+  expect(client.breaches).toEqual([]);
+});
+
+test('a worker removes what no message took in time', async () => {
+  const sessionId = await at.session();
+  const token = await signToken();
+  const { body } = await upload(at.http, sessionId, { token, bytes: png });
+  const address = `${at.http}/v1/attachments/${body.id}`;
+  const look = async () => (await fetch(address, { headers: { authorization: `Bearer ${token}` } })).status;
+  expect(await look()).toBe(200);
+  // A worker looks as soon as it starts.
+  const worker = await at.startWorker({ ATTACHMENT_UNUSED_MS: '1' });
+  await until(async () => (await look()) === 404);
+  await worker.close();
 });
