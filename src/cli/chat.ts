@@ -1,7 +1,8 @@
 import { render } from 'ink';
 import { createElement as h } from 'react';
+import type { Client } from '../client/index.ts';
 import { Chat } from './chat/chat.ts';
-import { HttpApi } from './chat/http-api.ts';
+import { failureOf, gatewayClient } from './chat/gateway-client.ts';
 import { targetFinder } from './chat/target.ts';
 import { App } from './chat/ui/app.ts';
 import { themeOf } from './chat/ui/theme.ts';
@@ -27,9 +28,11 @@ export async function runChat(options: ChatOptions, env: NodeJS.ProcessEnv): Pro
     );
   }
   const findTarget = targetFinder(options);
-  const api = new HttpApi(findTarget);
-  const sessionId = await chooseSession(api, options);
-  const chat = await Chat.open({ api, findTarget, sessionId });
+  const client = gatewayClient(findTarget);
+  const sessionId = await chooseSession(client, options).catch((error: unknown) => {
+    throw failureOf(error, findTarget);
+  });
+  const chat = await Chat.open({ client, findTarget, sessionId });
   try {
     // Said outright: Ink would take a terminal in a CI job for none.
     const app = render(h(App, { chat, theme: themeOf(env) }), { interactive: true });
@@ -42,11 +45,11 @@ export async function runChat(options: ChatOptions, env: NodeJS.ProcessEnv): Pro
 }
 
 /** The one named, a new one, or the person's newest; who has none gets one. */
-async function chooseSession(api: HttpApi, options: ChatOptions): Promise<string> {
+async function chooseSession(client: Client, options: ChatOptions): Promise<string> {
   if (options.session !== undefined && options.new) {
     throw new StartFailure('--session opens a session and --new makes one; give one of the two.');
   }
   if (options.session !== undefined) return options.session;
-  const [newest] = options.new ? [] : await api.sessions(1);
-  return newest?.id ?? (await api.createSession(undefined)).id;
+  const [newest] = options.new ? [] : (await client.sessions.list({ limit: 1 })).sessions;
+  return newest?.id ?? (await client.sessions.create()).id;
 }

@@ -1,5 +1,6 @@
 import type { EventFrame, LiveFrame } from '../protocol/server-frames.ts';
 import { type Deferred, defer } from './defer.ts';
+import type { EventsPage } from './loader.ts';
 
 /** An event of the session; or word that events before `last_seq` are gone and the history was read instead. */
 export type SessionEvent = EventFrame | Extract<LiveFrame, { type: 'resync' }>;
@@ -11,7 +12,7 @@ type Result = IteratorResult<SessionEvent, undefined>;
 
 /** Every event once and in order, however slowly it is read, in bounded memory. For one reader at a time. */
 export class EventStream implements AsyncIterableIterator<SessionEvent, undefined> {
-  readonly #readAfter: (seq: number) => Promise<EventFrame[]>;
+  readonly #readAfter: (seq: number) => Promise<EventsPage>;
   readonly #onReturn: () => void;
   #waiting: SessionEvent[] = [];
   #reader: Deferred<Result> | null = null;
@@ -19,11 +20,13 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
   #seq: number;
   /** Up to here there is something. */
   #lastSeq: number;
+  /** Up to here it was read over HTTP. */
+  #readUpTo = 0;
   #isBehind = false;
   #isEnded = false;
 
   /** @param options.readAfter a page of the events after a seq, from the store */
-  constructor(options: { seq: number; readAfter(seq: number): Promise<EventFrame[]>; onReturn(): void }) {
+  constructor(options: { seq: number; readAfter(seq: number): Promise<EventsPage>; onReturn(): void }) {
     this.#seq = options.seq;
     this.#lastSeq = options.seq;
     this.#readAfter = options.readAfter;
@@ -31,6 +34,8 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
   }
 
   push(event: SessionEvent): void {
+    // What was read over HTTP may be ahead of the connection.
+    if (event.type !== 'resync' && event.seq <= this.#readUpTo) return;
     this.#lastSeq = seqOf(event);
     if (this.#isBehind) return;
     if (this.#reader) this.#give(event);
@@ -73,10 +78,11 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
 
   async #catchUp(): Promise<void> {
     const page = await this.#readAfter(this.#seq);
-    this.#waiting.push(...page);
-    const upTo = page.at(-1)?.seq ?? this.#lastSeq;
+    this.#waiting.push(...page.events);
+    this.#seq = page.upTo;
+    this.#readUpTo = page.upTo;
     // What came meanwhile was not kept: it is on the next page.
-    if (upTo >= this.#lastSeq) this.#isBehind = false;
+    if (page.upTo >= this.#lastSeq) this.#isBehind = false;
   }
 
   #give(event: SessionEvent): void {
@@ -86,7 +92,7 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
   }
 
   #taken(event: SessionEvent): Result {
-    this.#seq = seqOf(event);
+    this.#seq = Math.max(this.#seq, seqOf(event));
     return { done: false, value: event };
   }
 }

@@ -9,6 +9,18 @@ export const pageEvents = 200;
 /** Pages that are walked back to where an open turn begins. */
 const maxPagesBack = 50;
 
+interface StoredPage {
+  events: EventFrame[];
+  last_seq: number;
+  next: number | null;
+}
+
+export interface EventsPage {
+  events: EventFrame[];
+  /** How far it goes: the next page begins after it. */
+  upTo: number;
+}
+
 /** What is read of a session over HTTP. Everything rejects with a TurngateError. */
 export class Loader {
   readonly #api: Api;
@@ -34,17 +46,11 @@ export class Loader {
     return this.#messages(`&before=${encodeURIComponent(before)}`, signal);
   }
 
-  /** Those of the next `pageEvents` numbers; where events are large, an answer holds only some of them. */
-  async events(after: number, signal: AbortSignal): Promise<EventFrame[]> {
-    const end = after + pageEvents;
-    const found: EventFrame[] = [];
-    for (let from: number | null = after; from !== null && from < end; ) {
-      const path = `${this.#path}/events?after=${from}&limit=${end - from}`;
-      const page: { events: EventFrame[]; next: number | null } = await this.#api.get(path, signal);
-      found.push(...page.events);
-      from = page.next;
-    }
-    return found;
+  /** A page of the events after `after`. A page may have few events, or none, and yet not be the last. */
+  async events(after: number, signal: AbortSignal): Promise<EventsPage> {
+    const path = `${this.#path}/events?after=${after}&limit=${pageEvents}`;
+    const { events, last_seq, next } = await this.#api.get<StoredPage>(path, signal);
+    return { events, upTo: next ?? Math.max(last_seq, events.at(-1)?.seq ?? 0) };
   }
 
   #messages(before: string, signal: AbortSignal): Promise<MessagesPage> {
@@ -58,13 +64,24 @@ export class Loader {
     let found: EventFrame[] = [];
     let upTo = page.last_seq;
     for (let pages = 0; pages < maxPagesBack && upTo > 0 && !found.some(isBeginning); pages += 1) {
-      const events = await this.events(Math.max(0, upTo - pageEvents), signal);
-      const earlier = events.filter((event) => event.seq <= upTo);
+      const from = Math.max(0, upTo - pageEvents);
+      const earlier = await this.#eventsBetween(from, upTo, signal);
       // Those before it are gone by retention: so are those before them.
       if (earlier.length === 0) break;
       found = [...earlier, ...found];
       upTo -= pageEvents;
     }
     return found.filter((event) => event.turn_id === undefined || turnIds.has(event.turn_id));
+  }
+
+  async #eventsBetween(after: number, upTo: number, signal: AbortSignal): Promise<EventFrame[]> {
+    const found: EventFrame[] = [];
+    for (let at = after; at < upTo; ) {
+      const page = await this.events(at, signal);
+      found.push(...page.events.filter((event) => event.seq <= upTo));
+      if (page.upTo <= at) break;
+      at = page.upTo;
+    }
+    return found;
   }
 }

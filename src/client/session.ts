@@ -1,4 +1,4 @@
-import type { AckFrame, EventFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AckFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { backoffMs } from './after-close.ts';
 import type { Access, Api } from './api.ts';
 import { acknowledge, enqueue, isEvent, startKnown, unqueue } from './apply.ts';
@@ -14,7 +14,7 @@ import {
 } from './frames.ts';
 import { prependPage } from './history.ts';
 import { Link, type RawFrame } from './link.ts';
-import { Loader } from './loader.ts';
+import { type EventsPage, Loader } from './loader.ts';
 import { Outbox } from './outbox.ts';
 import { type Runtime, randomId, type StopTimer } from './runtime.ts';
 import { type ConnectionState, type Json, openTurn, type QueuedItem, type SessionSnapshot } from './state.ts';
@@ -290,10 +290,11 @@ export class Session {
     });
   }
 
-  async #eventsAfter(seq: number): Promise<EventFrame[]> {
-    const events = await this.#loader.events(seq, this.#abort.signal);
+  async #eventsAfter(seq: number): Promise<EventsPage> {
+    const page = await this.#loader.events(seq, this.#abort.signal);
     const wanted = this.#options.events;
-    return wanted === undefined ? events : events.filter((event) => wanted.includes(event.type));
+    if (wanted === undefined) return page;
+    return { ...page, events: page.events.filter((event) => wanted.includes(event.type)) };
   }
 
   async #readOlder(): Promise<boolean> {

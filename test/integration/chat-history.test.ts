@@ -1,23 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Chat } from '../../src/cli/chat/chat.ts';
 import { type Conversation, undecided } from '../../src/cli/chat/conversation.ts';
-import { loadHistory } from '../../src/cli/chat/history.ts';
-import { HttpApi } from '../../src/cli/chat/http-api.ts';
+import { conversationOf } from '../../src/cli/chat/from-snapshot.ts';
+import { failureOf, gatewayClient } from '../../src/cli/chat/gateway-client.ts';
 import type { FindTarget } from '../../src/cli/chat/target.ts';
+import type { Client } from '../../src/client/index.ts';
 import { decide } from '../../src/store/decisions.ts';
 import { type GatewayHarness, openGatewayHarness, signToken, until } from '../helpers/gateway.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
 
 let at: GatewayHarness;
 let findTarget: FindTarget;
-let api: HttpApi;
+let client: Client;
 const chats: Chat[] = [];
 
 beforeAll(async () => {
   at = await openGatewayHarness();
   const token = await signToken();
   findTarget = () => ({ http: at.http, ws: at.ws, token });
-  api = new HttpApi(findTarget);
+  client = gatewayClient(findTarget);
 });
 afterAll(async () => {
   for (const chat of chats) chat.close();
@@ -25,10 +26,18 @@ afterAll(async () => {
 });
 
 async function open(sessionId: string): Promise<Chat> {
-  const chat = await Chat.open({ api, findTarget, sessionId });
+  const chat = await Chat.open({ client, findTarget, sessionId });
   chats.push(chat);
   await until(() => chat.conversation().connection.kind === 'open');
   return chat;
+}
+
+async function loadHistory(sessionId: string): Promise<{ conversation: Conversation; lastSeq: number }> {
+  const session = client.session(sessionId, { pageMessages: 200 });
+  await until(() => session.getSnapshot().isLoaded);
+  const view = session.getSnapshot();
+  session.close();
+  return { conversation: conversationOf(view), lastSeq: view.lastSeq };
 }
 
 /** A turn that is over. */
@@ -47,9 +56,9 @@ describe('the session as a chat finds it', () => {
     const sessionId = await at.session();
     await answer(sessionId, 'one', 'first');
     await answer(sessionId, 'two', 'second');
-    const { conversation, lastSeq } = await loadHistory(api, sessionId);
+    const { conversation, lastSeq } = await loadHistory(sessionId);
     expect(textsOf(conversation)).toEqual(['one', 'first', 'two', 'second']);
-    expect(conversation).toMatchObject({ turns: [], approvals: [], text: { stream: null } });
+    expect(conversation).toMatchObject({ turns: [], approvals: [], stream: null });
     expect(lastSeq).toBe(10);
   });
 
@@ -63,7 +72,7 @@ describe('the session as a chat finds it', () => {
     const [first, second] = [gatedCall(), gatedCall()];
     await step.close({ calls: [first, second] });
     await step.ask('and another thing');
-    const { conversation } = await loadHistory(api, sessionId);
+    const { conversation } = await loadHistory(sessionId);
     expect(textsOf(conversation)).toEqual([
       'one',
       'first',
@@ -89,7 +98,7 @@ describe('the session as a chat finds it', () => {
       via: 'websocket',
       reason: 'no',
     });
-    const later = (await loadHistory(api, sessionId)).conversation;
+    const later = (await loadHistory(sessionId)).conversation;
     expect(undecided(later).map((asked) => asked.toolCallId)).toEqual([second.toolCallId]);
     expect(later.log.at(-1)).toMatchObject({ kind: 'decision', outcome: 'rejected', reason: 'no' });
   });
@@ -101,7 +110,7 @@ describe('the session as a chat finds it', () => {
     await step.open();
     const calls = Array.from({ length: 150 }, gatedCall);
     await step.close({ calls });
-    const { conversation, lastSeq } = await loadHistory(api, sessionId);
+    const { conversation, lastSeq } = await loadHistory(sessionId);
     expect(lastSeq).toBeGreaterThan(300);
     expect(undecided(conversation).map((asked) => asked.toolCallId)).toEqual(
       calls.map((call) => call.toolCallId),
@@ -111,13 +120,21 @@ describe('the session as a chat finds it', () => {
 });
 
 test('what HTTP refuses, and who does not answer, is told in a sentence', async () => {
-  const wrong = new HttpApi(() => ({ ...findTarget(), token: 'wrong' }));
-  await expect(wrong.sessions(1)).rejects.toThrow(
+  const told = (at: FindTarget, work: Promise<unknown>) =>
+    work.catch((error: unknown) => {
+      throw failureOf(error, at);
+    });
+  const wrong = () => ({ ...findTarget(), token: 'wrong' });
+  await expect(told(wrong, gatewayClient(wrong).sessions.list())).rejects.toThrow(
     /does not accept the token: .* `turngate token` makes a new one/,
   );
-  await expect(loadHistory(api, 'none')).rejects.toThrow('refused: There is no such session.');
-  const nobody = new HttpApi(() => ({ ...findTarget(), http: 'http://127.0.0.1:9' }));
-  await expect(nobody.sessions(1)).rejects.toThrow(/^Nothing answers at .* Does `npm start` run there\?$/);
+  await expect(Chat.open({ client, findTarget, sessionId: 'none' })).rejects.toThrow(
+    'There is no such session.',
+  );
+  const nobody = () => ({ ...findTarget(), http: 'http://127.0.0.1:9' });
+  await expect(told(nobody, gatewayClient(nobody).sessions.list())).rejects.toThrow(
+    /^Nothing answers at .* Does `npm start` run there\?/,
+  );
 });
 
 describe('a chat', () => {
@@ -129,12 +146,12 @@ describe('a chat', () => {
     step.say('Hel');
     await step.draft();
     const chat = await open(sessionId);
-    await until(() => chat.conversation().text.stream?.content === 'Hel');
+    await until(() => chat.conversation().stream?.content === 'Hel');
     step.say('lo ', { channel: 'thought' });
     step.say('lo you');
-    await until(() => chat.conversation().text.stream?.content === 'Hello you');
+    await until(() => chat.conversation().stream?.content === 'Hello you');
     await step.close();
-    await until(() => chat.conversation().text.stream === null);
+    await until(() => chat.conversation().stream === null);
     expect(textsOf(chat.conversation())).toEqual([
       'say something',
       expect.stringContaining('/help'),

@@ -194,8 +194,8 @@ describe('what the agent does', () => {
       connection: { kind: 'waiting', why: 'the gateway restarts', until: 1_500 } as const,
     };
     expect(connectionText(waiting, 0)).toBe('reconnecting in 2 s: the gateway restarts');
-    expect(connectionText({ ...at, connection: { kind: 'stopped', why: 'Gone.' } }, 0)).toBe(
-      'not connected: Gone.',
-    );
+    expect(
+      connectionText({ ...at, connection: { kind: 'stopped', why: 'Gone.', code: 'not_found' } }, 0),
+    ).toBe('not connected: Gone. /new opens another.');
   });
 });

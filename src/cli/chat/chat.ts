@@ -1,40 +1,45 @@
 import { v7 as uuidv7 } from 'uuid';
+import { type AckFrame, type Client, type Session, TurngateError } from '../../client/index.ts';
+import { type ErrorCode, errorCode } from '../../protocol/errors.ts';
 import type { SessionView } from '../../protocol/http.ts';
 import { limits } from '../../protocol/limits.ts';
+import type { ServerFrame } from '../../protocol/server-frames.ts';
 import { cutAt } from '../../protocol/text.ts';
-import { reasonOf } from '../dev/start-failure.ts';
+import { reasonOf, StartFailure } from '../dev/start-failure.ts';
 import { type Command, help, parseCommand } from './commands.ts';
 import { type Conversation, type ConversationInput, type Outgoing, reduce } from './conversation.ts';
-import { loadHistory } from './history.ts';
-import type { HttpApi } from './http-api.ts';
-import { type SentFrame, SessionClient } from './session-client.ts';
+import { conversationOf } from './from-snapshot.ts';
+import { failureOf } from './gateway-client.ts';
 import type { FindTarget } from './target.ts';
 
 const listedSessions = 10;
+/** As much of the history as one page has. */
+const pageMessages = 200;
 
 /** What a person does in the terminal, and the conversation that follows from it. Tells its listeners of each change. */
 export class Chat {
-  readonly #api: HttpApi;
+  readonly #client: Client;
   readonly #findTarget: FindTarget;
   readonly #listeners = new Set<() => void>();
   readonly #left = Promise.withResolvers<void>();
-  #client: SessionClient | null = null;
+  #session: Session;
   #conversation: Conversation;
   #listed: SessionView[] = [];
   #isOpening = false;
 
-  private constructor(options: { api: HttpApi; findTarget: FindTarget; at: Conversation }) {
-    this.#api = options.api;
+  private constructor(options: { client: Client; findTarget: FindTarget; session: Session }) {
+    this.#client = options.client;
     this.#findTarget = options.findTarget;
-    this.#conversation = options.at;
+    this.#session = options.session;
+    this.#conversation = conversationOf(options.session.getSnapshot());
+    this.#follow();
   }
 
   /** @throws StartFailure where the session cannot be read */
-  static async open(options: { api: HttpApi; findTarget: FindTarget; sessionId: string }): Promise<Chat> {
-    const { conversation, lastSeq } = await loadHistory(options.api, options.sessionId);
-    const chat = new Chat({ ...options, at: conversation });
+  static async open(options: { client: Client; findTarget: FindTarget; sessionId: string }): Promise<Chat> {
+    const session = await openSession(options.client, options.sessionId);
+    const chat = new Chat({ ...options, session });
     chat.#note(`Session ${options.sessionId}. /help says what you can do here.`);
-    chat.#follow(options.sessionId, lastSeq);
     return chat;
   }
 
@@ -60,29 +65,22 @@ export class Chat {
     const asked = this.#conversation.approvals.find((approval) => approval.toolCallId === toolCallId);
     if (!asked) return;
     const { approved, reason } = decision;
-    this.#send(
-      {
-        type: 'tool_approval',
-        id: uuidv7(),
-        tool_call_id: toolCallId,
-        approved,
-        arguments_hash: asked.argumentsHash,
-        ...(reason ? { reason: reason.slice(0, cutAt(reason, limits.reasonChars)) } : {}),
-      },
-      { kind: 'decision', toolCallId },
-    );
+    const answer = this.#session.decide(toolCallId, approved, {
+      argumentsHash: asked.argumentsHash,
+      ...(reason ? { reason: reason.slice(0, cutAt(reason, limits.reasonChars)) } : {}),
+    });
+    this.#sent(uuidv7(), { kind: 'decision', toolCallId }, answer);
   }
 
   /** Stops the running turn. */
   cancel(): void {
     const turnId = this.#conversation.turns[0]?.turnId;
-    // Named, so that sent again it cannot stop the turn after it.
     if (turnId === undefined) this.#note('Nothing is running.');
-    else this.#send({ type: 'cancel', id: uuidv7(), turn_id: turnId }, { kind: 'cancel' });
+    else this.#sent(uuidv7(), { kind: 'cancel' }, this.#session.cancel(turnId));
   }
 
   close(): void {
-    this.#client?.close();
+    this.#session.close();
   }
 
   #run(command: Command): void {
@@ -113,7 +111,8 @@ export class Chat {
 
   #say(text: string): void {
     if (text.length <= limits.messageChars) {
-      this.#send({ type: 'message', id: uuidv7(), content: text }, { kind: 'message', text });
+      const id = uuidv7();
+      this.#sent(id, { kind: 'message', text }, this.#session.send(text, { id }));
     } else {
       const most = limits.messageChars;
       this.#note(`Not sent: ${text.length} characters, and a message may have ${most}. Send it in parts.`);
@@ -121,13 +120,13 @@ export class Chat {
   }
 
   async #newSession(title: string | undefined): Promise<void> {
-    const session = await this.#api.createSession(title);
+    const session = await this.#client.sessions.create(title === undefined ? {} : { title });
     await this.#switchTo(session.id, 'A new session.');
   }
 
   async #sessions(which: string | undefined): Promise<void> {
     if (which === undefined) {
-      this.#listed = await this.#api.sessions(listedSessions);
+      this.#listed = (await this.#client.sessions.list({ limit: listedSessions })).sessions;
       const lines = this.#listed.map((session, index) =>
         lineOf(session, index + 1, this.#conversation.sessionId),
       );
@@ -139,11 +138,18 @@ export class Chat {
 
   /** What is printed stays; the other session's history follows it. */
   async #switchTo(sessionId: string, words: string): Promise<void> {
-    const { conversation, lastSeq } = await loadHistory(this.#api, sessionId);
-    this.#client?.close();
+    const session = await openSession(this.#client, sessionId);
+    this.#session.close();
+    this.#session = session;
+    this.#begin(words);
+    this.#follow();
+  }
+
+  /** What is printed stays; the session as it is now follows it. */
+  #begin(words: string): void {
     this.#note(words);
-    this.#set({ ...conversation, log: [...this.#conversation.log, ...conversation.log] });
-    this.#follow(sessionId, lastSeq);
+    const now = conversationOf(this.#session.getSnapshot());
+    this.#set({ ...now, log: [...this.#conversation.log, ...now.log] });
   }
 
   /** One at a time; a failure is told and changes nothing. */
@@ -154,34 +160,45 @@ export class Chat {
     }
     this.#isOpening = true;
     work()
-      .catch((error: unknown) => this.#note(reasonOf(error)))
+      .catch((error: unknown) => this.#note(reasonOf(failureOf(error, this.#findTarget))))
       .finally(() => {
         this.#isOpening = false;
       });
   }
 
-  #follow(sessionId: string, lastSeq: number): void {
-    const client: SessionClient = new SessionClient({
-      findTarget: this.#findTarget,
-      sessionId,
-      lastSeq,
-      onFrame: (frame) => this.#apply({ kind: 'frame', frame, now: Date.now() }),
-      onConnection: (connection) => this.#apply({ kind: 'connection', connection }),
+  /** What the session tells from here on. */
+  #follow(): void {
+    const session = this.#session;
+    const look = () => {
+      if (session !== this.#session) return;
+      const { connection, messages } = session.getSnapshot();
+      const stream = messages.findLast((message) => message.state === 'streaming') ?? null;
+      if (connection !== this.#conversation.connection) this.#apply({ kind: 'connection', connection });
+      if (stream !== this.#conversation.stream) this.#apply({ kind: 'stream', stream });
+    };
+    look();
+    session.store.subscribe(look);
+    session.onFrame((frame) => {
+      if (session !== this.#session) return;
+      const isAnswer = (frame.type === 'ack' || frame.type === 'error') && frame.id !== undefined;
+      if (frame.type === 'resync') {
+        this.#begin('What happened meanwhile is not all kept; here is the session as it is now.');
+        look();
+      } else if (!isAnswer) this.#apply({ kind: 'frame', frame, now: Date.now() });
     });
-    this.#client = client;
-    client.connect();
   }
 
-  #send(frame: SentFrame, what: Omittable<Outgoing>): void {
-    // First: an answer may come before `send` is back.
-    this.#apply({ kind: 'sending', outgoing: { ...what, id: frame.id } });
-    if (this.#client?.send(frame)) return;
-    const error = 'there is no connection, or too much waits for an answer already.';
-    this.#apply({
-      kind: 'frame',
-      frame: { type: 'error', id: frame.id, code: 'unavailable', error },
-      now: Date.now(),
-    });
+  /** Shows what was sent until its effect is here; a refusal is told. */
+  #sent(id: string, what: Omittable<Outgoing>, answer: Promise<AckFrame>): void {
+    const session = this.#session;
+    this.#apply({ kind: 'sending', outgoing: { ...what, id } });
+    const answered = (frame: ServerFrame) => {
+      if (session === this.#session) this.#apply({ kind: 'frame', frame, now: Date.now() });
+    };
+    answer.then(
+      (ack) => answered({ ...ack, id }),
+      (error: unknown) => answered({ type: 'error', id, code: codeOf(error), error: reasonOf(error) }),
+    );
   }
 
   #note(text: string): void {
@@ -189,9 +206,7 @@ export class Chat {
   }
 
   #apply(input: ConversationInput): void {
-    const before = this.#conversation;
-    this.#set(reduce(before, input));
-    if (this.#conversation.text.isMissing && !before.text.isMissing) this.#client?.resume();
+    this.#set(reduce(this.#conversation, input));
   }
 
   #set(conversation: Conversation): void {
@@ -201,6 +216,30 @@ export class Chat {
 }
 
 type Omittable<T> = T extends { id: string } ? Omit<T, 'id'> : never;
+
+/** A session whose history is here. @throws StartFailure where it cannot be read */
+async function openSession(client: Client, sessionId: string): Promise<Session> {
+  const session = client.session(sessionId, { pageMessages });
+  await new Promise<void>((resolve) => {
+    const look = () => {
+      const { isLoaded, connection } = session.getSnapshot();
+      if (!isLoaded && connection.kind !== 'stopped' && connection.kind !== 'waiting') return;
+      unsubscribe();
+      resolve();
+    };
+    const unsubscribe = session.store.subscribe(look);
+  });
+  const { isLoaded, connection } = session.getSnapshot();
+  if (isLoaded) return session;
+  session.close();
+  const why = 'why' in connection ? connection.why : '';
+  throw new StartFailure(`The session cannot be opened: ${why}`);
+}
+
+function codeOf(error: unknown): ErrorCode {
+  const code = error instanceof TurngateError ? error.code : 'processing_error';
+  return errorCode.safeParse(code).data ?? 'unavailable';
+}
 
 function lineOf(session: SessionView, number: number, current: string): string {
   const when = new Date(session.updated_at).toISOString().slice(0, 16).replace('T', ' ');

@@ -5,7 +5,7 @@ import { append, endTurn, openTurn, runTurn } from './turn-log.ts';
 
 type Event<T extends EventFrame['type']> = Extract<EventFrame, { type: T }>;
 
-/** A durable event's effect, but for the open stream, which stream-text.ts follows. */
+/** A durable event's effect; what is being said comes from the client. */
 export function applyEvent(at: Conversation, event: EventFrame): Conversation {
   switch (event.type) {
     case 'message_saved':

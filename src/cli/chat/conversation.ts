@@ -1,3 +1,4 @@
+import type { ConnectionState, Message } from '../../client/index.ts';
 import {
   type AckFrame,
   type AgentState,
@@ -7,15 +8,10 @@ import {
 } from '../../protocol/server-frames.ts';
 import { applyEvent } from './conversation-events.ts';
 import type { LogItem } from './log-item.ts';
-import { applyText, noText, type StreamText } from './stream-text.ts';
 import { note, type OpenTurn } from './turn-log.ts';
 
-export type ConnectionState =
-  | { kind: 'connecting' }
-  | { kind: 'open' }
-  /** `until` in milliseconds since 1970 */
-  | { kind: 'waiting'; why: string; until: number }
-  | { kind: 'stopped'; why: string };
+/** The message that the agent is saying now. */
+export type OpenStream = Pick<Message, 'content' | 'thought'>;
 
 export interface OpenCall {
   turnId: string | undefined;
@@ -55,7 +51,8 @@ export interface Conversation {
   sessionId: string;
   log: readonly LogItem[];
   turns: readonly OpenTurn[];
-  text: StreamText;
+  /** What the agent is saying now, as the client shows it. */
+  stream: OpenStream | null;
   calls: ReadonlyMap<string, OpenCall>;
   /** Oldest first. */
   approvals: readonly PendingApproval[];
@@ -68,6 +65,7 @@ export interface Conversation {
 export type ConversationInput =
   | { kind: 'frame'; frame: ServerFrame; now: number }
   | { kind: 'connection'; connection: ConnectionState }
+  | { kind: 'stream'; stream: OpenStream | null }
   | { kind: 'sending'; outgoing: Outgoing }
   | { kind: 'notice'; text: string };
 
@@ -76,7 +74,7 @@ export function startConversation(sessionId: string, log: readonly LogItem[]): C
     sessionId,
     log,
     turns: [],
-    text: noText,
+    stream: null,
     calls: new Map(),
     approvals: [],
     outgoing: [],
@@ -100,13 +98,10 @@ export function reduce(at: Conversation, input: ConversationInput): Conversation
       return { ...at, outgoing: [...at.outgoing, input.outgoing] };
     case 'connection':
       return { ...at, connection: input.connection };
-    case 'frame': {
-      const text = applyText(at.text, input.frame);
-      const next = text === at.text ? at : { ...at, text };
-      return isEventFrame(input.frame)
-        ? applyEvent(next, input.frame)
-        : applyLive(next, input.frame, input.now);
-    }
+    case 'stream':
+      return { ...at, stream: input.stream };
+    case 'frame':
+      return isEventFrame(input.frame) ? applyEvent(at, input.frame) : applyLive(at, input.frame, input.now);
   }
 }
 

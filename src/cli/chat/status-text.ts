@@ -1,4 +1,15 @@
+import type { StopCode } from '../../client/index.ts';
 import type { Conversation } from './conversation.ts';
+
+/** What a person can do when the connection does not come back. */
+const afterStop: Record<StopCode, string> = {
+  closed: '',
+  replaced: '',
+  refused: '',
+  unauthorized: 'Start again with a new one.',
+  forbidden: '/new opens a session of your own.',
+  not_found: '/new opens another.',
+};
 
 /** The agent's state in words, or null where nothing is known. */
 export function agentText(at: Conversation, now: number): string | null {
@@ -38,7 +49,7 @@ export function connectionText(at: Conversation, now: number): string {
     case 'waiting':
       return `reconnecting in ${Math.max(0, Math.ceil((connection.until - now) / 1_000))} s: ${connection.why}`;
     case 'stopped':
-      return `not connected: ${connection.why}`;
+      return `not connected: ${connection.why} ${afterStop[connection.code]}`.trim();
   }
 }
 

@@ -20,7 +20,7 @@ export function OpenStreamView(props: {
   theme: Theme;
 }): ReactElement | null {
   const { at, size, theme } = props;
-  const { stream } = at.text;
+  const { stream } = at;
   if (!stream || (stream.content === '' && stream.thought === '')) return null;
   const rows = Math.max(leastStreamRows, size.rows - otherRows);
   const content = tailOf(stream.content, rows * size.columns);

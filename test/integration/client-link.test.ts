@@ -1,15 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { ConnectionState } from '../../src/cli/chat/conversation.ts';
-import { SessionClient } from '../../src/cli/chat/session-client.ts';
-import { StartFailure } from '../../src/cli/dev/start-failure.ts';
+import { type ConnectionState, createClient, type Session } from '../../src/client/index.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { until } from '../helpers/gateway.ts';
 
 interface Arrived {
   socket: WebSocket;
   url: string;
-  authorization: string | undefined;
+  authorization: string;
   frames: { type: string; id?: string; last_seq?: number }[];
 }
 
@@ -17,7 +15,10 @@ let server: WebSocketServer;
 let arrived: Arrived[];
 let token: string;
 let isGone: boolean;
-let client: SessionClient;
+/** Closes before `welcome`, as for a token that is not accepted. */
+let isShy: boolean;
+let refused: (string | null)[];
+let client: Session;
 let got: ServerFrame[];
 let states: ConnectionState[];
 
@@ -44,15 +45,18 @@ beforeEach(async () => {
   arrived = [];
   token = 'one';
   isGone = false;
+  isShy = false;
+  refused = [];
   got = [];
   states = [];
   server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   server.on('connection', (socket, request) => {
-    const { authorization } = request.headers;
+    const protocols = String(request.headers['sec-websocket-protocol']);
+    const authorization = protocols.replace(/^.*bearer\./, 'Bearer ');
     const frames: Arrived['frames'] = [];
     socket.on('message', (data) => frames.push(JSON.parse(String(data))));
     arrived.push({ socket, url: request.url ?? '', authorization, frames });
-    socket.send(JSON.stringify(welcome));
+    if (!isShy) socket.send(JSON.stringify(welcome));
   });
   await new Promise((listening) => server.once('listening', listening));
 });
@@ -67,17 +71,19 @@ function connect(lastSeq = 0): void {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The server has no port.');
   const place = `127.0.0.1:${address.port}`;
-  client = new SessionClient({
-    findTarget: () => {
-      if (isGone) throw new StartFailure('No Turngate runs here.');
-      return { http: `http://${place}`, ws: `ws://${place}`, token };
+  client = createClient({
+    url: `http://${place}`,
+    token: (why) => {
+      refused.push(why.refused);
+      if (isGone) throw new Error('Nothing runs here.');
+      return token;
     },
-    sessionId: 's',
-    lastSeq,
-    onFrame: (frame) => got.push(frame),
-    onConnection: (state) => states.push(state),
+  }).session('s', { lastSeq });
+  client.onFrame((frame) => got.push(frame));
+  client.store.subscribe(() => {
+    const { connection } = client.getSnapshot();
+    if (states.at(-1) !== connection) states.push(connection);
   });
-  client.connect();
 }
 
 /** The n-th connection, once it is there. */
@@ -93,7 +99,6 @@ const say = (to: Arrived, ...frames: object[]) => {
 const seqs = () => got.flatMap((frame) => ('seq' in frame ? [frame.seq] : []));
 const opened = (times: number) =>
   until(() => states.filter((state) => state.kind === 'open').length >= times);
-const message = (id: string) => ({ type: 'message' as const, id, content: id });
 
 describe('events', () => {
   test('each comes once and in order, whatever is repeated or unknown', async () => {
@@ -113,8 +118,8 @@ describe('events', () => {
     first.socket.send('[]');
     say(first, { type: 'ping' });
     await until(() => first.frames.length > 0);
-    expect(seqs()).toEqual([3, 5]);
-    expect(client.lastSeq).toBe(5);
+    expect(seqs()).toEqual([3, 4, 5]);
+    expect(client.getSnapshot().lastSeq).toBe(5);
     expect(first.frames).toEqual([{ type: 'pong' }]);
   });
 
@@ -135,20 +140,20 @@ describe('a lost connection', () => {
     connect();
     const first = await connection(1);
     await opened(1);
-    for (const id of ['a', 'b', 'c']) expect(client.send(message(id))).toBe(true);
+    const [one, two, three] = ['a', 'b', 'c'].map((id) => client.send(id, { id }));
+    say(first, event(1), { type: 'ack', id: 'a', disposition: 'started' });
+    await expect(one).resolves.toMatchObject({ disposition: 'started' });
+    say(first, { type: 'error', id: 'b', code: 'busy', error: 'Too many.' });
+    await expect(two).rejects.toMatchObject({ code: 'busy', message: 'Too many.' });
     await until(() => first.frames.length === 3);
-    say(
-      first,
-      event(1),
-      { type: 'ack', id: 'a' },
-      { type: 'error', id: 'c', code: 'busy', error: 'Too many.' },
-    );
-    await until(() => got.length === 4);
+    expect(client.getSnapshot().queue.map((item) => item.id)).toEqual(['a', 'c']);
     first.socket.terminate();
     const second = await connection(2);
     expect(second.url).toBe('/v1/sessions/s/ws?last_seq=1');
     await until(() => second.frames.length === 1);
-    expect(second.frames).toEqual([{ type: 'message', id: 'b', content: 'b' }]);
+    expect(second.frames).toEqual([{ type: 'message', id: 'c', content: 'c' }]);
+    say(second, { type: 'ack', id: 'c', disposition: 'queued' });
+    await expect(three).resolves.toMatchObject({ disposition: 'queued' });
   });
 
   test('what is written meanwhile is sent when it is back, in order', async () => {
@@ -157,8 +162,10 @@ describe('a lost connection', () => {
     await opened(1);
     first.socket.terminate();
     await until(() => states.some((state) => state.kind === 'waiting'));
-    for (const id of ['a', 'b']) expect(client.send(message(id))).toBe(true);
+    for (const id of ['a', 'b']) void client.send(id, { id });
     const second = await connection(2);
+    await until(() => second.frames.length === 1);
+    say(second, { type: 'ack', id: 'a' });
     await until(() => second.frames.length === 2);
     expect(second.frames.map((frame) => frame.id)).toEqual(['a', 'b']);
   });
@@ -167,7 +174,7 @@ describe('a lost connection', () => {
     connect();
     const first = await connection(1);
     await opened(1);
-    client.send(message('a'));
+    void client.send('a', { id: 'a' });
     await until(() => first.frames.length === 1);
     say(first, { type: 'error', id: 'a', code: 'unavailable', error: 'The store is away.' });
     await until(() => first.frames.length === 2);
@@ -198,9 +205,7 @@ describe('a lost connection', () => {
     isGone = true;
     connect();
     await until(() => states.filter((state) => state.kind === 'waiting').length >= 2);
-    expect(states).toContainEqual(
-      expect.objectContaining({ kind: 'waiting', why: 'No Turngate runs here.' }),
-    );
+    expect(states).toContainEqual(expect.objectContaining({ kind: 'waiting', why: 'Nothing runs here.' }));
     isGone = false;
     await opened(1);
   });
@@ -208,19 +213,42 @@ describe('a lost connection', () => {
 
 describe('an end', () => {
   test.each([
-    [4000, /another connection/i],
-    [4001, /does not accept the token/],
-    [4003, /do not take part/],
-    [4004, /does not exist/],
-    [4010, /has expired/],
-    [4013, /larger than/],
-  ])('close code %i: it stops and says why', async (code, why) => {
+    [4000, 'replaced'],
+    [4003, 'forbidden'],
+    [4004, 'not_found'],
+    [1008, 'refused'],
+  ])('close code %i: it stops and says why', async (closeCode, code) => {
     connect();
-    (await connection(1)).socket.close(code, 'x');
+    (await connection(1)).socket.close(closeCode, 'x');
     await until(() => states.at(-1)?.kind === 'stopped');
-    expect(states.at(-1)).toMatchObject({ why: expect.stringMatching(why) });
-    expect(client.send(message('late'))).toBe(false);
+    expect(states.at(-1)).toMatchObject({ code });
+    await expect(client.send('late')).rejects.toMatchObject({ code: 'closed' });
     expect(arrived).toHaveLength(1);
+  });
+
+  test.each([4001, 4010])('close code %i: a token is asked for again, three times at most', async (code) => {
+    server.on('connection', (socket) => socket.close(code, 'x'));
+    isShy = true;
+    connect();
+    await until(() => states.at(-1)?.kind === 'stopped');
+    expect(states.at(-1)).toMatchObject({ code: 'unauthorized' });
+    expect(arrived).toHaveLength(3);
+    expect(refused).toEqual([null, 'one', 'one']);
+  });
+
+  test('close code 4013: the largest frame is given up, and the rest goes on', async () => {
+    connect();
+    const first = await connection(1);
+    const large = client.decide('c1', false, { reason: 'x'.repeat(10_000) });
+    const small = client.decide('c2', false);
+    await until(() => first.frames.length === 2);
+    first.socket.close(4013, 'Frame too large');
+    await expect(large).rejects.toMatchObject({ code: 'too_large' });
+    const second = await connection(2);
+    await until(() => second.frames.length === 1);
+    say(second, { type: 'ack', id: second.frames[0]?.id, disposition: 'recorded' });
+    await expect(small).resolves.toMatchObject({ disposition: 'recorded' });
+    await expect(client.send('x'.repeat(300_000))).rejects.toMatchObject({ code: 'too_large' });
   });
 
   test.each([4001, 4010])(
@@ -241,7 +269,8 @@ describe('an end', () => {
     const closed = new Promise((resolve) => first.socket.once('close', resolve));
     client.close();
     await closed;
-    expect(states.at(-1)).toEqual({ kind: 'open' });
-    expect(client.send(message('late'))).toBe(false);
+    expect(states.at(-1)).toMatchObject({ kind: 'stopped', code: 'closed' });
+    expect(arrived).toHaveLength(1);
+    await expect(client.send('late')).rejects.toMatchObject({ code: 'closed' });
   });
 });
