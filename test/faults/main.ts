@@ -7,7 +7,11 @@ const number = (text: string) => {
   return value;
 };
 /** Two hundred devices of one person on one machine. */
-const settings = { CONNECTIONS_PER_USER: '10000' };
+const settings = {
+  CONNECTIONS_PER_USER: '0',
+  CONNECTIONS_PER_ADDRESS: '0',
+  HTTP_REQUESTS_PER_SECOND: '10000',
+};
 
 const program = new Command('faults').description('break things on purpose, and count what that does');
 program
