@@ -17,7 +17,7 @@ test(
     expect(counts.stall).toBeGreaterThan(0);
     expect(counts.slice).toBeGreaterThan(0);
     expect(turns).toBeGreaterThan(0);
-    expect(events).toBe(turns * 5);
+    expect(events).toBeGreaterThanOrEqual(turns * 5);
   },
   runBoundMs,
 );
