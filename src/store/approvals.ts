@@ -3,11 +3,22 @@ import { rightHolders } from '../protocol/roles.ts';
 import type { ApprovalOutcome, StandingDecision } from '../protocol/server-frames.ts';
 import type { Db } from './db.ts';
 
+/** Bytes of arguments in one page, as they are stored. One call alone may have more. */
+const pageBytes = 1024 * 1024;
+
 interface ApprovalRow extends Omit<ApprovalView, 'decision'> {
   outcome: ApprovalOutcome | null;
   decided_by: string;
   decided_at: number;
   why: string | null;
+}
+
+/** Of the page, on each of its rows; `found` counts one more than fit, where there are more. */
+interface PageInfo {
+  last_seq: number;
+  found: number | null;
+  place: number | null;
+  before: number | null;
 }
 
 const select = `select c.id as tool_call_id, c.session_id, s.title as session_title, c.turn_id, t.user_id as asked_by,
@@ -16,7 +27,7 @@ const mine = `from participants p
   join sessions s on s.id = p.session_id and s.tenant = $1 and s.deleted_at is null
   join tool_calls c on c.session_id = s.id and c.gate = 'ask'
   join turns t on t.id = c.turn_id`;
-const page = `p.user_id = $2 and p.role = any($5) and ($3::text is null or c.id < $3) order by c.id desc limit $4`;
+const page = `p.user_id = $2 and p.role = any($5) and ($3::text is null or c.id < $3) order by c.id desc limit $4 + 1`;
 
 const queries: Record<ApprovalStatus, string> = {
   pending: `${select}, null as outcome, null as decided_by, null::timestamptz as decided_at, null as why
@@ -41,20 +52,35 @@ export async function listApprovals(
   },
 ): Promise<ApprovalsPage> {
   const { tenant, userId, status, limit, before } = request;
-  const { rows } = await db.query<{ last_seq: number } & (ApprovalRow | { tool_call_id: null })>({
+  const { rows } = await db.query<PageInfo & (ApprovalRow | { tool_call_id: null })>({
     name: `list-approvals-${status}`,
     text: `select f.last_seq, a.* from (
              select coalesce((select last_seq from feeds where tenant = $1 and user_id = $2), 0) as last_seq) f
-           left join lateral (${queries[status]}) a on true order by a.tool_call_id desc`,
-    values: [tenant, userId, before ?? null, limit, rightHolders.decide],
+           left join lateral (
+             select found.*, count(*) over () as found, row_number() over newest as place,
+               sum(pg_column_size(arguments)) over newest - pg_column_size(arguments) as before
+             from (${queries[status]}) found window newest as (order by tool_call_id desc)
+           ) a on a.place <= $4 and a.before < $6 order by a.tool_call_id desc`,
+    values: [tenant, userId, before ?? null, limit, rightHolders.decide, pageBytes],
   });
   const approvals = rows.flatMap((row) => (row.tool_call_id === null ? [] : [toView(row)]));
-  const next = approvals.length === limit ? (approvals.at(-1)?.tool_call_id ?? null) : null;
+  const hasMore = approvals.length < (rows[0]?.found ?? 0);
+  const next = hasMore ? (approvals.at(-1)?.tool_call_id ?? null) : null;
   return { approvals, last_seq: rows[0]?.last_seq ?? 0, next };
 }
 
-function toView(row: { last_seq: number } & ApprovalRow): ApprovalView {
-  const { last_seq: _, outcome, decided_by, decided_at, why, ...call } = row;
+function toView(row: PageInfo & ApprovalRow): ApprovalView {
+  const {
+    last_seq: _,
+    found: _found,
+    place: _place,
+    before: _before,
+    outcome,
+    decided_by,
+    decided_at,
+    why,
+    ...call
+  } = row;
   if (outcome === null) return { ...call, decision: null };
   const decision: StandingDecision = {
     tool_call_id: call.tool_call_id,

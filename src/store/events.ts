@@ -1,6 +1,7 @@
 import type { EventBody, EventFrame, EventType } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { tellFeeds } from './feeds.ts';
+import { pageChars, usualChars } from './page-bounds.ts';
 
 /** An event to be written. `key` is unique in its session: written twice, it happens once. */
 export type NewEvent = {
@@ -98,11 +99,6 @@ export interface EventRange {
   after: number;
   limit: number;
 }
-
-/** Characters of one page: what a reader who falls behind costs. One event alone may be larger. */
-const pageChars = 1024 * 1024;
-/** Of an event whose size nobody wrote down. */
-const usualChars = 2_000;
 
 /**
  * The events after `after` that are kept, oldest first, at most `limit` and about a million characters together, for

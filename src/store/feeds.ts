@@ -10,6 +10,7 @@ import { rightHolders } from '../protocol/roles.ts';
 import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { noteFeedNews } from './feed-news.ts';
+import { pageChars, usualChars } from './page-bounds.ts';
 
 /**
  * Writes the events that belong there into the feeds of the session's participants, in the transaction that wrote
@@ -90,7 +91,7 @@ interface ItemRow {
 }
 
 /**
- * The items of a feed after `after`, oldest first, at most `limit`. What belongs to a session in which the user takes
+ * The items of a feed after `after`, oldest first, at most `limit` and about a million characters together. What belongs to a session in which the user takes
  * no part any more, or that is gone, says only that.
  */
 export async function readFeed(
@@ -99,16 +100,19 @@ export async function readFeed(
 ): Promise<FeedFrame[]> {
   const { rows } = await db.query<ItemRow>({
     name: 'read-feed',
-    text: `select f.seq, f.session_id, f.session_seq, f.ts, s.id is not null as is_mine, e.turn_id,
-         case when f.session_seq = 0 then 'session_updated' else e.type end as type,
-         case when f.session_seq = 0 then jsonb_build_object('title', s.title, 'state', s.state) else e.body end as body
-       from feed_items f
-       left join participants p on p.session_id = f.session_id and p.user_id = f.user_id
-       left join sessions s on s.id = p.session_id and s.deleted_at is null
-       left join events e on e.session_id = s.id and e.seq = f.session_seq
-         and (e.audience is null or f.user_id = any(e.audience))
-       where f.tenant = $1 and f.user_id = $2 and f.seq > $3 order by f.seq limit $4`,
-    values: [range.tenant, range.userId, range.after, range.limit],
+    text: `select seq, session_id, session_seq, ts, is_mine, turn_id, type, body from (
+         select f.seq, f.session_id, f.session_seq, f.ts, s.id is not null as is_mine, e.turn_id,
+           case when f.session_seq = 0 then 'session_updated' else e.type end as type,
+           case when f.session_seq = 0 then jsonb_build_object('title', s.title, 'state', s.state) else e.body end as body,
+           sum(coalesce(e.size, $5)) over (order by f.seq) - coalesce(e.size, $5) as before
+         from feed_items f
+         left join participants p on p.session_id = f.session_id and p.user_id = f.user_id
+         left join sessions s on s.id = p.session_id and s.deleted_at is null
+         left join events e on e.session_id = s.id and e.seq = f.session_seq
+           and (e.audience is null or f.user_id = any(e.audience))
+         where f.tenant = $1 and f.user_id = $2 and f.seq > $3 order by f.seq limit $4) page
+       where before < $6 order by seq`,
+    values: [range.tenant, range.userId, range.after, range.limit, usualChars, pageChars],
   });
   return rows.map(toFrame);
 }
@@ -127,7 +131,7 @@ export async function readFeedPage(
     ...(first > range.after + 1 ? { resync: { reason: 'retention', last_seq: first - 1 } } : {}),
     items,
     last_seq: Math.max(lastSeq, reached),
-    next: items.length < range.limit ? null : reached,
+    next: reached < lastSeq ? reached : null,
   };
 }
 
