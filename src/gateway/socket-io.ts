@@ -38,6 +38,8 @@ export interface SocketIo {
 
 /** A client that has opened a connection and joined nothing is closed after this. */
 const connectTimeoutMs = 10_000;
+/** Tokens that are tried on one connection. */
+const maxRefusals = 10;
 const restartLeastMs = 200;
 const restartSpreadMs = 1_500;
 
@@ -63,15 +65,18 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
     if (conn.transport.name === 'polling') Reflect.set(conn.transport, 'closeTimeout', farewellMs);
   });
   const clients = new Set<SocketIoClient>();
-  const asked = new WeakSet<object>();
+  const asking = new WeakSet<object>();
+  const refusals = new WeakMap<object, number>();
 
   io.use((socket, next) => {
-    // Each asks again for everything; one is enough, and only one can be answered.
-    if (asked.has(socket.conn)) {
-      next(new Error('One connection to a namespace is enough'));
+    const { conn } = socket;
+    const refused = refusals.get(conn) ?? 0;
+    // One after the other, because each asks for everything, and only one can be let in.
+    if (asking.has(conn) || refused >= maxRefusals) {
+      next(new Error('Too many attempts on one connection; connect anew'));
       return;
     }
-    asked.add(socket.conn);
+    asking.add(conn);
     admit(deps, socket).then(
       (admitted) => {
         socket.data = admitted;
@@ -79,7 +84,11 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
         Reflect.set(socket, 'pid', socket.id);
         next();
       },
-      (error: unknown) => refuse(deps, socket, error, next),
+      (error: unknown) => {
+        asking.delete(conn);
+        refusals.set(conn, refused + 1);
+        refuse(deps, socket, error, next);
+      },
     );
   });
   io.on('connection', (socket) => {

@@ -5,6 +5,7 @@ import { askToClose } from '../../src/store/connections.ts';
 import { getOrCreateDefaultSession } from '../../src/store/default-session.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { seatParticipants } from '../helpers/participants.ts';
+import { HandPoller } from '../helpers/polling.ts';
 import { SocketIoTestClient, type Way } from '../helpers/socket-io-client.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
@@ -103,6 +104,29 @@ test.each<[string, Record<string, unknown>]>([
   const client = dial({ auth: { token } });
   await until(() => client.connectErrors.length > 0);
   expect(client.connectErrors[0]?.message).toBe('Authentication error');
+});
+
+test('after a bad token a good one is taken on the same connection, but tokens are not tried for ever', async () => {
+  const bad = { token: 'bad' };
+  const poller = new HandPoller(harness.http);
+  await poller.connect(bad);
+  const answer = async () => {
+    for (;;) {
+      const { text } = await poller.poll();
+      if (text.includes('44{') || text.includes('40{')) return text;
+    }
+  };
+  expect(await answer()).toContain('"message":"Authentication error"');
+  await poller.post(`40${JSON.stringify({ token: await signToken() })}`);
+  expect(await answer()).toContain('40{"sid"');
+  const guesser = new HandPoller(harness.http);
+  await guesser.connect(bad);
+  let text = '';
+  for (let n = 0; !text.includes('Too many attempts'); n += 1) {
+    expect(n).toBeLessThan(20);
+    await guesser.post(`40${JSON.stringify(bad)}`);
+    ({ text } = await guesser.poll());
+  }
 });
 
 test('a header that is no bearer token is refused, null in auth is a guest', async () => {

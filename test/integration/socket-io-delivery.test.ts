@@ -160,6 +160,42 @@ test('for a client that never polls no more is kept than the bound and one event
   expect(shown).toBe(step.text);
 }, 30_000);
 
+test('ten clients that never read while 100 MB each would be sent cost the gateway next to nothing', async () => {
+  const sessionId = await east.session();
+  const step = new StreamingStep(east.db, east.worker, sessionId);
+  const quick = await east.connect(sessionId);
+  await step.ask('very much');
+  await step.open();
+  const auth = { token: await signToken(), sessions: { [sessionId]: 0 } };
+  const deaf = await Promise.all(Array.from({ length: 5 }, () => dial(east, { auth })));
+  await Promise.all(deaf.map((client) => client.event('session_joined')));
+  const resume = deaf.map((client) => stopReading(client));
+  const pollers = await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      const poller = new HandPoller(east.http);
+      await poller.connect(auth);
+      return poller;
+    }),
+  );
+  const rssBefore = process.memoryUsage().rss;
+  let wouldBeBytes = 0;
+  for (let n = 0; n < 200; n += 1) {
+    step.say('w'.repeat(5_000));
+    await until(() => quick.textOf(step.messageId) === step.text);
+    wouldBeBytes += step.text.length;
+    await new Promise((passed) => setTimeout(passed, 51));
+  }
+  const grown = process.memoryUsage().rss - rssBefore;
+  expect(wouldBeBytes).toBeGreaterThan(100_000_000);
+  // Unbounded it would be a gigabyte; the test itself, in the same process, makes garbage too.
+  expect(grown).toBeLessThan(200_000_000);
+  for (const poller of pollers) {
+    const { text } = await poller.poll();
+    expect(Buffer.byteLength(text)).toBeLessThan(fullBytes + 1_100_000);
+  }
+  for (const read of resume) read();
+}, 60_000);
+
 test('chunks of a message are at least 50 ms apart [sio-chunk]', async () => {
   const { client, step } = await watched();
   const startedAt = performance.now();
