@@ -19,8 +19,8 @@ const askThenOk =
   (request: { messages: { role: string }[] }): Reply =>
     request.messages.at(-1)?.role === 'tool' ? ['ok'] : calls;
 
-async function ask(content = 'go'): Promise<SessionClient> {
-  const client = await at.connect(await at.session());
+async function ask(content = 'go', sessionId?: string): Promise<SessionClient> {
+  const client = await at.connect(sessionId ?? (await at.session()));
   client.send({ type: 'message', id: 'm', content });
   await client.frame('ack');
   return client;
@@ -125,6 +125,44 @@ test('a gated call: asked for, told of, waited for, decided, started, done [even
   expect(await client.frame('tool_result')).toMatchObject({ tool_call_id, status: 'completed', error: null });
   await client.frame('turn_end', ({ status }) => status === 'completed');
   expect(client.breaches).toEqual([]);
+});
+
+test('a gate ends in each of its ways, and its call with it [event-tool_approval_resolved] [event-tool_result]', async () => {
+  at.model.script(askThenOk(call('effect', { text: 'never' })));
+  const ends = async (client: SessionClient) => {
+    const { decision, by } = await client.frame('tool_approval_resolved');
+    const { status } = await client.frame('tool_result');
+    const { status: turn } = await client.frame('turn_end');
+    expect(client.of('tool_started')).toEqual([]);
+    expect(client.breaches).toEqual([]);
+    return { decision, by, status, turn };
+  };
+  const rejected = await ask();
+  const { tool_call_id } = await rejected.frame('tool_approval_request');
+  rejected.send({ type: 'tool_approval', id: 'd', tool_call_id, approved: false, reason: 'no' });
+  expect(await ends(rejected)).toEqual({
+    decision: 'rejected',
+    by: 'alice',
+    status: 'rejected',
+    turn: 'completed',
+  });
+  const cancelled = await ask();
+  await cancelled.frame('tool_approval_request');
+  cancelled.send({ type: 'cancel', id: 'c' });
+  expect(await ends(cancelled)).toEqual({
+    decision: 'withdrawn',
+    by: 'turngate',
+    status: 'cancelled',
+    turn: 'cancelled',
+  });
+  const expired = await ask('go', await at.session(1_000));
+  await expired.frame('tool_approval_request');
+  expect(await ends(expired)).toEqual({
+    decision: 'expired',
+    by: 'turngate',
+    status: 'rejected',
+    turn: 'completed',
+  });
 });
 
 test('an operator decides by signal; what is malformed, or names a decision that is not there, opens nothing [signal-approval] [signal-malformed] [signal-decision_id]', async () => {
