@@ -61,7 +61,7 @@ export const gatewayTimings: GatewayTimings = {
   uploadMs: 120_000,
   pollMs: 1_000,
   closuresMs: 500,
-  presenceMs: 5_000,
+  presenceMs: 10_000,
   leftMs: 1_000,
   typing: typingTimings,
   life: lifeTimings,

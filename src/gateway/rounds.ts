@@ -12,6 +12,8 @@ export class Rounds {
   #isRunning = false;
   #isAsked = false;
   #isStopped = false;
+  /** Said once, not twice a second for as long as the store is away. */
+  #isFailing = false;
 
   constructor(options: { work(): Promise<void>; everyMs: number; logger: Logger; failure: string }) {
     this.#work = options.work;
@@ -40,11 +42,22 @@ export class Rounds {
     await this.#round;
   }
 
+  async #once(): Promise<void> {
+    try {
+      await this.#work();
+      if (this.#isFailing) this.#logger.info({ failed: this.#failure }, 'what failed works again');
+      this.#isFailing = false;
+    } catch (error) {
+      this.#logger[this.#isFailing ? 'debug' : 'warn']({ err: error }, this.#failure);
+      this.#isFailing = true;
+    }
+  }
+
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (this.#isAsked && !this.#isStopped) {
       this.#isAsked = false;
-      await this.#work().catch((error: unknown) => this.#logger.warn({ err: error }, this.#failure));
+      await this.#once();
     }
     this.#isRunning = false;
   }
