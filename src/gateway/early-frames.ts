@@ -1,6 +1,6 @@
 import type { CloseReason } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
-import type { SocketHandler } from './connections.ts';
+import type { SocketHandler } from './open-socket.ts';
 
 const maxFrames = 64;
 const maxChars = limits.frameBytes;

@@ -6,9 +6,31 @@ export interface Watched {
   stop(): void;
 }
 
-interface Entry {
-  slot: number;
-  expire(): void;
+/** Where entries wait. */
+interface Keeper {
+  put(entry: Entry, slot: number): void;
+  take(entry: Entry): void;
+}
+
+/** Has methods and no closures of its own: there is one for every connection. */
+class Entry implements Watched {
+  slot = Number.POSITIVE_INFINITY;
+  readonly expire: () => void;
+  readonly #keeper: Keeper;
+
+  constructor(keeper: Keeper, expire: () => void) {
+    this.#keeper = keeper;
+    this.expire = expire;
+  }
+
+  renew(until: number | null): void {
+    this.stop();
+    if (until !== null) this.#keeper.put(this, slotOf(until));
+  }
+
+  stop(): void {
+    this.#keeper.take(this);
+  }
 }
 
 const slotMs = 250;
@@ -21,6 +43,10 @@ const slotOf = (expiresAt: number): number => Math.ceil(expiresAt / slotMs);
  */
 export class ExpiryWatch {
   readonly #slots = new Map<number, Set<Entry>>();
+  readonly #keeper: Keeper = {
+    put: (entry, slot) => this.#put(entry, slot),
+    take: (entry) => this.#take(entry),
+  };
   readonly #timer: NodeJS.Timeout;
   #passed = Math.floor(Date.now() / slotMs);
 
@@ -41,14 +67,9 @@ export class ExpiryWatch {
    * @param expire called once, at the end; it is not watched any more then
    */
   watch(expiresAt: number | null, expire: () => void): Watched {
-    const entry: Entry = { slot: Number.POSITIVE_INFINITY, expire };
-    const stop = () => this.#take(entry);
-    const renew = (until: number | null) => {
-      stop();
-      if (until !== null) this.#put(entry, slotOf(until));
-    };
-    renew(expiresAt);
-    return { renew, stop };
+    const entry = new Entry(this.#keeper, expire);
+    entry.renew(expiresAt);
+    return entry;
   }
 
   /** Ends what has expired until `now`; done by itself a few times a second. */

@@ -15,8 +15,7 @@ import { TokenBucket } from './token-bucket.ts';
 import type { Typing } from './typing.ts';
 
 /** Frames of one connection that may wait for their answer, and their text together. */
-const maxWaitingFrames = 64;
-const maxWaitingChars = 4 * limits.frameBytes;
+const waiting = { maxFrames: 64, maxChars: 4 * limits.frameBytes };
 /** Of the rate: what may come at once, and as much again is refused before the connection is closed. */
 const burstSeconds = 4;
 const tooManyBack = 'retry_after_ms=5000';
@@ -30,8 +29,8 @@ export class FrameReader {
   readonly #logger: Logger;
   readonly #burst: number;
   readonly #rate: TokenBucket;
-  readonly #queue = new FrameQueue({ maxFrames: maxWaitingFrames, maxChars: maxWaitingChars });
-  readonly #renew: (token: string) => Promise<void>;
+  readonly #queue = new FrameQueue(waiting);
+  readonly #renew: (connectionId: string, token: string) => Promise<void>;
   readonly #track: <T>(work: Promise<T>) => Promise<T>;
 
   constructor(options: {
@@ -42,7 +41,7 @@ export class FrameReader {
     receipt?: Receipt | null;
     logger: Logger;
     /** Goes on with another token; rejects with a PublicError when that may not be. */
-    renew(token: string): Promise<void>;
+    renew(connectionId: string, token: string): Promise<void>;
     /** Frames that are read; what comes quicker is refused. */
     framesPerSecond: number;
     /** Keeps an eye on what is under way, for the drain. */
@@ -95,7 +94,7 @@ export class FrameReader {
     }
     const isTaken = this.#queue.add(chars, () => this.#track(this.#handle(frame)));
     if (isTaken) return;
-    const error = `More than ${maxWaitingFrames} frames wait for their answer. Wait for some, then send this again.`;
+    const error = `More than ${waiting.maxFrames} frames wait for their answer. Wait for some, then send this again.`;
     this.#fail(new PublicError('rate_limit', error), frame);
   }
 
@@ -113,7 +112,7 @@ export class FrameReader {
         return;
       }
       if (frame.type === 'auth') {
-        await this.#renew(frame.token);
+        await this.#renew(this.#connection.id, frame.token);
         this.#connection.send({ type: 'ack', ...(frame.id === undefined ? {} : { id: frame.id }) });
         return;
       }

@@ -1,5 +1,5 @@
 import type { WebSocket } from 'uWebSockets.js';
-import type { SocketHandler } from './connections.ts';
+import type { SocketHandler } from './open-socket.ts';
 
 /** How long a goodbye may wait behind what a client has not read. */
 export const goodbyeMs = 15_000;

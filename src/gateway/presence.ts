@@ -15,8 +15,8 @@ export interface Attendee {
 
 interface Room {
   attendees: Set<Attendee>;
-  /** Have not been told who is there. */
-  owed: Set<Attendee>;
+  /** Have not been told who is there; null: none, which it nearly always is. */
+  owed: Set<Attendee> | null;
   /** What the others were told last. */
   shown: string | null;
 }
@@ -68,11 +68,12 @@ export class Presence {
   join(attendee: Attendee): void {
     const room = this.#rooms.get(attendee.sessionId) ?? {
       attendees: new Set(),
-      owed: new Set(),
+      owed: null,
       shown: null,
     };
     this.#rooms.set(attendee.sessionId, room);
     room.attendees.add(attendee);
+    room.owed ??= new Set();
     room.owed.add(attendee);
     this.heard(attendee.sessionId);
   }
@@ -80,7 +81,7 @@ export class Presence {
   leave(attendee: Attendee): void {
     const room = this.#rooms.get(attendee.sessionId);
     room?.attendees.delete(attendee);
-    room?.owed.delete(attendee);
+    room?.owed?.delete(attendee);
     if (room?.attendees.size === 0) this.#rooms.delete(attendee.sessionId);
   }
 
@@ -124,9 +125,10 @@ export class Presence {
     const outgoing = new Outgoing(frame);
     if (outgoing.json !== room.shown) {
       room.shown = outgoing.json;
-      for (const attendee of room.attendees) room.owed.add(attendee);
+      room.owed = new Set(room.attendees);
     }
-    for (const attendee of [...room.owed]) if (attendee.offer(outgoing)) room.owed.delete(attendee);
+    const left = [...(room.owed ?? [])].filter((attendee) => !attendee.offer(outgoing));
+    room.owed = left.length > 0 ? new Set(left) : null;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Outgoing } from './outgoing.ts';
 import type { Outlet } from './outlet.ts';
 
 export type Transport = 'websocket' | 'sse' | 'socket_io';
@@ -37,33 +38,51 @@ export class Traffic {
 
   /** The same outlet, with what goes through it counted. */
   measure(transport: Transport, outlet: Outlet): Outlet {
-    const traffic = this.of[transport];
+    return new MeasuredOutlet(transport, this.of[transport], outlet);
+  }
+}
+
+class MeasuredOutlet implements Outlet {
+  readonly #transport: Transport;
+  readonly #traffic: TransportTraffic;
+  readonly #outlet: Outlet;
+
+  constructor(transport: Transport, traffic: TransportTraffic, outlet: Outlet) {
+    this.#transport = transport;
+    this.#traffic = traffic;
+    this.#outlet = outlet;
+  }
+
+  get isOpen(): boolean {
+    return this.#outlet.isOpen;
+  }
+
+  get isFull(): boolean {
+    return this.#outlet.isFull;
+  }
+
+  get isOverrun(): boolean {
+    return this.#outlet.isOverrun;
+  }
+
+  send(outgoing: Outgoing): void {
+    add(this.#traffic.sent, outgoing.frame.type);
+    this.#outlet.send(outgoing);
+  }
+
+  cork(write: () => void): void {
+    this.#outlet.cork(write);
+  }
+
+  drained(): Promise<void> {
+    this.#traffic.pauses += 1;
+    return this.#outlet.drained();
+  }
+
+  end(code: number, reason: string): void {
     // A WebSocket's code is counted when it is closed, by whichever side.
-    const countsEnd = transport !== 'websocket';
-    return {
-      get isOpen() {
-        return outlet.isOpen;
-      },
-      get isFull() {
-        return outlet.isFull;
-      },
-      get isOverrun() {
-        return outlet.isOverrun;
-      },
-      send(outgoing) {
-        add(traffic.sent, outgoing.frame.type);
-        outlet.send(outgoing);
-      },
-      cork: (write) => outlet.cork(write),
-      drained() {
-        traffic.pauses += 1;
-        return outlet.drained();
-      },
-      end(code, reason) {
-        if (countsEnd && outlet.isOpen) add(traffic.closed, code);
-        outlet.end(code, reason);
-      },
-    };
+    if (this.#transport !== 'websocket' && this.isOpen) add(this.#traffic.closed, code);
+    this.#outlet.end(code, reason);
   }
 }
 

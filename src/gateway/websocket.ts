@@ -6,11 +6,12 @@ import type { ErrorFrame } from '../protocol/server-frames.ts';
 import { type AdmissionDeps, admit, type Granted, type SocketRequest } from './admission.ts';
 import { routeOf } from './client-address.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
-import type { Connections, SocketHandler } from './connections.ts';
+import type { Connections } from './connections.ts';
 import { readCredentials } from './credentials.ts';
 import { type Device, deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
 import { problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import type { SocketHandler } from './open-socket.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import type { Traffic } from './traffic.ts';
 import type { Visit, Visitors } from './visitors.ts';
@@ -39,6 +40,14 @@ const storeAway = `the store is away; ${comeBack}`;
 const tooManyBack = 'retry_after_ms=5000';
 /** For what has no code of ours: the request itself can never be served. */
 const policyViolation = 1008;
+
+/** What is left of a request once it is decided. */
+const noRequest: SocketRequest = {
+  sessionId: null,
+  query: new URLSearchParams(),
+  authorization: '',
+  protocols: '',
+};
 
 const paths = { session: '/v1/sessions/:id/ws', feed: '/v1/feed' };
 
@@ -144,7 +153,10 @@ async function letIn(
   }
   const { granted } = admission;
   const connectionId = uuidv7();
-  const isIn = await register(deps, { granted, connectionId, device, data, early });
+  const sessionId = data.request.sessionId === null ? null : granted.hub.sessionId;
+  // Kept as long as the socket, and a token and a query are more than all the rest of it.
+  data.request = noRequest;
+  const isIn = await register(deps, { granted, connectionId, sessionId, device, data, early });
   // Asked a moment before the drain began, and too late for its farewell.
   if (isIn && deps.isDraining()) early.close('restarting', comeBack);
   if (isIn && !early.isClosed) {
@@ -161,16 +173,17 @@ async function register(
   guest: {
     granted: Granted;
     connectionId: string;
+    sessionId: string | null;
     device: Device;
     data: SocketData;
     early: EarlyFrames;
   },
 ): Promise<boolean> {
-  const { granted, connectionId, device, data, early } = guest;
+  const { granted, connectionId, sessionId, device, data, early } = guest;
   try {
     const answer = await deps.registry.register({
       connectionId,
-      sessionId: data.request.sessionId === null ? null : granted.hub.sessionId,
+      sessionId,
       identity: granted.identity,
       device: device.name,
       dialledAt: device.dialledAt,

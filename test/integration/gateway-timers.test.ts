@@ -16,7 +16,7 @@ async function harnessWith(timings: NonNullable<Parameters<typeof openGatewayHar
 
 describe('time', () => {
   test('a client that says nothing is pinged, then closed with 4008; one that answers stays [close-4008] [live-ping]', async () => {
-    const harness = await harnessWith({ idleMs: 400, pingMs: 100, sweepMs: 20 });
+    const harness = await harnessWith({ idleMs: 1_000, pingMs: 100, sweepMs: 20 });
     const sessionId = await harness.session();
     const [silent, polite] = [await harness.connect(sessionId), await harness.connect(sessionId)];
     const quiet = await harness.connect(sessionId);
