@@ -14,8 +14,8 @@ import { eventually, openTurnHarness, type TurnHarness } from './turn-harness.ts
 import { until } from './until.ts';
 
 const secret = 'a secret for tests of busy sessions';
-/** A turn whose worker was killed ends when its heartbeats have been missing for 8 s. */
-const endBoundMs = 30_000;
+/** A worker may have to start first, and a killed one is missed after 8 s. */
+const boundMs = 30_000;
 
 /** A turn that is held where a test wants it; `release` lets it go on. */
 export interface Held {
@@ -137,18 +137,19 @@ function openSession(
   const speaking = async (before: Piece[][], then: Piece[]): Promise<Held> => {
     const held = Promise.withResolvers<void>();
     const turnId = await first(...before, ['so far ', { until: held.promise }, 'and more', ...then]);
-    await client.frame('stream_delta', (frame) => frame.delta.includes('so far'));
+    // A delta, or a snapshot in its place.
+    await until(() => [...client.view.shown.values()].some(({ text }) => text.includes('so far')), boundMs);
     return { turnId, callId: '', release: held.resolve };
   };
   const holdWith = async (tool: string) => {
     const file = join(folder, randomUUID());
     const turnId = await first([{ toolCall: { name: tool, arguments: { file } } }]);
-    const called = await client.frame('tool_call', (event) => event.turn_id === turnId);
+    const called = await client.frame('tool_call', (event) => event.turn_id === turnId, boundMs);
     return { turnId, callId: called.tool_call_id, file, release: () => writeFileSync(file, '') };
   };
   const running = async (held: Held & { file: string }): Promise<Held> => {
-    await client.frame('tool_started', (event) => event.tool_call_id === held.callId);
-    await until(() => at.effects().some((effect) => effect.text === held.file));
+    await client.frame('tool_started', (event) => event.tool_call_id === held.callId, boundMs);
+    await until(() => at.effects().some((effect) => effect.text === held.file), boundMs);
     return held;
   };
   const decide = (callId: string) =>
@@ -161,11 +162,11 @@ function openSession(
     heard: () => requests.map(linesOf),
     call,
     say,
-    end: (turnId) => client.frame('turn_end', (event) => event.turn_id === turnId, endBoundMs),
+    end: (turnId) => client.frame('turn_end', (event) => event.turn_id === turnId, boundMs),
     streaming: (then = []) => speaking([], then),
     async silent() {
       const turnId = await first([{ hang: true }]);
-      await until(() => requests.length === 1);
+      await until(() => requests.length === 1, boundMs);
       return { turnId, callId: '', release: () => undefined };
     },
     lastStep: (n) => {
@@ -183,7 +184,7 @@ function openSession(
     },
     async waiting() {
       const held = await holdWith('test__hold_effect');
-      await client.frame('tool_approval_request', (event) => event.tool_call_id === held.callId);
+      await client.frame('tool_approval_request', (event) => event.tool_call_id === held.callId, boundMs);
       held.release();
       return { ...held, release: () => decide(held.callId) };
     },
