@@ -16,6 +16,11 @@ interface EngineHandlers {
   close(ws: WebSocket<WireData>, code: number, message: ArrayBuffer): void;
 }
 
+/** Engine.IO's; it has to be told the end of a socket that it was never given. */
+interface Transport {
+  onClose(): void;
+}
+
 /** A socket's user data. `transport` is Engine.IO's, and has this name because Engine.IO reads it. */
 interface WireData {
   transport: object | null;
@@ -37,6 +42,8 @@ export class SocketIoEngine {
   readonly #isAllowedOrigin: OriginCheck;
   readonly #isDraining: () => boolean;
   readonly #wires = new WeakMap<object, WebSocket<WireData>>();
+  /** Transports that are to be closed as soon as they have their WebSocket. */
+  readonly #unwanted = new WeakMap<object, CloseReason>();
   /** Bytes of answers to polls on their way, by Engine.IO's id. */
   readonly #polled = new Map<string, number>();
   readonly #drained = new Map<string, () => void>();
@@ -71,6 +78,7 @@ export class SocketIoEngine {
     const { code, reason } = closeCodes[why];
     const wire = this.wireOf(conn);
     if (wire) wire.end(code, reason);
+    else if (conn.transport.name === 'websocket') this.#unwanted.set(conn.transport, why);
     else conn.close();
   }
 
@@ -168,8 +176,13 @@ export class SocketIoEngine {
       writeHeader: () => undefined,
       end: refuse,
       close: refuse,
-      upgrade: ({ transport }: { transport: object }) => {
-        if (data.isClosed) return;
+      upgrade: ({ transport }: { transport: Transport }) => {
+        const unwanted = this.#unwanted.get(transport);
+        if (unwanted && !data.isClosed) ws.end(closeCodes[unwanted].code, closeCodes[unwanted].reason);
+        if (data.isClosed) {
+          transport.onClose();
+          return;
+        }
         data.transport = transport;
         this.#wires.set(transport, ws);
         handlers.open(ws);

@@ -58,11 +58,11 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
   const engine = new SocketIoEngine(deps);
   engine.attach(io, app);
   io.engine.on('connection', (conn: Socket['conn']) => {
+    // How long an orderly end waits for another poll, half a minute otherwise.
+    if (conn.transport.name === 'polling') Reflect.set(conn.transport, 'closeTimeout', farewellMs);
     const visit = deps.visitors.enter(routeOf(conn));
     if (visit) conn.once('close', () => visit.leave());
     else engine.end(conn, 'tooMany');
-    // How long an orderly end waits for another poll, half a minute otherwise.
-    if (conn.transport.name === 'polling') Reflect.set(conn.transport, 'closeTimeout', farewellMs);
   });
   const clients = new Set<SocketIoClient>();
   const asking = new WeakSet<object>();

@@ -266,6 +266,29 @@ describe('limits', () => {
     expect((await poller.poll()).status).toBe(400);
   });
 
+  test('an address has a bounded number of connections, guests included', async () => {
+    const small = await openGatewayHarness({ config: { CONNECTIONS_PER_ADDRESS: 2 } });
+    const guests = ['websocket', 'polling'] as const;
+    const inside = guests.map((way) => new SocketIoTestClient(small.http, { way }));
+    clients.push(...inside);
+    await Promise.all(inside.map((client) => client.event('connection_established')));
+    const refused = new WebSocket(`${small.ws}/socket.io/?EIO=4&transport=websocket`);
+    expect((await once(refused, 'close'))[0]).toBe(4029);
+    const poller = new HandPoller(small.http);
+    await poller.connect({});
+    await until(async () => {
+      const { status, text } = await poller.poll();
+      expect(text).not.toContain('connection_established');
+      return status === 400;
+    });
+    inside[0]?.close();
+    const next = new SocketIoTestClient(small.http, { way: 'websocket' });
+    clients.push(next);
+    await next.event('connection_established');
+    for (const one of clients) one.close();
+    await small.close();
+  });
+
   test('one user has a bounded number of connections, each session of one counted [sio-connections]', async () => {
     const small = await openGatewayHarness({ config: { CONNECTIONS_PER_USER: 2 } });
     const client = new SocketIoTestClient(small.http, { auth: { token: await signToken({ sub: 'few' }) } });
