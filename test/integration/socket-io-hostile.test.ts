@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
+import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { HandPoller } from '../helpers/polling.ts';
+import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
+
+let harness: GatewayHarness;
+
+beforeAll(async () => {
+  harness = await openGatewayHarness();
+});
+/** Whatever was done to it, the gateway still serves somebody else. */
+afterEach(async () => {
+  const client = new SocketIoTestClient(harness.http, { auth: { token: await signToken() } });
+  await client.event('connection_established');
+  client.close();
+});
+afterAll(() => harness.close());
+
+const path = '/socket.io/?EIO=4&transport=polling';
+
+/** Sends bytes, and answers what came until the end; destroys the socket when it is told to. */
+async function raw(text: string, options: { destroyAfterMs?: number } = {}): Promise<string> {
+  const socket = connect(harness.gateway.port, '127.0.0.1');
+  let got = '';
+  socket.on('data', (chunk) => {
+    got += chunk.toString('latin1');
+  });
+  socket.on('error', () => undefined);
+  socket.write(text);
+  if (options.destroyAfterMs !== undefined) setTimeout(() => socket.destroy(), options.destroyAfterMs);
+  else setTimeout(() => socket.end(), 200);
+  await once(socket, 'close');
+  return got;
+}
+
+const request = (line: string, ...headers: string[]) =>
+  `${[line, 'Host: x', ...headers].join('\r\n')}\r\n\r\n`;
+
+test.each<[string, string]>([
+  ['no transport', request('GET /socket.io/?EIO=4 HTTP/1.1')],
+  ['an unknown transport', request('GET /socket.io/?EIO=4&transport=pigeon HTTP/1.1')],
+  ['an old protocol', request('GET /socket.io/?EIO=3&transport=polling HTTP/1.1')],
+  ['a sid that is a name of the language', request(`GET ${path}&sid=__proto__ HTTP/1.1`)],
+  ['a handshake by POST', `${request(`POST ${path} HTTP/1.1`, 'Content-Length: 2')}40`],
+  ['another method', request(`DELETE ${path} HTTP/1.1`)],
+  ['a WebSocket without an upgrade', request('GET /socket.io/?EIO=4&transport=websocket HTTP/1.1')],
+])('%s is answered with 400', async (_, text) => {
+  expect(await raw(text)).toMatch(/^HTTP\/1\.1 400 /);
+});
+
+test('requests of a connection that break the rules of polling end it, and nothing else', async () => {
+  const broken: ((sid: string) => string)[] = [
+    (sid) =>
+      `${request(`POST ${path}&sid=${sid} HTTP/1.1`, 'Transfer-Encoding: chunked')}2\r\n40\r\n0\r\n\r\n`,
+    (sid) => request(`POST ${path}&sid=${sid} HTTP/1.1`, 'Content-Length: 99999999'),
+    (sid) =>
+      `${request(
+        `POST ${path}&sid=${sid} HTTP/1.1`,
+        'Content-Length: 3',
+        'Content-Type: application/octet-stream',
+      )}\u0001\u0002\u0003`,
+    (sid) => `${request(`PUT ${path}&sid=${sid} HTTP/1.1`, 'Content-Length: 2')}40`,
+    (sid) => `${request(`POST ${path}&sid=${sid} HTTP/1.1`, 'Content-Length: 8')}rubbish!`,
+  ];
+  for (const write of broken) {
+    const poller = new HandPoller(harness.http);
+    await poller.connect({});
+    await raw(write(poller.sid), { destroyAfterMs: 100 });
+  }
+});
+
+test('two polls at once, polls that are given up, and posts cut in the middle', async () => {
+  for (let n = 0; n < 20; n += 1) {
+    const poller = new HandPoller(harness.http);
+    await poller.connect({ token: await signToken() });
+    const poll = request(`GET ${path}&sid=${poller.sid} HTTP/1.1`);
+    const post = request(`POST ${path}&sid=${poller.sid} HTTP/1.1`, 'Content-Length: 1000') + 'x'.repeat(500);
+    await Promise.all([
+      raw(poll, { destroyAfterMs: n }),
+      raw(poll, { destroyAfterMs: n * 2 }),
+      raw(post, { destroyAfterMs: n }),
+    ]);
+  }
+});
+
+test('WebSockets that go at once, or say what is no packet', async () => {
+  const url = `${harness.ws}/socket.io/?EIO=4&transport=websocket`;
+  const early = Array.from({ length: 50 }, () => {
+    const ws = new WebSocket(url);
+    ws.on('error', () => undefined);
+    ws.on('upgrade', () => ws.terminate());
+    return new Promise((closed) => ws.on('close', closed));
+  });
+  await Promise.all(early);
+  for (const text of [
+    '',
+    '9',
+    'x',
+    '4',
+    '4x',
+    '40/elsewhere,',
+    '42',
+    '42[]',
+    '42["connect",{}]',
+    '42"x"',
+    '451-["a",{"_placeholder":true,"num":0}]',
+    '45999999-["a"]',
+    '43',
+    '1',
+    '5',
+    '6',
+    '40{',
+    `40${'['.repeat(10_000)}`,
+  ]) {
+    const ws = new WebSocket(url);
+    await once(ws, 'message');
+    ws.send('40');
+    ws.send(text);
+    const answered = Promise.race([once(ws, 'close'), once(ws, 'message')]);
+    await answered;
+    ws.terminate();
+  }
+});
+
+test('a change to WebSocket of a connection that is not there, is closing, or was changed', async () => {
+  const upgrade = (sid: string) =>
+    new WebSocket(`${harness.ws}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
+  const [code] = await once(upgrade('nobody'), 'close');
+  expect(code).toBe(1008);
+  const poller = new HandPoller(harness.http);
+  await poller.connect({});
+  const [first, second] = [upgrade(poller.sid), upgrade(poller.sid)];
+  await once(second, 'close');
+  first.on('open', () => first.send('2probe'));
+  if (first.readyState === WebSocket.OPEN) first.send('2probe');
+  expect(String((await once(first, 'message'))[0])).toBe('3probe');
+  // It never goes on: the connection stays with polling.
+  first.terminate();
+  expect((await poller.poll()).status).toBe(200);
+});
