@@ -10,9 +10,18 @@ export interface Access {
   token(refused: string | null): Promise<string>;
 }
 
-const requestTimeoutMs = 15_000;
+interface ApiRequest {
+  method: string;
+  path: string;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
 
-/** One request over HTTP. Rejects with a TurngateError and nothing else. */
+const requestTimeoutMs = 15_000;
+/** For a file. */
+const uploadTimeoutMs = 300_000;
+
+/** Requests over HTTP. Rejects with a TurngateError and nothing else. */
 export class Api {
   readonly #runtime: Runtime;
   readonly #access: Access;
@@ -26,16 +35,27 @@ export class Api {
     return this.ask<T>('GET', path, undefined, signal);
   }
 
+  ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    return this.#ask({ method, path, body, signal }, async (response) =>
+      parseAnswer<T>(await response.text()),
+    );
+  }
+
+  /** @param path of something that is not JSON */
+  bytes(path: string): Promise<Blob> {
+    return this.#ask({ method: 'GET', path }, (response) => response.blob());
+  }
+
   /** A token that is refused is asked for once more. */
-  async ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  async #ask<T>(request: ApiRequest, read: (response: Response) => Promise<T>): Promise<T> {
     const token = await this.#token(null);
     try {
-      return await this.#send<T>(method, path, body, token, signal);
+      return await this.#send(request, token, read);
     } catch (error) {
       if (!(error instanceof TurngateError) || error.code !== 'unauthorized') throw error;
       const next = await this.#token(token);
       if (next === token) throw error;
-      return this.#send<T>(method, path, body, next, signal);
+      return this.#send(request, next, read);
     }
   }
 
@@ -48,49 +68,45 @@ export class Api {
     }
   }
 
-  async #send<T>(
-    method: string,
-    path: string,
-    body: unknown,
-    token: string,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
-    // By the runtime's clock; a signal of the caller's ends it too.
+  async #send<T>(request: ApiRequest, token: string, read: (response: Response) => Promise<T>): Promise<T> {
+    const { method, path, body, signal } = request;
+    const isFile = body instanceof Blob;
+    const sent = body === undefined || isFile ? body : JSON.stringify(body);
     const abort = new AbortController();
-    const stopTimer = this.#runtime.clock.after(requestTimeoutMs, () =>
-      abort.abort(new Error('no answer in time')),
-    );
+    const timeoutMs = isFile ? uploadTimeoutMs : requestTimeoutMs;
+    // By the runtime's clock; a signal of the caller's ends it too.
+    const stopTimer = this.#runtime.clock.after(timeoutMs, () => abort.abort(new Error('no answer in time')));
     const onAbort = () => abort.abort(signal?.reason);
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    const isRaw = body instanceof Blob || body instanceof Uint8Array;
-    const sent = body === undefined || isRaw ? body : JSON.stringify(body);
-    let response: Response;
-    let text: string;
     try {
-      response = await this.#runtime.fetch(new URL(path, this.#access.url()).href, {
+      const response = await this.#runtime.fetch(new URL(path, this.#access.url()).href, {
         method,
         headers: {
           authorization: `Bearer ${token}`,
-          ...(body === undefined || isRaw ? {} : { 'content-type': 'application/json' }),
+          ...(body === undefined || isFile ? {} : { 'content-type': 'application/json' }),
         },
         signal: abort.signal,
-        ...(sent === undefined ? {} : { body: sent as NonNullable<RequestInit['body']> }),
+        ...(sent === undefined ? {} : { body: sent }),
       });
-      text = await response.text();
+      if (!response.ok) throw refusal(response.status, parseJson(await response.text()));
+      return await read(response);
     } catch (error) {
-      if (signal?.aborted) throw new TurngateError('closed', 'The session was closed meanwhile.');
-      throw new TurngateError('network', `The gateway does not answer (${wordsOf(error)}).`, {
-        cause: error,
-      });
+      if (error instanceof TurngateError) throw error;
+      if (signal?.aborted) throw new TurngateError('closed', 'It was closed meanwhile.');
+      const words = `The gateway does not answer (${wordsOf(error)}).`;
+      throw new TurngateError('network', words, { cause: error });
     } finally {
       stopTimer();
       signal?.removeEventListener('abort', onAbort);
     }
-    const parsed = parseJson(text);
-    if (response.ok && (parsed !== undefined || text === '')) return parsed as T;
-    throw refusal(response.status, parsed);
   }
+}
+
+function parseAnswer<T>(text: string): T {
+  const parsed = text === '' ? undefined : parseJson(text);
+  if (parsed === undefined && text !== '') throw refusal(200, undefined);
+  return parsed as T;
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,9 @@
-import type { CreateSessionBody, SessionView } from '../protocol/http.ts';
+import type { ApprovalStatus, ApprovalsPage } from '../protocol/approvals.ts';
+import type { CreateSessionBody, SessionChange, SessionView } from '../protocol/http.ts';
+import type { AckFrame, AttachmentRef } from '../protocol/server-frames.ts';
 import { type Access, Api } from './api.ts';
+import { Feed, type FeedOptions } from './feed.ts';
+import type { DecideOptions } from './frames.ts';
 import { type Runtime, type SocketConstructor, systemRuntime } from './runtime.ts';
 import { Session, type SessionOptions } from './session.ts';
 
@@ -43,7 +47,33 @@ function clientWith(runtime: Runtime, access: Access) {
         api.get<SessionsPage>(`/v1/sessions${queryOf(page)}`),
       create: (body: CreateSessionBody = {}) => api.ask<SessionView>('POST', '/v1/sessions', body),
       get: (id: string) => api.get<SessionView>(path(id)),
+      /** A merge patch: what is not there stays, a participant that is null leaves. */
+      change: (id: string, change: SessionChange) => api.ask<SessionView>('PATCH', path(id), change),
+      remove: (id: string) => api.ask<undefined>('DELETE', path(id)),
     },
+    /** What waits for me, and what concerns me in all my sessions; kept open until `close()`. */
+    feed: (options: FeedOptions = {}) => new Feed(runtime, { access, api }, options),
+    approvals: {
+      /** Those of all my sessions in which I may decide; the last asked for first. */
+      list: (page: { status?: ApprovalStatus; limit?: number; before?: string } = {}) =>
+        api.get<ApprovalsPage>(`/v1/approvals${queryOf(page)}`),
+      /** Decides over HTTP; rejects with `conflict` where another decision stands. */
+      decide: (toolCallId: string, approved: boolean, options: Omit<DecideOptions, 'id'> = {}) => {
+        const { reason, argumentsHash } = options;
+        const body = { approved, reason, arguments_hash: argumentsHash };
+        return api.ask<AckFrame>('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, body);
+      },
+    },
+    attachments: {
+      /** Uploads a file, to be named in a message of this session. */
+      upload: (sessionId: string, file: Blob, name: string) =>
+        api.ask<AttachmentRef>('POST', `${path(sessionId)}/attachments${queryOf({ name })}`, file),
+      /** Its bytes; for participants of its session. */
+      download: (id: string) => api.bytes(`/v1/attachments/${encodeURIComponent(id)}`),
+    },
+    /** A ticket for one WebSocket, for a program that cannot show a token. */
+    ticket: (sessionId?: string) =>
+      api.ask<{ ticket: string; expires_at: number }>('POST', '/v1/tickets', { session_id: sessionId }),
   };
 }
 

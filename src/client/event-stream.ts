@@ -1,21 +1,31 @@
 import type { EventFrame, LiveFrame } from '../protocol/server-frames.ts';
 import { type Deferred, defer } from './defer.ts';
-import type { EventsPage } from './loader.ts';
 
-/** An event of the session; or word that events before `last_seq` are gone and the history was read instead. */
-export type SessionEvent = EventFrame | Extract<LiveFrame, { type: 'resync' }>;
+/** Word that events up to `last_seq` are gone, and that what they came to was read instead. */
+export type Resync = Extract<LiveFrame, { type: 'resync' }>;
+/** An event of a session. */
+export type SessionEvent = EventFrame | Resync;
+
+/** A page of what happened. */
+export interface Page<E> {
+  events: E[];
+  /** How far it goes: the next page begins after it. */
+  upTo: number;
+}
 
 /** Events that wait for a reader. One that is slower reads what it missed over HTTP. */
 const maxWaiting = 1_000;
 
-type Result = IteratorResult<SessionEvent, undefined>;
+type Result<E> = IteratorResult<E | Resync, undefined>;
 
 /** Every event once and in order, however slowly it is read, in bounded memory. For one reader at a time. */
-export class EventStream implements AsyncIterableIterator<SessionEvent, undefined> {
-  readonly #readAfter: (seq: number) => Promise<EventsPage>;
+export class EventStream<E extends { type: string; seq: number }>
+  implements AsyncIterableIterator<E | Resync, undefined>
+{
+  readonly #readAfter: (seq: number) => Promise<Page<E>>;
   readonly #onReturn: () => void;
-  #waiting: SessionEvent[] = [];
-  #reader: Deferred<Result> | null = null;
+  #waiting: (E | Resync)[] = [];
+  #reader: Deferred<Result<E>> | null = null;
   /** Up to here it was read. */
   #seq: number;
   /** Up to here there is something. */
@@ -26,16 +36,16 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
   #isEnded = false;
 
   /** @param options.readAfter a page of the events after a seq, from the store */
-  constructor(options: { seq: number; readAfter(seq: number): Promise<EventsPage>; onReturn(): void }) {
+  constructor(options: { seq: number; readAfter(seq: number): Promise<Page<E>>; onReturn(): void }) {
     this.#seq = options.seq;
     this.#lastSeq = options.seq;
     this.#readAfter = options.readAfter;
     this.#onReturn = options.onReturn;
   }
 
-  push(event: SessionEvent): void {
+  push(event: E | Resync): void {
     // What was read over HTTP may be ahead of the connection.
-    if (event.type !== 'resync' && event.seq <= this.#readUpTo) return;
+    if (!('last_seq' in event) && event.seq <= this.#readUpTo) return;
     this.#lastSeq = seqOf(event);
     if (this.#isBehind) return;
     if (this.#reader) this.#give(event);
@@ -56,16 +66,16 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
   }
 
   /** Rejects where what was missed cannot be read; asked again, it tries again. */
-  async next(): Promise<Result> {
+  async next(): Promise<Result<E>> {
     while (this.#waiting.length === 0 && this.#isBehind) await this.#catchUp();
     const event = this.#waiting.shift();
     if (event) return this.#taken(event);
     if (this.#isEnded) return { done: true, value: undefined };
-    this.#reader ??= defer<Result>();
+    this.#reader ??= defer<Result<E>>();
     return this.#reader.promise;
   }
 
-  async return(): Promise<Result> {
+  async return(): Promise<Result<E>> {
     this.#waiting = [];
     this.end();
     this.#onReturn();
@@ -85,18 +95,18 @@ export class EventStream implements AsyncIterableIterator<SessionEvent, undefine
     if (page.upTo >= this.#lastSeq) this.#isBehind = false;
   }
 
-  #give(event: SessionEvent): void {
+  #give(event: E | Resync): void {
     const reader = this.#reader;
     this.#reader = null;
     reader?.resolve(this.#taken(event));
   }
 
-  #taken(event: SessionEvent): Result {
+  #taken(event: E | Resync): Result<E> {
     this.#seq = Math.max(this.#seq, seqOf(event));
     return { done: false, value: event };
   }
 }
 
-function seqOf(event: SessionEvent): number {
-  return event.type === 'resync' ? event.last_seq : event.seq;
+function seqOf(event: { seq: number } | Resync): number {
+  return 'last_seq' in event ? event.last_seq : event.seq;
 }

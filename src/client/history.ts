@@ -15,8 +15,8 @@ type CallView = NonNullable<MessageView['tool_calls']>[number];
 export function fromHistory(session: SessionView, page: MessagesPage, events: readonly EventFrame[]): Known {
   const empty = startKnown(session.id, page.last_seq);
   const view = putMessages(empty.view, page.messages);
-  const { title, state } = session;
-  const known: Known = { ...empty, view: { ...view, title, state, olderCursor: page.next } };
+  const { title, state, participants = [] } = session;
+  const known: Known = { ...empty, view: { ...view, title, state, participants, olderCursor: page.next } };
   const next = events.reduce<Known>((at, event) => applyEvent(at, event, protocolRules), known);
   return { ...next, view: { ...next.view, isLoaded: true } };
 }
@@ -66,7 +66,9 @@ function putMessage(view: SessionSnapshot, message: MessageView): SessionSnapsho
     content: message.content,
     thought: message.thought ?? '',
     toolCallIds: calls.map((call) => call.tool_call_id),
+    attachments: message.attachments ?? [],
     clientMessageId: message.client_message_id ?? null,
+    finishReason: message.finish_reason ?? null,
     ts: message.ts,
   };
   return calls.reduce((at, call) => putCallView(at, message, call), addMessage(view, shown));

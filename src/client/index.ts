@@ -1,5 +1,13 @@
+export type { ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
 export type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
-export type { CreateSessionBody, MessagesPage, MessageView, SessionView } from '../protocol/http.ts';
+export type { FeedFrame } from '../protocol/feed-frames.ts';
+export type {
+  CreateSessionBody,
+  MessagesPage,
+  MessageView,
+  SessionChange,
+  SessionView,
+} from '../protocol/http.ts';
 export type {
   AckFrame,
   AttachmentRef,
@@ -10,7 +18,9 @@ export type {
 } from '../protocol/server-frames.ts';
 export { type Client, type ClientOptions, createClient, type SessionsPage } from './client.ts';
 export { type ClientErrorCode, TurngateError } from './errors.ts';
-export type { EventStream, SessionEvent } from './event-stream.ts';
+export type { EventStream, Resync, SessionEvent } from './event-stream.ts';
+export type { Feed, FeedEvent, FeedOptions } from './feed.ts';
+export type { FeedSnapshot, WaitingApproval } from './feed-state.ts';
 export type { DecideOptions, SendOptions } from './frames.ts';
 export type { SocketConstructor, SocketLike } from './runtime.ts';
 export type { Session, SessionOptions } from './session.ts';

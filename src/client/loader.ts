@@ -2,6 +2,7 @@ import type { MessagesPage, SessionView } from '../protocol/http.ts';
 import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Api } from './api.ts';
 import type { Known } from './apply.ts';
+import type { Page } from './event-stream.ts';
 import { fromHistory, lastTurns } from './history.ts';
 
 /** The most events that a page may hold. */
@@ -13,12 +14,6 @@ interface StoredPage {
   events: EventFrame[];
   last_seq: number;
   next: number | null;
-}
-
-export interface EventsPage {
-  events: EventFrame[];
-  /** How far it goes: the next page begins after it. */
-  upTo: number;
 }
 
 /** What is read of a session over HTTP. Everything rejects with a TurngateError. */
@@ -47,8 +42,9 @@ export class Loader {
   }
 
   /** A page of the events after `after`. A page may have few events, or none, and yet not be the last. */
-  async events(after: number, signal: AbortSignal): Promise<EventsPage> {
-    const path = `${this.#path}/events?after=${after}&limit=${pageEvents}`;
+  async events(after: number, signal: AbortSignal, types?: readonly string[]): Promise<Page<EventFrame>> {
+    const filter = types ? `&events=${types.join(',')}` : '';
+    const path = `${this.#path}/events?after=${after}&limit=${pageEvents}${filter}`;
     const { events, last_seq, next } = await this.#api.get<StoredPage>(path, signal);
     return { events, upTo: next ?? Math.max(last_seq, events.at(-1)?.seq ?? 0) };
   }

@@ -1,4 +1,4 @@
-import type { AckFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AckFrame, EventFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { backoffMs } from './after-close.ts';
 import type { Access, Api } from './api.ts';
 import { acknowledge, enqueue, isEvent, startKnown, unqueue } from './apply.ts';
@@ -14,7 +14,7 @@ import {
 } from './frames.ts';
 import { prependPage } from './history.ts';
 import { Link, type RawFrame } from './link.ts';
-import { type EventsPage, Loader } from './loader.ts';
+import { Loader } from './loader.ts';
 import { Outbox } from './outbox.ts';
 import { type Runtime, randomId, type StopTimer } from './runtime.ts';
 import { type ConnectionState, type Json, openTurn, type QueuedItem, type SessionSnapshot } from './state.ts';
@@ -56,7 +56,7 @@ export class Session {
   readonly #loader: Loader;
   readonly #abort = new AbortController();
   readonly #frameListeners = new Set<(frame: ServerFrame) => void>();
-  readonly #streams = new Set<EventStream>();
+  readonly #streams = new Set<EventStream<EventFrame>>();
   #stopReceived: StopTimer | null = null;
   #stopStart: StopTimer | null = null;
   #older: Promise<boolean> | null = null;
@@ -130,10 +130,10 @@ export class Session {
   }
 
   /** Every event once and in order, from now on; slow readers are waited for, in bounded memory. Ends with `close()`. */
-  events(): EventStream {
-    const stream: EventStream = new EventStream({
+  events(): EventStream<EventFrame> {
+    const stream = new EventStream<EventFrame>({
       seq: this.getSnapshot().lastSeq,
-      readAfter: (seq) => this.#eventsAfter(seq),
+      readAfter: (seq) => this.#loader.events(seq, this.#abort.signal, this.#options.events),
       onReturn: () => this.#streams.delete(stream),
     });
     if (this.#abort.signal.aborted) stream.end();
@@ -232,8 +232,9 @@ export class Session {
         if (frame.id !== undefined && !this.#outbox.onError(frame.id, frame.code, frame.error)) return;
       } else if (!this.#sync.take(frame) || frame.type === 'resync') return;
     } catch (error) {
-      // A frame that is not what the protocol says; the connection goes on without it.
+      // A frame that is not what the protocol says: told, and left out for good.
       this.#runtime.onListenerError(error);
+      if (isEvent(frame)) this.#sync.change((view) => ({ ...view, lastSeq: frame.seq }));
       return;
     }
     this.#announce(frame);
@@ -268,11 +269,8 @@ export class Session {
     this.#stopReceived?.();
     this.#stopStart?.();
     this.#sync.close();
-    for (const id of this.#outbox.clear(
-      code === 'closed' ? new TurngateError('closed', closedWords) : new TurngateError('closed', why),
-    )) {
-      this.#unqueue(id);
-    }
+    const ended = new TurngateError('closed', code === 'closed' ? closedWords : why);
+    for (const id of this.#outbox.clear(ended)) this.#unqueue(id);
     for (const stream of this.#streams) stream.end();
     this.#streams.clear();
   }
@@ -288,13 +286,6 @@ export class Session {
       this.#stopReceived = null;
       this.#link.send({ type: 'received', seq: this.getSnapshot().lastSeq });
     });
-  }
-
-  async #eventsAfter(seq: number): Promise<EventsPage> {
-    const page = await this.#loader.events(seq, this.#abort.signal);
-    const wanted = this.#options.events;
-    if (wanted === undefined) return page;
-    return { ...page, events: page.events.filter((event) => wanted.includes(event.type)) };
   }
 
   async #readOlder(): Promise<boolean> {

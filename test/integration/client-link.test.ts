@@ -18,6 +18,7 @@ let isGone: boolean;
 /** Closes before `welcome`, as for a token that is not accepted. */
 let isShy: boolean;
 let refused: (string | null)[];
+let faults: unknown[];
 let client: Session;
 let got: ServerFrame[];
 let states: ConnectionState[];
@@ -47,6 +48,7 @@ beforeEach(async () => {
   isGone = false;
   isShy = false;
   refused = [];
+  faults = [];
   got = [];
   states = [];
   server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
@@ -73,6 +75,7 @@ function connect(lastSeq = 0): void {
   const place = `127.0.0.1:${address.port}`;
   client = createClient({
     url: `http://${place}`,
+    onListenerError: (error) => faults.push(error),
     token: (why) => {
       refused.push(why.refused);
       if (isGone) throw new Error('Nothing runs here.');
@@ -133,6 +136,17 @@ describe('events', () => {
     await until(() => seqs().length === 5);
     expect(seqs()).toEqual([1, 2, 3, 4, 5]);
   });
+});
+
+test('an event that is not what the protocol says is told and left out; the next ones count', async () => {
+  connect();
+  const first = await connection(1);
+  const broken = { type: 'messages_removed', seq: 1, session_id: 's', ts: 1 };
+  say(first, broken, event(2), { type: 'ping' });
+  await until(() => first.frames.length === 1);
+  expect(faults).toEqual([expect.any(TypeError)]);
+  expect(seqs()).toEqual([2]);
+  expect(first.frames).toEqual([{ type: 'pong' }]);
 });
 
 describe('a lost connection', () => {

@@ -1,0 +1,110 @@
+import type { ApprovalView } from '../protocol/approvals.ts';
+import type { FeedFrame } from '../protocol/feed-frames.ts';
+import type { ConnectionState, Json } from './state.ts';
+
+type Item<T extends FeedFrame['type']> = Extract<FeedFrame, { type: T }>;
+
+/** A tool call that waits for a decision of mine. Times are milliseconds since 1970. */
+export interface WaitingApproval {
+  readonly toolCallId: string;
+  readonly sessionId: string;
+  readonly turnId: string | null;
+  readonly tool: string;
+  readonly arguments: Json;
+  readonly argumentsHash: string;
+  readonly reason: string;
+  readonly askedAt: number;
+  readonly expiresAt: number | null;
+}
+
+/** What the feed has come to. Immutable, as the snapshot of a session. */
+export interface FeedSnapshot {
+  readonly connection: ConnectionState;
+  readonly isLoaded: boolean;
+  readonly lastSeq: number;
+  /** Oldest first. */
+  readonly approvals: readonly WaitingApproval[];
+  /** Questions that waited for an answer since the feed was opened, oldest first. */
+  readonly inputs: readonly Item<'input_request'>[];
+  /** The last change of each session, the one that changed last at the end; `removed`: it is none of mine any more. */
+  readonly changes: readonly Item<'session_updated'>[];
+}
+
+const keptChanges = 200;
+
+export function emptyFeed(lastSeq = 0): FeedSnapshot {
+  const connection = { kind: 'connecting' } as const;
+  return { connection, isLoaded: false, lastSeq, approvals: [], inputs: [], changes: [] };
+}
+
+/** What waits, as it was read when the feed was at `lastSeq`; questions are told by the feed alone. */
+export function fromInbox(
+  before: FeedSnapshot,
+  views: readonly ApprovalView[],
+  lastSeq: number,
+): FeedSnapshot {
+  const approvals = views.map(
+    (view): WaitingApproval => ({
+      toolCallId: view.tool_call_id,
+      sessionId: view.session_id,
+      turnId: view.turn_id,
+      tool: view.tool,
+      arguments: view.arguments,
+      argumentsHash: view.arguments_hash,
+      reason: view.reason,
+      askedAt: view.requested_at,
+      expiresAt: view.expires_at,
+    }),
+  );
+  return { ...before, isLoaded: true, lastSeq, approvals: approvals.reverse() };
+}
+
+/** Pure. Applies the next item. */
+export function applyFeed(before: FeedSnapshot, item: FeedFrame): FeedSnapshot {
+  const at = { ...before, lastSeq: item.seq };
+  switch (item.type) {
+    case 'tool_approval_request': {
+      const asked: WaitingApproval = {
+        toolCallId: item.tool_call_id,
+        sessionId: item.session_id,
+        turnId: item.turn_id ?? null,
+        tool: item.tool,
+        arguments: item.arguments,
+        argumentsHash: item.arguments_hash,
+        reason: item.reason,
+        askedAt: item.ts,
+        expiresAt: item.expires_at,
+      };
+      return { ...at, approvals: [...withoutCall(at, item.tool_call_id), asked] };
+    }
+    case 'tool_approval_resolved':
+      return { ...at, approvals: withoutCall(at, item.tool_call_id) };
+    case 'input_request':
+      return { ...at, inputs: [...withoutInput(at, item.request_id), item] };
+    case 'input_resolved':
+      return { ...at, inputs: withoutInput(at, item.request_id) };
+    case 'session_updated':
+      return changeSession(at, item);
+    default:
+      // A newer gateway may say what this client does not know.
+      return at;
+  }
+}
+
+function changeSession(at: FeedSnapshot, item: Item<'session_updated'>): FeedSnapshot {
+  const others = at.changes.filter((change) => change.session_id !== item.session_id);
+  const before = at.changes.find((change) => change.session_id === item.session_id);
+  const changes = [...others, { ...before, ...item }].slice(-keptChanges);
+  if (!item.removed) return { ...at, changes };
+  const isOther = (one: { sessionId: string }) => one.sessionId !== item.session_id;
+  const inputs = at.inputs.filter((input) => input.session_id !== item.session_id);
+  return { ...at, changes, inputs, approvals: at.approvals.filter(isOther) };
+}
+
+function withoutCall(at: FeedSnapshot, toolCallId: string) {
+  return at.approvals.filter((approval) => approval.toolCallId !== toolCallId);
+}
+
+function withoutInput(at: FeedSnapshot, requestId: string) {
+  return at.inputs.filter((input) => input.request_id !== requestId);
+}
