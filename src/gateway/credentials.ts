@@ -30,6 +30,16 @@ export function readCredentials(request: {
   return { token, ticket, protocol };
 }
 
+/** The token of a request for an event stream: a browser's `EventSource` can send no header. */
+export function streamToken(call: { accept: string; query: URLSearchParams }): string | null {
+  return wantsStream(call) ? call.query.get('token') : null;
+}
+
+/** Whether server-sent events are asked for. */
+export function wantsStream({ accept }: { accept: string }): boolean {
+  return accept.toLowerCase().includes('text/event-stream');
+}
+
 /** The token of an `Authorization` header, or null. */
 export function bearerToken(authorization: string): string | null {
   const match = /^bearer +(\S+)$/i.exec(authorization.trim());

@@ -7,6 +7,7 @@ import type { Db } from '../store/db.ts';
 import { findEvent, lastSeqs, maySee, readEvents } from '../store/events.ts';
 import type { Identity } from './auth.ts';
 import type { Commands } from './commands.ts';
+import { wantsStream } from './credentials.ts';
 import { deviceOf } from './device-name.ts';
 import { type FrameFilter, filterOf } from './frame-filter.ts';
 import { allowedSession, callerOf } from './http-access.ts';
@@ -83,10 +84,6 @@ export function serveEvents(router: HttpRouter, deps: EventsDeps): void {
   });
 }
 
-export function wantsStream(call: HttpCall): boolean {
-  return call.accept.toLowerCase().includes('text/event-stream');
-}
-
 /** Where a stream begins: a reader who lost it knows better where it is than its address does. */
 export function resumePoint(call: HttpCall, after: number): number {
   const last = seq.safeParse(call.lastEventId);
@@ -109,13 +106,14 @@ async function streamSession(
 /** The stream of one turn: the ack, then what belongs to the turn, to its end. */
 async function turnOf(db: Db, sessionId: string, ack: AckFrame): Promise<StreamContent> {
   const turnId = ack.turn_id ?? '';
-  const saved = await findEvent(db, sessionId, `message_saved:${ack.message_id}`);
+  // The message is committed: where its event cannot be found now, the stream looks from the session's beginning.
+  const saved = await findEvent(db, sessionId, `message_saved:${ack.message_id}`).catch(() => undefined);
   const isEnd = (frame: ServerFrame) => frame.type === 'turn_end' && frame.turn_id === turnId;
   return {
     filter: turnFilter(turnId),
     greeting: ack,
     // A turn of long ago, of which no event is kept: its story is in the history.
-    lastSeq: saved === null ? 0 : saved - 1,
+    lastSeq: (saved ?? 1) - 1,
     isLast: (frame: ServerFrame) => isEnd(frame) || (saved === null && frame.type === 'resync'),
   };
 }

@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import { PublicError } from '../protocol/errors.ts';
 import type { Identity } from './auth.ts';
-import { bearerToken } from './credentials.ts';
+import { bearerToken, streamToken } from './credentials.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import {
   corsHeaders,
@@ -112,7 +112,7 @@ export class HttpRouter {
 
   #authenticated(handler: HttpHandler): (call: HttpCall) => Promise<HttpAnswer | HttpStream> {
     return async (call) => {
-      const token = bearerToken(call.authorization);
+      const token = bearerToken(call.authorization) ?? streamToken(call);
       if (token === null) {
         throw new PublicError('unauthorized', 'No token was sent. Send "Authorization: Bearer <JWT>".');
       }

@@ -110,6 +110,15 @@ describe('events as a stream', () => {
     expect(statuses.map(({ status }) => status)).toEqual([401, 403, 404, 403]);
   });
 
+  test('take the token from the query, as browsers have no other way; nothing else does [sse-token]', async () => {
+    const { path } = await streaming();
+    const headers = { authorization: '' };
+    const query = `?token=${await signToken()}`;
+    const client = await open(`${path}${query}`, { headers });
+    await client.frame('welcome');
+    expect((await fetch(`${harness.http}${path}${query}`)).status).toBe(401);
+  });
+
   test('may be read by a page of an allowed origin', async () => {
     const { path } = await streaming();
     const client = await open(path, { headers: { origin } });
