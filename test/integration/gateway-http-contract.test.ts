@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { messagesPage, problem, sessionView } from '../../src/protocol/http.ts';
+import { messagesPage, sessionView } from '../../src/protocol/http.ts';
 import { limits } from '../../src/protocol/limits.ts';
 import { ackFrame, eventFrame } from '../../src/protocol/server-frames.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { askJson, problemIn } from '../helpers/http.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 
 let harness: GatewayHarness;
@@ -21,22 +22,13 @@ interface Asking {
   token?: string;
 }
 
-async function ask(path: string, { method, body, token }: Asking = {}) {
-  const response = await fetch(`${harness.http}${path}`, {
-    method: method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: { authorization: `Bearer ${token ?? (await signToken())}` },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
-}
+const ask = async (path: string, { token, ...asking }: Asking = {}) =>
+  askJson(`${harness.http}${path}`, { ...asking, token: token ?? (await signToken()) });
 
-async function refused(status: number, path: string, asking: Asking = {}) {
-  const answer = await ask(path, asking);
-  expect(answer.headers.get('content-type')).toBe('application/problem+json');
-  const parsed = problem.parse(answer.body);
-  expect([answer.status, parsed.status]).toEqual([status, status]);
-  return parsed.code;
+async function refused(wanted: number, path: string, asking: Asking = {}) {
+  const [status, code] = problemIn(await ask(path, asking));
+  expect(status).toBe(wanted);
+  return code;
 }
 
 describe('what is read over HTTP', () => {

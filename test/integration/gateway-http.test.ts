@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { problem } from '../../src/protocol/http.ts';
 import { limits } from '../../src/protocol/limits.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { askJson, type JsonReply, problemIn } from '../helpers/http.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 
 let harness: GatewayHarness;
@@ -13,23 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-  const response = await fetch(`${harness.http}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
-}
+const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  askJson(`${harness.http}${path}`, { token, method, body, headers });
 
-async function problemOf(answer: Awaited<ReturnType<typeof call>>) {
-  expect(answer.headers.get('content-type')).toBe('application/problem+json');
-  const parsed = problem.parse(answer.body);
-  expect(parsed.status).toBe(answer.status);
-  expect(parsed.detail).not.toBe('');
-  return parsed.code;
-}
+const problemOf = (answer: JsonReply) => problemIn(answer)[1];
 
 describe('sessions over HTTP', () => {
   test('are made, listed in pages, and read [http-create] [http-read]', async () => {
@@ -47,9 +34,9 @@ describe('sessions over HTTP', () => {
     const one = await call('GET', `/v1/sessions/${made[0]}`);
     expect(one.body).toMatchObject({ id: made[0], title: 'one', state: 'active', last_seq: 0 });
     token = await signToken();
-    expect(await problemOf(await call('GET', `/v1/sessions/${made[0]}`))).toBe('forbidden');
+    expect(problemOf(await call('GET', `/v1/sessions/${made[0]}`))).toBe('forbidden');
     token = await signToken({ tenant: 'other' });
-    expect(await problemOf(await call('GET', `/v1/sessions/${made[0]}`))).toBe('not_found');
+    expect(problemOf(await call('GET', `/v1/sessions/${made[0]}`))).toBe('not_found');
     token = await signToken();
   });
 
@@ -60,9 +47,7 @@ describe('sessions over HTTP', () => {
     expect(sent.status).toBe(202);
     expect(sent.body).toMatchObject({ type: 'ack', id: 'h1', disposition: 'started' });
     expect((await call('POST', `${path}/messages`, { id: 'h1', content: 'hello' })).body).toEqual(sent.body);
-    expect(await problemOf(await call('POST', `${path}/messages`, { id: 'h1', content: 'no' }))).toBe(
-      'conflict',
-    );
+    expect(problemOf(await call('POST', `${path}/messages`, { id: 'h1', content: 'no' }))).toBe('conflict');
     const step = new StreamingStep(harness.db, harness.worker, sessionId);
     await step.open();
     step.say('hi there');
@@ -77,7 +62,7 @@ describe('sessions over HTTP', () => {
     const events = await call('GET', `${path}/events?after=1&limit=2`);
     expect(events.body.events.map(({ seq }: { seq: number }) => seq)).toEqual([2, 3]);
     expect(events.body.last_seq).toBe(history.body.last_seq);
-    expect(await problemOf(await call('POST', `${path}/cancel`))).toBe('not_found');
+    expect(problemOf(await call('POST', `${path}/cancel`))).toBe('not_found');
   });
 
   test.each<[string, string, unknown, string]>([
@@ -95,7 +80,7 @@ describe('sessions over HTTP', () => {
     ['GET', '/v1/nothing', undefined, 'not_found'],
     ['DELETE', '/v1/sessions', undefined, 'validation_error'],
   ])('%s %s with %j is a problem with code %s', async (method, path, body, code) => {
-    expect(await problemOf(await call(method, path, body))).toBe(code);
+    expect(problemOf(await call(method, path, body))).toBe(code);
   });
 
   test('a body that is too large and a method that is not there say so by their status', async () => {
@@ -114,7 +99,7 @@ describe('sessions over HTTP', () => {
       { content: 'a', on_busy: 'sometimes' },
       '{"content":"\\ud800"}',
     ]) {
-      expect(await problemOf(await call('POST', path, body))).toBe('validation_error');
+      expect(problemOf(await call('POST', path, body))).toBe('validation_error');
     }
   });
 });
@@ -124,7 +109,7 @@ describe('who may call', () => {
     for (const authorization of ['', 'Bearer nonsense', `Basic ${token}`]) {
       const answer = await call('GET', '/v1/sessions', undefined, { authorization });
       expect(answer.status).toBe(401);
-      expect(await problemOf(answer)).toBe('unauthorized');
+      expect(problemOf(answer)).toBe('unauthorized');
     }
     const query = await call('GET', `/v1/sessions?token=${token}`, undefined, { authorization: '' });
     expect(query.status).toBe(401);
@@ -139,7 +124,7 @@ describe('who may call', () => {
     expect(preflight.headers.get('access-control-allow-headers')).toContain('Authorization');
     for (const method of ['GET', 'OPTIONS']) {
       const foreign = await call(method, '/v1/sessions', undefined, { origin: 'https://evil.example' });
-      expect(await problemOf(foreign)).toBe('forbidden');
+      expect(problemOf(foreign)).toBe('forbidden');
       expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
     }
   });
