@@ -1,9 +1,10 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import type { Server, Socket } from 'socket.io';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
+import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
-import { corsHeaders } from './http-exchange.ts';
-import type { OriginCheck } from './origins.ts';
+import { corsHeaders, problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import { foreignOrigin, type OriginCheck } from './origins.ts';
 import { CopiedRequest, PollAnswer } from './socket-io-polling.ts';
 
 type Conn = Socket['conn'];
@@ -100,12 +101,12 @@ export class SocketIoEngine {
   #poll(res: HttpResponse, req: HttpRequest, handle: (res: object, req: object) => void): void {
     const origin = req.getHeader('origin');
     if (!this.#isAllowedOrigin(origin)) {
-      refuseOrigin(res);
+      refuseHttp(res, foreignOrigin());
       return;
     }
     const id = req.getQuery('sid') ?? '';
     if (id === '' && this.#isDraining()) {
-      res.writeStatus('503 Service Unavailable').end('The gateway is restarting.');
+      refuseHttp(res, new PublicError('unavailable', 'The gateway is restarting. Connect again.'));
       return;
     }
     let counted = 0;
@@ -146,7 +147,7 @@ export class SocketIoEngine {
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     if (!this.#isAllowedOrigin(req.getHeader('origin'))) {
-      refuseOrigin(res);
+      refuseHttp(res, foreignOrigin());
       return;
     }
     const data: WireData = { transport: null, request: new CopiedRequest(req), context, isClosed: false };
@@ -206,8 +207,8 @@ function sidOf(request: CopiedRequest): string | null {
 /** A close frame has room for 123 bytes. */
 const maxReasonChars = 120;
 
-function refuseOrigin(res: HttpResponse): void {
-  res.writeStatus('403 Forbidden').end('This origin may not connect; see ALLOWED_ORIGINS.');
+function refuseHttp(res: HttpResponse, error: PublicError): void {
+  writeAnswer(res, problemOf(error), [], problemType);
 }
 
 function receive(

@@ -231,6 +231,7 @@ test('pages of foreign origins are refused, over polling and WebSocket; listed o
     fetch(`${harness.http}/socket.io/?EIO=4&transport=polling`, { headers: { origin }, ...more });
   const foreign = await poll('https://evil.example');
   expect(foreign.status).toBe(403);
+  expect(foreign.headers.get('content-type')).toBe('application/problem+json');
   expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
   const listed = await poll('https://app.example');
   expect(listed.status).toBe(200);

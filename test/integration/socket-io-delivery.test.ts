@@ -280,6 +280,22 @@ test('a gateway that restarts says so, and its clients go on at the next one [si
   await fresh.close();
 }, 60_000);
 
+test('a gateway that is about to go takes nobody in, and those that are there may finish', async () => {
+  const leaving = await openGatewayHarness({ beside: east });
+  const client = await dial(leaving, { reconnection: false });
+  await client.event('connection_established');
+  const left = leaving.gateway.close({ noticeMs: 700 });
+  const handshake = await fetch(`${leaving.http}/socket.io/?EIO=4&transport=polling`);
+  expect(handshake.status).toBe(503);
+  expect(handshake.headers.get('retry-after')).not.toBeNull();
+  const [code] = await once(new WebSocket(`${leaving.ws}/socket.io/?EIO=4&transport=websocket`), 'close');
+  expect(code).toBe(1012);
+  expect(await client.ask('user_message', { content: 'quick, one more' })).toHaveProperty('turn_id');
+  await left;
+  await until(() => client.disconnects.length === 1);
+  await leaving.close();
+});
+
 describe('two gateways', () => {
   let balancer: Balancer;
   /** Each TCP connection goes to the other gateway than the one before: no stickiness at all. */
