@@ -154,6 +154,7 @@ export class FrameReader {
   /** Not answered: what counts is what the next `welcome` says. */
   async #received(seq: number): Promise<void> {
     if (feedOwner(this.#connection.sessionId)) throw notInFeed();
+    await this.#commands.check(this.#caller(), 'see');
     if (await this.#connection.hasReached(seq)) this.#receipt?.note(seq);
     else throw new PublicError('validation_error', `seq ${seq} is past the end of this session.`);
   }

@@ -78,6 +78,8 @@ test('who was removed can do nothing, also while the socket is still open', asyn
     { type: 'tool_approval', id: 'd', tool_call_id: toolCallId, approved: true },
     { type: 'cancel', id: 'c' },
     { type: 'resume', id: 'r', last_seq: 0 },
+    { type: 'received', id: 's', seq: 1 },
+    { type: 'typing', id: 't', active: true },
   ]) {
     expect(await ask(client, frame)).toBe(refusal);
   }
