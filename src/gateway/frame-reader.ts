@@ -101,7 +101,7 @@ export class FrameReader {
   async #handle(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' }>): Promise<void> {
     try {
       if (frame.type === 'resume') {
-        await this.#commands.check(this.#caller(), 'see');
+        await this.#checkResume();
         this.#connection.resume(frame.last_seq);
         return;
       }
@@ -157,6 +157,16 @@ export class FrameReader {
     await this.#commands.check(this.#caller(), 'see');
     if (await this.#connection.hasReached(seq)) this.#receipt?.note(seq);
     else throw new PublicError('validation_error', `seq ${seq} is past the end of this session.`);
+  }
+
+  /** While the store is away a resume waits as every reading does; who is shut out meanwhile is closed after it. */
+  async #checkResume(): Promise<void> {
+    try {
+      await this.#commands.check(this.#caller(), 'see');
+    } catch (error) {
+      if (error instanceof PublicError || publicError(error).code !== 'unavailable') throw error;
+      this.#logger.debug({ connection_id: this.#connection.id }, 'the store is away; a resume waits for it');
+    }
   }
 
   #caller(): Caller {

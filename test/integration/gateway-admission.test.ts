@@ -65,12 +65,14 @@ describe('who comes in', () => {
     }
   });
 
-  test.each([{ events: 'turn_end' }, { last_seq: 'many' }, { last_seq: '-1' }, { last_seq: '1e400' }])(
-    'a query that cannot be served is refused with a reason: %j [close-1008]',
-    async (query) => {
-      const client = await harness.dial(sessionId, { query });
-      expect((await client.end()).code).toBe(1008);
-      expect(client.frames).toMatchObject([{ type: 'error', code: 'validation_error' }]);
-    },
-  );
+  test.each([
+    { events: 'turn_end,no_such_type' },
+    { last_seq: 'many' },
+    { last_seq: '-1' },
+    { last_seq: '1e400' },
+  ])('a query that cannot be served is refused with a reason: %j [close-1008]', async (query) => {
+    const client = await harness.dial(sessionId, { query });
+    expect((await client.end()).code).toBe(1008);
+    expect(client.frames).toMatchObject([{ type: 'error', code: 'validation_error' }]);
+  });
 });
