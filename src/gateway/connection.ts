@@ -36,6 +36,7 @@ export class Connection implements HubMember {
   #hub: SessionHub | null = null;
   #seq: number;
   #isCatchingUp = false;
+  #permitted: Promise<void> | null = null;
   #isLive = false;
   /** Events up to `seq` were held back, and the client has not heard of it. */
   #hasSkipped = false;
@@ -95,8 +96,12 @@ export class Connection implements HubMember {
     };
   }
 
-  /** Delivers again from after `lastSeq`. */
-  resume(lastSeq: number): void {
+  /**
+   * Delivers again from after `lastSeq`.
+   * @param permitted nothing is read before this settles; who may not see anything is closed by then. Never rejects
+   */
+  resume(lastSeq: number, permitted: Promise<void> | null = null): void {
+    this.#permitted = permitted;
     this.#stopLive();
     this.#seq = lastSeq;
     this.#hasSkipped = false;
@@ -209,6 +214,7 @@ export class Connection implements HubMember {
   async #run(): Promise<void> {
     while (!this.#isLive) {
       const hasRoom = await this.#hasRoom();
+      await this.#permitted;
       // Asked after the wait: who has left must not be attached again.
       const hub = this.#hub;
       if (!hasRoom || !hub) break;

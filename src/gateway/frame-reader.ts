@@ -101,8 +101,7 @@ export class FrameReader {
   async #handle(frame: Exclude<ClientFrame, { type: 'ping' | 'pong' }>): Promise<void> {
     try {
       if (frame.type === 'resume') {
-        await this.#checkResume();
-        this.#connection.resume(frame.last_seq);
+        await this.#resume(frame);
         return;
       }
       if (frame.type === 'typing') {
@@ -159,14 +158,19 @@ export class FrameReader {
     else throw new PublicError('validation_error', `seq ${seq} is past the end of this session.`);
   }
 
-  /** While the store is away a resume waits as every reading does; who is shut out meanwhile is closed after it. */
-  async #checkResume(): Promise<void> {
-    try {
-      await this.#commands.check(this.#caller(), 'see');
-    } catch (error) {
-      if (error instanceof PublicError || publicError(error).code !== 'unavailable') throw error;
-      this.#logger.debug({ connection_id: this.#connection.id }, 'the store is away; a resume waits for it');
-    }
+  /**
+   * Delivery stops at once and goes on when it is known that they still may see; who may not is closed. While the store
+   * is away it waits as every reading does.
+   */
+  async #resume(frame: Extract<ClientFrame, { type: 'resume' }>): Promise<void> {
+    const permitted = this.#commands.check(this.#caller(), 'see').catch((error: unknown) => {
+      if (!(error instanceof PublicError) && publicError(error).code === 'unavailable') return;
+      this.#fail(error, frame);
+      const isGone = error instanceof PublicError && error.code === 'not_found';
+      this.#connection.close(isGone ? 'sessionNotFound' : 'accessDenied');
+    });
+    this.#connection.resume(frame.last_seq, permitted);
+    await permitted;
   }
 
   #caller(): Caller {

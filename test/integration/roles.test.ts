@@ -31,7 +31,7 @@ const asBob = (sessionId: string) =>
 async function ask(client: SessionClient, frame: { id: string } & Record<string, unknown>) {
   client.send(frame);
   const isAnswer = ({ id }: { id?: string | undefined }) => id === frame.id;
-  const answer = await Promise.race([client.frame('ack', isAnswer), client.frame('error', isAnswer)]);
+  const answer = await Promise.any([client.frame('ack', isAnswer), client.frame('error', isAnswer)]);
   return answer.type === 'ack' ? 'ack' : `${answer.code}: ${answer.error}`;
 }
 
@@ -77,12 +77,14 @@ test('who was removed can do nothing, also while the socket is still open', asyn
     { type: 'message', id: 'm', content: 'hello' },
     { type: 'tool_approval', id: 'd', tool_call_id: toolCallId, approved: true },
     { type: 'cancel', id: 'c' },
-    { type: 'resume', id: 'r', last_seq: 0 },
     { type: 'received', id: 's', seq: 1 },
     { type: 'typing', id: 't', active: true },
+    { type: 'resume', id: 'r', last_seq: 0 },
   ]) {
     expect(await ask(client, frame)).toBe(refusal);
   }
+  expect((await client.end()).code).toBe(4003);
+  expect(client.of('message_saved').length).toBe(1);
   const { rows } = await harness.db.query(
     `select (select count(*) from messages where session_id = $1 and user_id = 'bob') as messages,
        (select count(*) from decisions where tool_call_id = $2) as decisions,
