@@ -121,6 +121,27 @@ test('approvals go to those who may answer, and changes to everybody; nothing el
   );
 });
 
+test('questions go to those who may answer them', async () => {
+  const sessionId = await session({ quin: 'owner', quest: 'approver', quiet: 'viewer' });
+  const id = { request_id: randomUUID() };
+  await write(sessionId, [
+    {
+      key: 'asked',
+      type: 'input_request',
+      body: { ...id, kind: 'elicitation', message: 'Which one?', schema: {} },
+    },
+    { key: 'answered', type: 'input_resolved', body: { ...id, action: 'accept', by: 'quest' } },
+  ]);
+  const frames = await feed('quest');
+  expect(frames).toMatchObject([
+    { seq: 1, session_seq: 1, type: 'input_request', message: 'Which one?', ...id },
+    { seq: 2, session_seq: 2, type: 'input_resolved', by: 'quest', ...id },
+  ]);
+  for (const frame of frames) expect(feedFrame.parse(frame)).toEqual(frame);
+  expect((await feed('quin')).length).toBe(3);
+  expect(await feed('quiet')).toEqual([]);
+});
+
 test('who takes no part any more learns that, and nothing of what was said to them before', async () => {
   const sessionId = await session({ olga2: 'owner', max2: 'member' });
   await write(sessionId, [request()]);
