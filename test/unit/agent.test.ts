@@ -20,6 +20,7 @@ describe('loadAgent', () => {
         'name: full',
         'instructions: Be kind.',
         'model: some-model',
+        'vision: false',
         'servers: [office]',
         'policy: { trusted_servers: [office], deny: [everything.get-env, "legacy.*"] }',
       ].join('\n'),
@@ -28,6 +29,7 @@ describe('loadAgent', () => {
       name: 'full',
       instructions: 'Be kind.',
       model: 'some-model',
+      vision: false,
       servers: ['office'],
       policy: { trusted_servers: ['office'], deny: ['everything.get-env', 'legacy.*'] },
     });
@@ -35,7 +37,9 @@ describe('loadAgent', () => {
 
   test('trusts nobody where the file names nobody', async () => {
     await write('small', 'name: small\ninstructions: x\nmodel: m\n');
-    expect((await loadAgent(dir, 'small')).policy).toEqual({ trusted_servers: [], deny: [] });
+    const { policy, vision } = await loadAgent(dir, 'small');
+    expect(vision).toBe(true);
+    expect(policy).toEqual({ trusted_servers: [], deny: [] });
   });
 
   test.each([
