@@ -2,7 +2,16 @@ import { PublicError } from '../protocol/errors.ts';
 
 /** Postgres error classes of a server that goes away, comes back or has no connection left. */
 const awayClasses = /^(08|53|57P)/;
-const networkCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'ENOENT']);
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'ENOENT',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+]);
 /** The driver has no codes of its own for these. */
 const driverWords = /connection terminated|timeout exceeded when trying to connect|not queryable/i;
 
