@@ -28,52 +28,80 @@ export interface SessionsPage {
   next: string | null;
 }
 
-export type Client = ReturnType<typeof createClient>;
+interface PageQuery {
+  /** 1 to 200; 50 unless given. */
+  limit?: number;
+  /** The `next` of the page before. */
+  before?: string;
+}
 
-/** A client of one gateway. Nothing is connected before `session` or `feed` is called. */
-export function createClient(options: ClientOptions) {
+/** A client of one gateway. Promises reject with a TurngateError. */
+export interface Client {
+  /** Opens a session and keeps it open until `close()`. */
+  session(id: string, options?: SessionOptions): Session;
+  /** What waits for me, and what concerns me in all my sessions; kept open until `close()`. */
+  feed(options?: FeedOptions): Feed;
+  readonly sessions: {
+    /** Newest first. */
+    list(page?: PageQuery): Promise<SessionsPage>;
+    create(body?: CreateSessionBody): Promise<SessionView>;
+    get(id: string): Promise<SessionView>;
+    /** A merge patch: what is not there stays, a participant that is null leaves. */
+    change(id: string, change: SessionChange): Promise<SessionView>;
+    remove(id: string): Promise<void>;
+  };
+  readonly approvals: {
+    /** Those of all my sessions in which I may decide; the last asked for first. */
+    list(page?: PageQuery & { status?: ApprovalStatus }): Promise<ApprovalsPage>;
+    /** Decides over HTTP; rejects with `conflict` where another decision stands. */
+    decide(
+      toolCallId: string,
+      approved: boolean,
+      options?: Pick<DecideOptions, 'reason' | 'argumentsHash'>,
+    ): Promise<AckFrame>;
+  };
+  readonly attachments: {
+    /** Uploads a file, to be named in a message of this session. */
+    upload(sessionId: string, file: Blob, name: string): Promise<AttachmentRef>;
+    /** Its bytes; for participants of its session. */
+    download(id: string): Promise<Blob>;
+  };
+  /** A ticket for one WebSocket, for a program that cannot show a token; `expires_at` in milliseconds since 1970. */
+  ticket(sessionId?: string): Promise<{ ticket: string; expires_at: number }>;
+}
+
+/** Nothing is connected before `session` or `feed` is called. */
+export function createClient(options: ClientOptions): Client {
   return clientWith(systemRuntime(options), accessOf(options));
 }
 
-function clientWith(runtime: Runtime, access: Access) {
+function clientWith(runtime: Runtime, access: Access): Client {
   const api = new Api(runtime, access);
+  const deps = { access, api };
   const path = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
   return {
-    /** Opens a session and keeps it open until `close()`. */
-    session: (id: string, options: SessionOptions = {}) => new Session(runtime, { access, api }, id, options),
+    session: (id, options) => new Session(runtime, deps, id, options),
+    feed: (options) => new Feed(runtime, deps, options),
     sessions: {
-      /** Newest first. */
-      list: (page: { limit?: number; before?: string } = {}) =>
-        api.get<SessionsPage>(`/v1/sessions${queryOf(page)}`),
-      create: (body: CreateSessionBody = {}) => api.ask<SessionView>('POST', '/v1/sessions', body),
-      get: (id: string) => api.get<SessionView>(path(id)),
-      /** A merge patch: what is not there stays, a participant that is null leaves. */
-      change: (id: string, change: SessionChange) => api.ask<SessionView>('PATCH', path(id), change),
-      remove: (id: string) => api.ask<undefined>('DELETE', path(id)),
+      list: (page = {}) => api.get(`/v1/sessions${queryOf(page)}`),
+      create: (body = {}) => api.ask('POST', '/v1/sessions', body),
+      get: (id) => api.get(path(id)),
+      change: (id, change) => api.ask('PATCH', path(id), change),
+      remove: (id) => api.ask('DELETE', path(id)),
     },
-    /** What waits for me, and what concerns me in all my sessions; kept open until `close()`. */
-    feed: (options: FeedOptions = {}) => new Feed(runtime, { access, api }, options),
     approvals: {
-      /** Those of all my sessions in which I may decide; the last asked for first. */
-      list: (page: { status?: ApprovalStatus; limit?: number; before?: string } = {}) =>
-        api.get<ApprovalsPage>(`/v1/approvals${queryOf(page)}`),
-      /** Decides over HTTP; rejects with `conflict` where another decision stands. */
-      decide: (toolCallId: string, approved: boolean, options: Omit<DecideOptions, 'id'> = {}) => {
-        const { reason, argumentsHash } = options;
+      list: (page = {}) => api.get(`/v1/approvals${queryOf(page)}`),
+      decide: (toolCallId, approved, { reason, argumentsHash } = {}) => {
         const body = { approved, reason, arguments_hash: argumentsHash };
-        return api.ask<AckFrame>('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, body);
+        return api.ask('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, body);
       },
     },
     attachments: {
-      /** Uploads a file, to be named in a message of this session. */
-      upload: (sessionId: string, file: Blob, name: string) =>
-        api.ask<AttachmentRef>('POST', `${path(sessionId)}/attachments${queryOf({ name })}`, file),
-      /** Its bytes; for participants of its session. */
-      download: (id: string) => api.bytes(`/v1/attachments/${encodeURIComponent(id)}`),
+      upload: (sessionId, file, name) =>
+        api.ask('POST', `${path(sessionId)}/attachments${queryOf({ name })}`, file),
+      download: (id) => api.bytes(`/v1/attachments/${encodeURIComponent(id)}`),
     },
-    /** A ticket for one WebSocket, for a program that cannot show a token. */
-    ticket: (sessionId?: string) =>
-      api.ask<{ ticket: string; expires_at: number }>('POST', '/v1/tickets', { session_id: sessionId }),
+    ticket: (sessionId) => api.ask('POST', '/v1/tickets', { session_id: sessionId }),
   };
 }
 

@@ -158,7 +158,7 @@ export class Feed {
   #receiveItem(item: FeedFrame): void {
     const order = this.#runtime.rules.order(this.getSnapshot().lastSeq, item.seq);
     // A connection from its beginning tells what is missing.
-    if (order === 'gap') this.#link.connect();
+    if (order === 'gap') this.#link.retry('it goes on from what is known');
     if (order !== 'next') return;
     this.#set(applyFeed(this.getSnapshot(), item));
     for (const stream of this.#streams) stream.push(item);

@@ -83,9 +83,9 @@ describe('the feed', () => {
 
 test('the inbox over HTTP: what waits, and a decision on it', async () => {
   const { toolCallId } = await ask();
-  const { approvals } = await client.approvals.list({ status: 'pending', limit: 1 });
-  expect(approvals).toMatchObject([{ tool_call_id: toolCallId }]);
-  const argumentsHash = approvals[0]?.arguments_hash;
+  const { approvals } = await client.approvals.list({ status: 'pending', limit: 50 });
+  const argumentsHash = approvals.find((one) => one.tool_call_id === toolCallId)?.arguments_hash;
+  expect(argumentsHash).toBe('hash-of-arguments');
   expect(await client.approvals.decide(toolCallId, true, { argumentsHash })).toMatchObject({
     disposition: 'recorded',
   });
