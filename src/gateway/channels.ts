@@ -9,6 +9,7 @@ import {
   toolApprovalFrame,
 } from '../protocol/client-frames.ts';
 import { feedFrame } from '../protocol/feed-frames.ts';
+import { limits } from '../protocol/limits.ts';
 import { eventFrame, liveFrame } from '../protocol/server-frames.ts';
 import { socketIoClientEvents } from '../protocol/socket-io.ts';
 import { socketIoServerEvents } from '../protocol/socket-io-events.ts';
@@ -24,7 +25,20 @@ export interface Channel {
   toClient: readonly z.ZodType[];
 }
 
-const streamQuery = z.object({ last_seq: z.coerce.number().int().min(0).optional() });
+const streamQuery = z.object({
+  last_seq: z.coerce.number().int().min(0).optional().describe('resume after it'),
+  events: z.string().optional().describe('comma list of frame types; the others are left out'),
+  ticket: z.string().optional().describe('of POST /v1/tickets'),
+  token: z.string().optional().describe('a JWT, for clients that can send it no other way'),
+});
+const sessionQuery = streamQuery.extend({
+  device: z.string().max(limits.deviceChars).optional().describe('names this client instance'),
+  dialled_at: z.coerce
+    .number()
+    .int()
+    .optional()
+    .describe('milliseconds since 1970, by the clock of the device'),
+});
 const feedLive = new Set(['welcome', 'cursor', 'resync', 'ack', 'error', 'ping', 'pong']);
 
 /** All channels, by name. Each message needs a `meta({ id })`, in src/protocol/document-names.ts. */
@@ -32,7 +46,7 @@ export const channels: Record<string, Channel> = {
   session: {
     address: '/v1/sessions/{session_id}/ws',
     summary: 'One session over a native WebSocket.',
-    query: streamQuery,
+    query: sessionQuery,
     fromClient: clientFrame.options,
     toClient: [...eventFrame.options, ...liveFrame.options],
   },
