@@ -1,5 +1,10 @@
 import type { Message, SessionSnapshot, ToolCall, Turn } from './state.ts';
 
+/** Beyond it the oldest leave the snapshot, so many at a time. */
+const mostMessages = 5_000;
+const mostTurns = 1_000;
+const leaveTogether = 1_000;
+
 const emptyMessage: Message = {
   id: '',
   turnId: null,
@@ -49,8 +54,21 @@ export function addMessage(
   const added = { ...emptyMessage, ...message };
   const { messages } = view;
   const last = added.turnId === null ? -1 : messages.findLastIndex((one) => one.turnId === added.turnId);
-  if (last < 0) return { ...view, messages: [...messages, added] };
-  return { ...view, messages: messages.toSpliced(last + 1, 0, added) };
+  const next = last < 0 ? [...messages, added] : messages.toSpliced(last + 1, 0, added);
+  return next.length > mostMessages
+    ? withoutOldest({ ...view, messages: next })
+    : { ...view, messages: next };
+}
+
+function withoutOldest(view: SessionSnapshot): SessionSnapshot {
+  const left = new Set(view.messages.slice(0, leaveTogether).flatMap((message) => message.toolCallIds));
+  const calls = Object.entries(view.toolCalls).filter(([id]) => !left.has(id));
+  return {
+    ...view,
+    messages: view.messages.slice(leaveTogether),
+    toolCalls: Object.fromEntries(calls),
+    olderCursor: null,
+  };
 }
 
 export function changeMessage(view: SessionSnapshot, id: string, change: Partial<Message>): SessionSnapshot {
@@ -73,6 +91,6 @@ export function putCall(view: SessionSnapshot, id: string, change: Partial<ToolC
 export function putTurn(view: SessionSnapshot, id: string, change: Partial<Turn>): SessionSnapshot {
   const index = view.turns.findIndex((turn) => turn.id === id);
   const turn = { ...(view.turns[index] ?? emptyTurn), ...change, id };
-  const turns = index < 0 ? [...view.turns, turn] : view.turns.toSpliced(index, 1, turn);
+  const turns = index < 0 ? [...view.turns.slice(-mostTurns), turn] : view.turns.toSpliced(index, 1, turn);
   return { ...view, turns };
 }

@@ -17,6 +17,7 @@ let token: string;
 let isGone: boolean;
 /** Closes before `welcome`, as for a token that is not accepted. */
 let isShy: boolean;
+let heartbeatMs: number;
 let refused: (string | null)[];
 let faults: unknown[];
 let client: Session;
@@ -47,6 +48,7 @@ beforeEach(async () => {
   token = 'one';
   isGone = false;
   isShy = false;
+  heartbeatMs = 30_000;
   refused = [];
   faults = [];
   got = [];
@@ -58,7 +60,7 @@ beforeEach(async () => {
     const frames: Arrived['frames'] = [];
     socket.on('message', (data) => frames.push(JSON.parse(String(data))));
     arrived.push({ socket, url: request.url ?? '', authorization, frames });
-    if (!isShy) socket.send(JSON.stringify(welcome));
+    if (!isShy) socket.send(JSON.stringify({ ...welcome, heartbeat_ms: heartbeatMs }));
   });
   await new Promise((listening) => server.once('listening', listening));
 });
@@ -213,6 +215,17 @@ describe('a lost connection', () => {
     await connection(2);
     expect(Date.now() - before).toBeGreaterThanOrEqual(290);
     expect(states.find((state) => state.kind === 'waiting')).toMatchObject({ why: 'the gateway restarts' });
+  });
+
+  test('a connection that says nothing for one and a half heartbeats is given up', async () => {
+    heartbeatMs = 100;
+    connect();
+    const first = await connection(1);
+    await connection(2);
+    expect(states.find((state) => state.kind === 'waiting')).toMatchObject({
+      why: 'the gateway says nothing any more',
+    });
+    await until(() => first.socket.readyState === first.socket.CLOSED);
   });
 
   test('where nothing runs, it tries until something does', async () => {
