@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { jwtSecretFile, readSecret } from './dev/secrets.ts';
 import { StartFailure } from './dev/start-failure.ts';
@@ -41,6 +42,8 @@ export async function signToken(secret: string, claims: TokenClaims): Promise<st
   })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setSubject(user)
+    // So that it can be revoked by name.
+    .setJti(randomUUID())
     .setIssuedAt(now)
     .setExpirationTime(now + ttlSeconds);
   if (issuer) token.setIssuer(issuer);

@@ -29,6 +29,7 @@ describe('turngate token', () => {
       email: 'alice@example.com',
       roles: ['approver'],
     });
+    expect(payload.jti).toMatch(/^[0-9a-f-]{36}$/);
     expect(Number(payload.exp) - Number(payload.iat)).toBe(60);
   });
 
