@@ -52,8 +52,10 @@ const publicKeyAlgorithms = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
 const claimText = z.string().min(1).max(200).refine(isCleanText, 'holds characters that cannot be stored');
+/** What `by` says of who is no user. */
+const reservedUsers = ['operator', 'turngate'];
 const claims = z.object({
-  sub: claimText,
+  sub: claimText.refine((sub) => !reservedUsers.includes(sub), 'is reserved'),
   tenant: claimText,
   email: claimText.nullish(),
   name: claimText.nullish(),

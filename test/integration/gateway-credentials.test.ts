@@ -175,6 +175,22 @@ describe('a token that expires while its connection is open', () => {
     expect(Date.now()).toBeLessThan(exp * 1_000 + 1_000);
   });
 
+  test('a feed goes on with a new token as well', async () => {
+    const feed = new SessionClient(`${west.ws}/v1/feed`, {
+      token: await signToken({ exp: secondsFromNow(2) }),
+    });
+    await feed.frame('welcome');
+    const witness = await west.connect(await east.session(), {
+      token: await signToken({ exp: secondsFromNow(2) }),
+    });
+    feed.send({ type: 'auth', id: 'a', token: await signToken() });
+    await feed.frame('ack', ({ id }) => id === 'a');
+    expect((await witness.end()).code).toBe(4010);
+    feed.send({ type: 'ping', id: 'still' });
+    await feed.frame('pong', ({ id }) => id === 'still');
+    feed.terminate();
+  });
+
   test('`auth` takes a good token of the same user and tenant, and a refusal changes nothing', async () => {
     const sessionId = await east.session();
     const client = await east.connect(sessionId);

@@ -23,6 +23,7 @@ describe('a token with the secret', () => {
       { iss: 'them' },
       { aud: 'other' },
       { sub: '' },
+      { sub: 'operator' },
       { sub: 'a\u0000b' },
       { tenant: undefined },
       { jti: 'x'.repeat(201) },
