@@ -12,8 +12,8 @@ import { publicError } from './public-errors.ts';
 import { sessionIdOf } from './session-id.ts';
 import { type Answer, acked, SocketIoAnswers } from './socket-io-answers.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
-import { cursorsOf } from './socket-io-offset.ts';
 import { errorPayload, greetingPayload, idIn } from './socket-io-payloads.ts';
+import { placesOf } from './socket-io-places.ts';
 import { SocketIoSeat } from './socket-io-seat.ts';
 import type { SocketIoSessionDeps } from './socket-io-session.ts';
 import { SocketIoSessions } from './socket-io-sessions.ts';
@@ -194,6 +194,7 @@ export class SocketIoClient {
 
   /** Makes the connection somebody's, and takes part where they did; the same user again goes on as before. */
   async #signIn(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
+    if (await this.#renew(identity)) return;
     await this.#sessions.settled();
     const before = this.#seat?.identity ?? this.#left;
     const isSame = before?.userId === identity.userId && before.tenant === identity.tenant;
@@ -219,24 +220,26 @@ export class SocketIoClient {
     await this.#rejoin(identity, auth);
   }
 
+  /** Goes on with another token of the user that it is of. Answers false when it is not theirs, or not any more. */
+  async #renew(identity: Identity): Promise<boolean> {
+    const seat = this.#seat;
+    if (!seat?.isOf(identity)) return false;
+    await Promise.all([seat.renew(identity), this.#sessions.renew(identity)]);
+    if (this.#seat !== seat) return false;
+    this.#greet();
+    return true;
+  }
+
   /** Where it was before, where it says that it was, or in the default session if there is one. */
   async #rejoin(identity: Identity, auth: SocketIoAuth | null): Promise<void> {
-    const wanted = new Map<string, number | null>([...cursorsOf(auth?.offset), ...this.#sessions.cursors]);
-    const named = Object.entries(auth?.sessions ?? {});
-    for (const [name, after] of named) {
-      const sessionId = (await sessionIdOf(this.#deps.db, identity, name)) ?? name;
-      // A client that says the same in every handshake has come further meanwhile.
-      const reached = wanted.get(sessionId);
-      wanted.set(sessionId, reached == null ? after : Math.max(reached, after ?? 0));
-    }
-    for (const [sessionId, after] of wanted) {
+    const places = await placesOf(this.#deps.db, identity, { auth, cursors: this.#sessions.cursors });
+    for (const { sessionId, after, isNamed } of places) {
       await this.#sessions.join(identity, sessionId, after).catch((error: unknown) => {
         const known = publicError(error);
         if (!refusals.has(known.code)) throw error;
         this.#sessions.leave(sessionId, closeCodes.sessionNotFound.code, closeCodes.sessionNotFound.reason);
         // What only Socket.IO remembered nobody has asked for.
-        if (named.some(([name]) => name === sessionId) || known.code === 'rate_limit')
-          this.#fail(known, { sessionId });
+        if (isNamed || known.code === 'rate_limit') this.#fail(known, { sessionId });
       });
     }
     if (this.#sessions.size > 0) return;
@@ -273,9 +276,8 @@ export class SocketIoClient {
 
   #fail(error: unknown, about: About): void {
     const known = publicError(error);
-    if (known !== error) {
-      this.#deps.logger.error({ err: error, socket_id: this.#socket.id }, 'an event failed');
-    }
+    const ids = { socket_id: this.#socket.id };
+    if (known !== error) this.#deps.logger.error({ err: error, ...ids }, 'an event failed');
     if (this.#link.isOverrun) {
       this.#link.end(closeCodes.tooSlow.code, closeCodes.tooSlow.reason);
       return;

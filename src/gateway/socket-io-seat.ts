@@ -5,7 +5,7 @@ import type { ConnectionRegistry } from './connection-registry.ts';
 
 /** That a Socket.IO connection is somebody's: registered as theirs, until their token expires. */
 export class SocketIoSeat {
-  readonly identity: Identity;
+  #identity: Identity;
   readonly #id = uuidv7();
   readonly #registry: ConnectionRegistry;
   readonly #onEnd: (code: number, reason: string) => void;
@@ -17,9 +17,26 @@ export class SocketIoSeat {
     registry: ConnectionRegistry;
     onEnd(code: number, reason: string): void;
   }) {
-    this.identity = options.identity;
+    this.#identity = options.identity;
     this.#registry = options.registry;
     this.#onEnd = options.onEnd;
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  isOf({ userId, tenant }: Identity): boolean {
+    return userId === this.#identity.userId && tenant === this.#identity.tenant;
+  }
+
+  /**
+   * Goes on with another token of theirs.
+   * @throws PublicError `unauthorized`, when it was revoked meanwhile; whatever the store says
+   */
+  async renew(identity: Identity): Promise<void> {
+    await this.#registry.renew(this.#id, identity);
+    this.#identity = identity;
   }
 
   /** Answers why it may not be theirs, or null. Rejects when the store cannot be reached. */
@@ -27,7 +44,7 @@ export class SocketIoSeat {
     const answer = await this.#registry.register({
       connectionId: this.#id,
       sessionId: null,
-      identity: this.identity,
+      identity: this.#identity,
       device: null,
       close: (reason, detail) => this.#end(reason, detail),
     });

@@ -113,6 +113,11 @@ export class SocketIoSession {
     this.#reader.read(JSON.stringify(frame));
   }
 
+  /** Goes on with another token of the same user; see the registry's `renew`. */
+  renew(identity: Identity): Promise<void> {
+    return this.#deps.registry.renew(this.#connection.id, identity);
+  }
+
   /** Settles when what was asked for is answered, or after a while. */
   async settled(): Promise<void> {
     await this.#answering.settle(settleMs);

@@ -109,6 +109,11 @@ export class SocketIoSessions {
     this.#cursors = new Map();
   }
 
+  /** Goes on with another token of the same user. */
+  async renew(identity: Identity): Promise<void> {
+    await Promise.all([...this.#open.values()].map((session) => session.renew(identity)));
+  }
+
   /** Settles when all that was asked for is answered. */
   async settled(): Promise<void> {
     await Promise.all([...this.#open.values()].map((session) => session.settled()));

@@ -172,11 +172,17 @@ test('a fresh token in time keeps the connection, its sessions and its place [si
   await client.event('connection_established');
   await client.ask('user_message', { content: 'one', id: '1' });
   await client.event('message_saved', ({ client_message_id }) => client_message_id === '1');
-  await client.ask('auth', { token: await signToken({ sub: 'fresh' }, { expires: '2h' }) });
+  await client.ask('auth', { token: await signToken({ sub: 'fresh', jti: 'second' }, { expires: '2h' }) });
   await client.ask('user_message', { content: 'two', id: '2' });
   await client.event('message_saved', ({ client_message_id }) => client_message_id === '2');
   expect(client.of('message_saved').map(({ content }) => content)).toEqual(['one', 'two']);
   expect(client.of('connection_established').length).toBe(2);
+  expect(client.of('session_joined').length).toBe(1);
+  // It hangs on the new token now, in all its parts.
+  const { rows } = await harness.db.query<{ token_id: string }>(
+    `select distinct token_id from connections where user_id = 'fresh'`,
+  );
+  expect(rows).toEqual([{ token_id: 'second' }]);
 });
 
 test('another user on the same connection sees nothing of the first one', async () => {
