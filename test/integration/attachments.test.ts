@@ -223,6 +223,9 @@ describe('uploading', () => {
       403, 403, 404,
     ]);
     expect((await upload(harness.http, sessionId, { token: 'none', bytes: png })).status).toBe(401);
+    // Also a large one is answered, when it has been read away.
+    const large = { token: 'none', type: 'text/plain', bytes: 'x'.repeat(20 * 1024 * 1024) };
+    expect((await upload(harness.http, sessionId, large)).status).toBe(401);
     expect((await fetchIt(body.id, viewer)).status).toBe(200);
     expect((await fetchIt(body.id, stranger)).status).toBe(404);
     expect((await fetchIt(body.id, foreign)).status).toBe(404);
