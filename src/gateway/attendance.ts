@@ -26,6 +26,7 @@ export class Attendance {
 
   /** Settles when other gateways are heard, which waits for the live plane. */
   async start(live: LivePlane): Promise<void> {
+    live.onRestored(() => this.#presence.heardAll());
     const unsubscribe = await live.subscribeGatewayNudges((nudge) => this.#heard(nudge));
     if (this.#isClosed) return unsubscribe();
     this.#unsubscribe = unsubscribe;

@@ -51,7 +51,7 @@ export class Presence {
     const { everyMs, logger } = deps;
     const failure = 'presence could not be read; it is tried again';
     this.#reading = new Rounds({ work: () => this.#refresh(), everyMs, logger, failure });
-    this.#timer = setInterval(() => this.#staleAll(), everyMs);
+    this.#timer = setInterval(() => this.heardAll(), everyMs);
     this.#reading.start();
   }
 
@@ -99,7 +99,8 @@ export class Presence {
     this.#stale.clear();
   }
 
-  #staleAll(): void {
+  /** Nobody knows what was missed. */
+  heardAll(): void {
     for (const sessionId of this.#rooms.keys()) this.#stale.add(sessionId);
     this.#reading.soon();
   }
