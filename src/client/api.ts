@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../protocol/errors.ts';
-import { TurngateError, wordsOf } from './errors.ts';
+import { TurngateError, unwatched, wordsOf } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Where the gateway is and who asks. Asked anew for each connection and request, so that both may change. */
@@ -36,14 +36,13 @@ export class Api {
   }
 
   ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-    return this.#ask({ method, path, body, signal }, async (response) =>
-      parseAnswer<T>(await response.text()),
-    );
+    const read = async (response: Response) => parseAnswer<T>(await response.text());
+    return unwatched(this.#ask({ method, path, body, signal }, read));
   }
 
   /** @param path of something that is not JSON */
   bytes(path: string): Promise<Blob> {
-    return this.#ask({ method: 'GET', path }, (response) => response.blob());
+    return unwatched(this.#ask({ method: 'GET', path }, (response) => response.blob()));
   }
 
   /** A token that is refused is asked for once more. */

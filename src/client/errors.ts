@@ -30,9 +30,12 @@ export function wordsOf(error: unknown): string {
     : error.message;
 }
 
-/** A rejection that ends no process where nobody waits for it. */
 export function rejected(error: TurngateError): Promise<never> {
-  const promise = Promise.reject<never>(error);
+  return unwatched(Promise.reject<never>(error));
+}
+
+/** The same promise, whose rejection ends no process where nobody waits for it. */
+export function unwatched<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }

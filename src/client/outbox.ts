@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { AckFrame } from '../protocol/server-frames.ts';
 import { type Deferred, defer } from './defer.ts';
-import { rejected, TurngateError } from './errors.ts';
+import { rejected, TurngateError, unwatched } from './errors.ts';
 import type { SentFrame } from './frames.ts';
 import type { Runtime, StopTimer } from './runtime.ts';
 
@@ -43,8 +43,7 @@ export class Outbox {
     const refusal = this.#refusal(json);
     if (refusal) return rejected(refusal);
     const answer = defer<AckFrame>();
-    // Whoever does not wait for the answer is not punished for its being an error.
-    answer.promise.catch(() => undefined);
+    unwatched(answer.promise);
     this.#entries.set(frame.id, {
       frame,
       chars: json.length,

@@ -2,7 +2,7 @@ import type { AckFrame, EventFrame, ServerFrame } from '../protocol/server-frame
 import { backoffMs } from './after-close.ts';
 import type { Access, Api } from './api.ts';
 import { acknowledge, enqueue, isEvent, startKnown, unqueue } from './apply.ts';
-import { rejected, TurngateError, wordsOf } from './errors.ts';
+import { rejected, TurngateError, unwatched, wordsOf } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import {
   answerFrame,
@@ -34,7 +34,6 @@ export interface SessionOptions {
 
 type ItemOf<T> = T extends QueuedItem ? Omit<T, 'id' | 'status'> : never;
 
-const closedWords = 'The session was closed before this was answered.';
 const usualPageMessages = 50;
 /** How often `received` is said, at most. */
 const receivedEveryMs = 2_000;
@@ -151,9 +150,11 @@ export class Session {
 
   /** Reads the page of messages before those that are here. Resolves to whether there are more. */
   loadOlder(): Promise<boolean> {
-    this.#older ??= this.#readOlder().finally(() => {
-      this.#older = null;
-    });
+    this.#older ??= unwatched(
+      this.#readOlder().finally(() => {
+        this.#older = null;
+      }),
+    );
     return this.#older;
   }
 
@@ -166,7 +167,7 @@ export class Session {
 
   /** Ends the session here; what waits for an answer rejects with `closed`. */
   close(): void {
-    this.#link.stop({ kind: 'stopped', code: 'closed', why: 'It was closed.' });
+    this.#link.stop({ kind: 'stopped', code: 'closed', why: 'The session was closed here.' });
   }
 
   #path(): string {
@@ -214,7 +215,8 @@ export class Session {
   }
 
   #send(frame: SentFrame, what: ItemOf<QueuedItem>): Promise<AckFrame> {
-    if (this.#abort.signal.aborted) return rejected(new TurngateError('closed', closedWords));
+    if (this.#abort.signal.aborted)
+      return rejected(new TurngateError('closed', 'The session was closed before.'));
     const { queue } = this.getSnapshot();
     // First: an answer may come before `add` is back.
     if (!queue.some((item) => item.id === frame.id)) {
@@ -262,16 +264,15 @@ export class Session {
   #onConnection(connection: ConnectionState): void {
     this.#sync.change((view) => ({ ...view, connection }));
     if (connection.kind === 'open') this.#outbox.onOpen();
-    if (connection.kind === 'stopped') this.#end(connection.why, connection.code);
+    if (connection.kind === 'stopped') this.#end(connection.why);
   }
 
-  #end(why: string, code: string): void {
+  #end(why: string): void {
     this.#abort.abort();
     this.#stopReceived?.();
     this.#stopStart?.();
     this.#sync.close();
-    const ended = new TurngateError('closed', code === 'closed' ? closedWords : why);
-    for (const id of this.#outbox.clear(ended)) this.#unqueue(id);
+    for (const id of this.#outbox.clear(new TurngateError('closed', why))) this.#unqueue(id);
     for (const stream of this.#streams) stream.end();
     this.#streams.clear();
   }

@@ -93,6 +93,26 @@ describe('the packed client, installed in an empty project', () => {
     expect(await running).toContain('assistant Good day.');
   });
 
+  test('ends no process by a rejection that nobody waits for, and lets it end when it is closed', async () => {
+    const code = `import { createClient } from 'turngate/client';
+      const gone = createClient({ url: 'http://127.0.0.1:9', token: () => { throw new Error('none'); } });
+      gone.sessions.list();
+      gone.approvals.decide('x', true);
+      const session = gone.session('s');
+      for (const work of [session.send('x'), session.decide('c', true), session.cancel()]) void work;
+      const feed = gone.feed();
+      feed.decide('c', true);
+      const real = createClient({ url: '${at.http}', token: '${await signToken()}' });
+      const open = real.session('${await at.session()}');
+      const isOpen = () => open.getSnapshot().connection.kind === 'open';
+      await new Promise((done) => open.store.subscribe(() => isOpen() && done()));
+      open.loadOlder();
+      for (const one of [session, feed, open]) one.close();
+      open.loadOlder();
+      console.log(open.getSnapshot().connection.kind);`;
+    expect((await project.node('silent.js', code)).trim()).toBe('stopped');
+  });
+
   test('has types that say what is wrong', async () => {
     const right = `import { createClient, undecided, type SessionSnapshot } from 'turngate/client';
       const client = createClient({ url: 'http://x', token: async ({ refused }) => refused ?? 't' });

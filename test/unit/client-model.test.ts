@@ -9,17 +9,17 @@ const numRuns = Number(process.env.MODEL_RUNS ?? 2_000);
 const seed = Number(process.env.MODEL_SEED ?? 4);
 const boundMs = 60_000 + numRuns * 20;
 
-function check(rules: Rules, options: { endOnFailure: boolean }) {
+function check(rules: Rules, options: { endOnFailure: boolean; numRuns: number }) {
   const property = fc.asyncProperty(schedules, async (steps) => {
     expect(await play(steps, rules)).toEqual([]);
   });
-  return fc.check(property, { numRuns, seed, ...options });
+  return fc.check(property, { seed, ...options });
 }
 
 test(
   `over ${numRuns} schedules (seed ${seed}) the client ends as the session is, and is never wrong on the way`,
   async () => {
-    const run = await check(protocolRules, { endOnFailure: false });
+    const run = await check(protocolRules, { endOnFailure: false, numRuns });
     if (run.failed) {
       // The report has the seed and the path that play the shortest failing schedule again.
       const faults = await play(run.counterexample?.[0] ?? []);
@@ -34,7 +34,7 @@ describe('a client is found out that', () => {
   test.each(Object.entries(mutants))(
     '%s',
     async (_name, fault) => {
-      const run = await check({ ...protocolRules, ...fault }, { endOnFailure: true });
+      const run = await check({ ...protocolRules, ...fault }, { endOnFailure: true, numRuns: 2_000 });
       expect(run.failed).toBe(true);
     },
     boundMs,
