@@ -79,7 +79,6 @@ export class Session {
       {
         load: () => this.#loader.load(this.#abort.signal),
         resume: (lastSeq) => void this.#link.send({ type: 'resume', last_seq: lastSeq }),
-        // Later and later, should it not help.
         reconnect: () => this.#link.retry('it goes on from what is known'),
         onChange: (view) => this.#store.set(view),
         onReloaded: (reason, lastSeq) => this.#announce({ type: 'resync', reason, last_seq: lastSeq }),

@@ -1,89 +1,12 @@
-import fc from 'fast-check';
 import { Api } from '../../src/client/api.ts';
 import type { SessionEvent } from '../../src/client/event-stream.ts';
 import { protocolRules, type Rules } from '../../src/client/rules.ts';
 import { Session } from '../../src/client/session.ts';
 import type { Message, SessionSnapshot } from '../../src/client/state.ts';
+import type { Step } from './client-schedule.ts';
 import { ReferenceGateway } from './reference-gateway.ts';
 import { ReferenceSession } from './reference-session.ts';
 import { settled, VirtualTime } from './virtual-time.ts';
-
-/** One thing that happens: to the session, on the way to the client, or by the client. `n` says which or how many. */
-export interface Step {
-  what: (typeof kinds)[number];
-  n: number;
-  isLost: boolean;
-}
-
-const kinds = [
-  'ask',
-  'start',
-  'say',
-  'think',
-  'retry',
-  'void',
-  'end',
-  'call',
-  'tool',
-  'turn_end',
-  'roll_back',
-  'rename',
-  'hide',
-  'forget',
-  'repeat_text',
-  'repeat_event',
-  'snapshot',
-  'move',
-  'answer',
-  'answer_not',
-  'cut',
-  'time',
-  'silence',
-  'send',
-  'refuse',
-] as const;
-/** What happens more often than the rest. */
-const common: Step['what'][] = [
-  'say',
-  'say',
-  'say',
-  'say',
-  'think',
-  'start',
-  'start',
-  'move',
-  'move',
-  'move',
-];
-const others: Step['what'][] = [
-  'retry',
-  'end',
-  'send',
-  'send',
-  'refuse',
-  'repeat_text',
-  'answer',
-  'answer',
-  'cut',
-];
-const rare: Step['what'][] = ['forget', 'move', 'rename'];
-
-/** Most clients are connected when it begins: what happens before that they read in the history. */
-const beginnings: Step['what'][][] = [[], ['start', 'answer'], ['answer', 'answer', 'move', 'start', 'move']];
-
-export const schedules: fc.Arbitrary<Step[]> = fc
-  .tuple(
-    fc.constantFrom(...beginnings, ...beginnings.slice(2)),
-    fc.array(
-      fc.record({
-        what: fc.constantFrom(...kinds, ...common, ...others, ...rare),
-        n: fc.nat(30),
-        isLost: fc.nat(3).map((one) => one === 0),
-      }),
-      { minLength: 5, maxLength: 80, size: 'max' },
-    ),
-  )
-  .map(([beginning, steps]) => [...beginning.map((what) => ({ what, n: 30, isLost: false })), ...steps]);
 
 /** Virtual time that anything still under way is given at the end. */
 const roundMs = 500;

@@ -33,15 +33,8 @@ const welcome = {
   heartbeat_ms: 30_000,
   protocol: 'turngate.v1',
 };
-const event = (seq: number) => ({
-  type: 'turn_started',
-  seq,
-  session_id: 's',
-  ts: 1,
-  turn_id: `t${seq}`,
-  workflow_id: 'w',
-  run_id: 'r',
-});
+const run = { session_id: 's', ts: 1, workflow_id: 'w', run_id: 'r' };
+const event = (seq: number) => ({ type: 'turn_started', seq, turn_id: `t${seq}`, ...run });
 
 beforeEach(async () => {
   arrived = [];

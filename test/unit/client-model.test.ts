@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { protocolRules, type Rules } from '../../src/client/rules.ts';
-import { play, schedules } from '../helpers/client-model.ts';
+import { play } from '../helpers/client-model.ts';
 import { mutants } from '../helpers/client-mutants.ts';
+import { schedules } from '../helpers/client-schedule.ts';
 
 /** MODEL_RUNS=100000 plays more of them, MODEL_SEED others. */
 const numRuns = Number(process.env.MODEL_RUNS ?? 2_000);
