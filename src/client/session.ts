@@ -59,6 +59,8 @@ export class Session {
   #stopReceived: StopTimer | null = null;
   #stopStart: StopTimer | null = null;
   #older: Promise<boolean> | null = null;
+  /** Only grows, whatever the clock does. */
+  #dialledAt = 0;
 
   constructor(
     runtime: Runtime,
@@ -175,7 +177,8 @@ export class Session {
     if (device !== undefined) {
       query.set('device', device);
       // A connection that was given up may reach the gateway after the one that took its place.
-      query.set('dialled_at', String(this.#runtime.clock.now()));
+      this.#dialledAt = Math.max(this.#runtime.clock.now(), this.#dialledAt + 1);
+      query.set('dialled_at', String(this.#dialledAt));
     }
     if (events !== undefined) query.set('events', events.join(','));
     return `/v1/sessions/${encodeURIComponent(this.id)}/ws?${query}`;

@@ -25,6 +25,9 @@ export interface Registered {
  */
 const atOnce = `set_config('synchronous_commit', 'off', true)`;
 
+/** No connection is on its way for longer; where more lies between two, the device's clock was set back. */
+const longestWayMs = 60_000;
+
 /**
  * Registers a connection in one statement. Whoever had its session, user and device is replaced: the row's lock puts
  * connections that come at once in one order, and the last of them stays. The same statement asks the older one's
@@ -54,7 +57,8 @@ export async function registerConnection(
              gateway_id = excluded.gateway_id, token_id = excluded.token_id, connected_at = now(),
              dialled_at = excluded.dialled_at,
              replaced_id = c.connection_id, replaced_gateway_id = c.gateway_id
-         where c.dialled_at is null or excluded.dialled_at is null or c.dialled_at <= excluded.dialled_at
+         where c.dialled_at is null or excluded.dialled_at is null
+           or not (c.dialled_at - excluded.dialled_at between 1 and $10)
          returning epoch, replaced_id, replaced_gateway_id
        ), told as (
          insert into closures (gateway_id, connection_id, reason)
@@ -71,6 +75,7 @@ export async function registerConnection(
       row.tokenId,
       maxOfUser,
       row.dialledAt,
+      longestWayMs,
     ],
   });
   const answer = rows[0];
