@@ -9,8 +9,8 @@ import type { System } from './system.ts';
 
 const aimMs = 50;
 const missedDeltas = 500;
-/** Over this time a gateway that restarts spreads who comes back; see src/gateway/connections.ts. */
-const spreadMs = 1_500;
+/** Over this time a gateway that restarts spreads a thousand clients; see src/gateway/restart-delay.ts. */
+const spreadMs = 4_000;
 const levelBoundMs = 20_000;
 const firstSession = 20_000;
 

@@ -13,6 +13,7 @@ import type { InFlight } from './in-flight.ts';
 import { OpenSocket, type SocketHandler } from './open-socket.ts';
 import type { Handled } from './parting.ts';
 import { Receipt } from './receipt.ts';
+import { restartDelayMs } from './restart-delay.ts';
 import type { Traffic } from './traffic.ts';
 import { WebSocketOutlet } from './websocket-outlet.ts';
 
@@ -30,10 +31,6 @@ export interface ConnectionsDeps {
   timings: { idleMs: number; pingMs: number; sweepMs: number; stuckMs: number; goodbyeMs: number };
   logger: Logger;
 }
-
-/** A herd that is sent away comes back spread over this time. */
-const restartLeastMs = 200;
-const restartSpreadMs = 1_500;
 
 /** All open connections of this process: opens them, pings them, closes the silent ones. */
 export class Connections {
@@ -103,8 +100,9 @@ export class Connections {
   /** Sends everybody away with the time after which to come back. */
   closeAll(): void {
     clearInterval(this.#sweeper);
+    const crowd = this.#open.size;
     for (const socket of [...this.#open]) {
-      const retryAfterMs = Math.round(restartLeastMs + Math.random() * restartSpreadMs);
+      const retryAfterMs = restartDelayMs(crowd);
       socket.close('restarting', `retry_after_ms=${retryAfterMs}`);
     }
   }

@@ -9,6 +9,7 @@ import type { Route } from './client-address.ts';
 import { bearerToken } from './credentials.ts';
 import type { OriginCheck } from './origins.ts';
 import { publicError } from './public-errors.ts';
+import { restartDelayMs } from './restart-delay.ts';
 import { SocketIoClient, type SocketIoClientDeps } from './socket-io-client.ts';
 import { SocketIoEngine } from './socket-io-engine.ts';
 import { farewellMs, SocketIoLink } from './socket-io-link.ts';
@@ -40,8 +41,6 @@ export interface SocketIo {
 const connectTimeoutMs = 10_000;
 /** Tokens that are tried on one connection. */
 const maxRefusals = 10;
-const restartLeastMs = 200;
-const restartSpreadMs = 1_500;
 
 /** Socket.IO on the gateway's own port, under `/socket.io/`. */
 export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
@@ -110,8 +109,9 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
       return clients.size;
     },
     closeAll() {
+      const crowd = clients.size;
       for (const client of [...clients]) {
-        client.restart(Math.round(restartLeastMs + Math.random() * restartSpreadMs));
+        client.restart(restartDelayMs(crowd));
       }
     },
     close: () => io.close(),

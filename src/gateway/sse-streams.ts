@@ -13,6 +13,7 @@ import type { FrameFilter } from './frame-filter.ts';
 import { noSession } from './http-access.ts';
 import type { HttpCall, HttpStream } from './http-exchange.ts';
 import type { ReadEvents } from './hub-ports.ts';
+import { restartDelayMs } from './restart-delay.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { SessionHubs } from './session-hubs.ts';
 import { SseOutlet } from './sse-outlet.ts';
@@ -59,10 +60,6 @@ interface Reader {
   closed: { reason: CloseReason; detail?: string | undefined } | null;
   saidAt: number;
 }
-
-/** A herd that is sent away comes back spread over this time. */
-const restartLeastMs = 200;
-const restartSpreadMs = 1_500;
 
 /** All event streams of sessions and feeds: lets them in, and keeps them alive. */
 export class SseStreams {
@@ -131,8 +128,9 @@ export class SseStreams {
   /** Ends every stream with the time after which to come back. */
   closeAll(): void {
     clearInterval(this.#sweeper);
+    const crowd = this.#readers.size;
     for (const { open } of [...this.#readers]) {
-      const retryAfterMs = Math.round(restartLeastMs + Math.random() * restartSpreadMs);
+      const retryAfterMs = restartDelayMs(crowd);
       open?.connection.close('restarting', `retry_after_ms=${retryAfterMs}`);
     }
   }

@@ -5,6 +5,7 @@ import { FrameQueue } from '../../src/gateway/frame-queue.ts';
 import { InFlight } from '../../src/gateway/in-flight.ts';
 import { originCheck } from '../../src/gateway/origins.ts';
 import { publicError } from '../../src/gateway/public-errors.ts';
+import { restartDelayMs } from '../../src/gateway/restart-delay.ts';
 import { PublicError } from '../../src/protocol/errors.ts';
 
 describe('credentials', () => {
@@ -146,4 +147,14 @@ describe('what clients are told of failures', () => {
       expect(publicError(error).message).not.toContain('secret');
     }
   });
+});
+
+test('a restart spreads a small crowd over seconds and a large one over half a minute, never longer', () => {
+  const delays = (crowd: number) => Array.from({ length: 400 }, () => restartDelayMs(crowd));
+  expect(Math.min(...delays(1))).toBeGreaterThanOrEqual(200);
+  expect(Math.max(...delays(1))).toBeLessThanOrEqual(1_700);
+  expect(Math.max(...delays(2_500))).toBeGreaterThan(5_000);
+  expect(Math.max(...delays(2_500))).toBeLessThanOrEqual(10_200);
+  expect(Math.max(...delays(1_000_000))).toBeLessThanOrEqual(30_000);
+  expect(new Set(delays(1)).size).toBeGreaterThan(10);
 });
