@@ -11,6 +11,8 @@ export interface UploadedFile {
 }
 
 const nameChars = 200;
+/** It is written into a header as it is: nothing but what a type may hold. */
+const typePattern = /^[a-z0-9!#$&^_.+-]{1,63}\/[a-z0-9!#$&^_.+-]{1,63}$/;
 /** What the first bytes of each image type must be, at an offset. */
 const signatures: Record<string, [offset: number, bytes: string][][]> = {
   'image/png': [[[0, '\x89PNG\r\n\x1a\n']]],
@@ -62,6 +64,12 @@ export function readUpload(request: {
  */
 export function checkType({ mediaType, bytes }: UploadedFile): void {
   if (bytes.length === 0) throw new PublicError('validation_error', 'The attachment is empty.');
+  if (!typePattern.test(mediaType)) {
+    throw new PublicError(
+      'validation_error',
+      'The Content-Type of the attachment is missing, or is no media type.',
+    );
+  }
   const signature = signatures[mediaType];
   if (signature) {
     const isIt = signature.some((parts) =>

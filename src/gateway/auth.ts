@@ -51,6 +51,8 @@ const publicKeyAlgorithms = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
+/** The last moment that a Date can be, long before the last that the store knows. */
+const lastMs = 8.64e15;
 const claimText = z.string().min(1).max(200).refine(isCleanText, 'holds characters that cannot be stored');
 /** What `by` says of who is no user. */
 const reservedUsers = ['operator', 'turngate'];
@@ -144,7 +146,7 @@ function identityOf(token: string, payload: JWTPayload, skewMs: number): Identit
     roles,
     tokenId: jti ?? hashOf(token),
     issuedAt: payload.iat === undefined ? null : payload.iat * 1_000,
-    expiresAt: payload.exp === undefined ? null : payload.exp * 1_000 + skewMs,
+    expiresAt: payload.exp === undefined ? null : Math.min(payload.exp * 1_000 + skewMs, lastMs),
   };
 }
 

@@ -38,6 +38,8 @@ export interface HttpCall {
   finish(): Promise<void>;
   /** The body was not read to its end: the answer is the last thing on this connection. */
   mustClose(): boolean;
+  /** Only the head of the answer is wanted: a body would be taken for the next answer. */
+  isHead: boolean;
 }
 
 export interface HttpAnswer {
@@ -141,6 +143,7 @@ export function readCall(res: HttpResponse, req: HttpRequest, isUpload = false):
     upload: async (options) => uploaded(await reader?.read(options), options.maxBytes),
     finish: async () => reader?.discard(discardMs),
     mustClose: () => reader !== null && !reader.isRead,
+    isHead: req.getMethod() === 'head',
   };
 }
 
@@ -205,12 +208,13 @@ export function writeAnswer(
   answer: HttpAnswer,
   headers: [string, string][],
   contentType = 'application/json',
-  closes = false,
+  { closes = false, isHead = false } = {},
 ): void {
   const body = answer.body === undefined ? '' : JSON.stringify(answer.body);
   res.cork(() => {
     writeHead(res, answer, headers, contentType);
-    res.end(body, closes);
+    // Not endWithoutBody: where more was sent behind the HEAD, nothing goes out after it (tried).
+    res.end(isHead ? '' : body, closes);
   });
 }
 

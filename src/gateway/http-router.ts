@@ -153,7 +153,9 @@ export class HttpRouter {
         else answer.stream(res, headers);
         return;
       }
-      if (!call.isAborted()) writeAnswer(res, answer, headers, type, call.mustClose());
+      if (!call.isAborted()) {
+        writeAnswer(res, answer, headers, type, { closes: call.mustClose(), isHead: call.isHead });
+      }
       answer.after?.();
     });
     const settled = written.catch((error: unknown) =>

@@ -12,7 +12,7 @@ import { publicError } from './public-errors.ts';
 import { sessionIdOf } from './session-id.ts';
 import { type Answer, acked, SocketIoAnswers } from './socket-io-answers.ts';
 import type { SocketIoLink } from './socket-io-link.ts';
-import { errorPayload, greetingPayload, idIn } from './socket-io-payloads.ts';
+import { charsOf, errorPayload, greetingPayload, idIn, tooDeep } from './socket-io-payloads.ts';
 import { placesOf } from './socket-io-places.ts';
 import { SocketIoSeat } from './socket-io-seat.ts';
 import type { SocketIoSessionDeps } from './socket-io-session.ts';
@@ -104,11 +104,11 @@ export class SocketIoClient {
       if (left < -this.#burst) this.#link.end(closeCodes.tooMany.code, closeCodes.tooMany.reason);
       return;
     }
-    const chars = JSON.stringify(payload)?.length ?? 0;
-    const isTaken = this.#do(chars, () => this.#handle(name, payload, answer));
-    if (isTaken) return;
+    const chars = charsOf(payload);
+    if (chars !== null && this.#do(chars, () => this.#handle(name, payload, answer))) return;
     const words = `More than ${maxWaitingEvents} events wait for their answer. Wait for some, then send this again.`;
-    this.#fail(new PublicError('rate_limit', words), { id: idIn(payload), answer });
+    const refused = chars === null ? tooDeep() : new PublicError('rate_limit', words);
+    this.#fail(refused, { id: idIn(payload), answer });
   }
 
   #do(chars: number, work: () => Promise<void>): boolean {

@@ -104,6 +104,11 @@ export class SocketIoEngine {
       refuseHttp(res, foreignOrigin());
       return;
     }
+    // Engine.IO would never answer it, where the sid is one of a WebSocket.
+    if (req.getQuery('transport') === 'websocket') {
+      refuseHttp(res, new PublicError('validation_error', 'transport=websocket needs an upgrade.'));
+      return;
+    }
     const id = req.getQuery('sid') ?? '';
     if (id === '' && this.#isDraining()) {
       refuseHttp(res, new PublicError('unavailable', 'The gateway is restarting. Connect again.'));
@@ -189,7 +194,10 @@ export class SocketIoEngine {
         handlers.open(ws);
       },
     };
-    handlers.upgrade(res, data.request, data.context);
+    // Engine.IO would make any transport that is named, and break on another one's socket.
+    if (new URLSearchParams(data.request.getQuery()).get('transport') === 'websocket')
+      handlers.upgrade(res, data.request, data.context);
+    else refuse('A WebSocket is asked for with transport=websocket.');
   }
 
   #drain(ws: WebSocket<WireData>): void {

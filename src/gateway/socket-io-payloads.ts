@@ -1,4 +1,4 @@
-import type { PublicError } from '../protocol/errors.ts';
+import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { type SocketIoPayload, socketIoErrorTypes } from '../protocol/socket-io-events.ts';
 import type { Identity } from './auth.ts';
@@ -38,4 +38,18 @@ export function greetingPayload(
 export function idIn(payload: unknown): string | undefined {
   if (payload === null || typeof payload !== 'object' || !('id' in payload)) return undefined;
   return typeof payload.id === 'string' && payload.id.length <= limits.clientIdChars ? payload.id : undefined;
+}
+
+/** Null where it runs out of stack: whoever nests that deep means harm. Thrown from here it would end the process. */
+export function charsOf(payload: unknown): number | null {
+  try {
+    return JSON.stringify(payload)?.length ?? 0;
+  } catch {
+    // What was parsed can always be written again, but for its depth.
+    return null;
+  }
+}
+
+export function tooDeep(): PublicError {
+  return new PublicError('validation_error', 'This cannot be read; it is nested too deeply.');
 }

@@ -41,6 +41,10 @@ export interface SocketIo {
 const connectTimeoutMs = 10_000;
 /** Tokens that are tried on one connection. */
 const maxRefusals = 10;
+/** How often a connection may ask to join a namespace: each is answered, also where there is none. */
+const maxJoins = 2 * maxRefusals;
+/** How Socket.IO writes that somebody wants to join a namespace. */
+const joinPacket = '0';
 
 /** Socket.IO on the gateway's own port, under `/socket.io/`. */
 export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
@@ -62,6 +66,11 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
     const visit = deps.visitors.enter(routeOf(conn));
     if (visit) conn.once('close', () => visit.leave());
     else engine.end(conn, 'tooMany');
+    let joins = 0;
+    conn.on('data', (packet: unknown) => {
+      if (typeof packet === 'string' && packet.startsWith(joinPacket)) joins += 1;
+      if (joins > maxJoins) engine.end(conn, 'tooMany');
+    });
   });
   const clients = new Set<SocketIoClient>();
   const asking = new WeakSet<object>();

@@ -11,6 +11,7 @@ import {
 } from './client-frames.ts';
 import { PublicError } from './errors.ts';
 import { limits } from './limits.ts';
+import { isCleanText } from './text.ts';
 
 const sessionId = z.string().min(1).max(64);
 const inSession = { session_id: sessionId.optional() };
@@ -46,7 +47,12 @@ const maxOffsetChars = 2_000;
 /** The `auth` of a handshake. `offset` is Socket.IO's own: what came with the last event, sent back at a reconnect. */
 export const socketIoAuth = z.object({
   token: z.string().min(1).nullish(),
-  device: z.string().min(1).max(limits.deviceChars).optional(),
+  device: z
+    .string()
+    .min(1)
+    .max(limits.deviceChars)
+    .refine(isCleanText, 'contains NUL or a lone surrogate')
+    .optional(),
   /** Where delivery goes on, by session: the last `seq` that the client has; null begins with what comes now. */
   sessions: z
     .record(sessionId, z.int().nonnegative().nullable())

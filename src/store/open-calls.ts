@@ -20,7 +20,7 @@ export async function readOpenCalls(db: Db, at: { sessionId: string; after: numb
     name: 'read-open-calls',
     text: `select c.id, c.tool, c.arguments from turns t join tool_calls c on c.turn_id = t.id
            where t.session_id = $1 and (t.ended_at is null or t.ended_at >=
-             (select min(e.ts) from events e where e.session_id = $1 and e.seq = $2 + 1)
+             (select min(e.ts) from events e where e.session_id = $1 and e.seq = $2::bigint + 1)
              - make_interval(secs => $3))
            order by c.created_at desc, c.id desc limit $4`,
     values: [at.sessionId, at.after, slackSeconds, maxCalls],

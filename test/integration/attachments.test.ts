@@ -102,6 +102,21 @@ describe('uploading', () => {
     expect([answer.status, answer.body.code]).toEqual([400, 'validation_error']);
   });
 
+  test.each([
+    ['a line break', 'text/plain\n\n<script>'],
+    ['NUL', 'text/plain\u0000'],
+    ['more than a type has', `text/${'x'.repeat(200)}`],
+    ['no second half', 'text/'],
+  ])('a type in a form with %s is refused, for it goes into a header [attachment-types]', async (_, type) => {
+    const sessionId = await harness.session();
+    const answer = await fetch(`${harness.http}/v1/sessions/${sessionId}/attachments`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'multipart/form-data; boundary=b' },
+      body: `--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\nContent-Type: ${type}\r\n\r\nx\r\n--b--\r\n`,
+    });
+    expect(answer.status).toBe(400);
+  });
+
   test('one byte too many is 413, and the bound itself is taken [attachment-size]', async () => {
     const sessionId = await harness.session();
     const large = await send(sessionId, { type: 'text/plain', bytes: 'x'.repeat(maxBytes + 1) });

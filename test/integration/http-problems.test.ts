@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/protocol/limits.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
@@ -236,4 +237,25 @@ test('while the store is away every route that needs it says so, and when to com
     expect(asked).toContain(name);
   }
   await until(async () => (await fetch(`${harness.http}/readyz`)).status === 200);
+});
+
+test('the answer to HEAD has no body, so that the next answer on the connection is read as what it is', async () => {
+  const socket = connect(harness.gateway.port, '127.0.0.1');
+  let got = '';
+  socket.on('data', (chunk) => {
+    got += chunk.toString('latin1');
+  });
+  socket.write('HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until(() => got.endsWith('{"status":"ok"}'));
+  socket.destroy();
+  expect(got).toMatch(/^HTTP\/1\.1 405 /);
+  expect(got).toMatch(/\r\n\r\nHTTP\/1\.1 200 /);
+});
+
+test('a token that is good for longer than any store can say signs out as others do [http-revocations]', async () => {
+  const long = await signToken({ sub: 'long', exp: 1e15 });
+  const headers = { authorization: `Bearer ${long}` };
+  const answer = await fetch(`${harness.http}/v1/revocations`, { method: 'POST', headers, body: '{}' });
+  expect(answer.status).toBe(200);
+  expect((await fetch(`${harness.http}/v1/sessions`, { headers })).status).toBe(401);
 });

@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { HandPoller } from '../helpers/polling.ts';
 import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
+import { until } from '../helpers/until.ts';
 
 let harness: GatewayHarness;
 
@@ -140,4 +141,73 @@ test('a change to WebSocket of a connection that is not there, is closing, or wa
   // It never goes on: the connection stays with polling.
   first.terminate();
   expect((await poller.poll()).status).toBe(200);
+});
+
+const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+
+test.each<[string, object]>([
+  ['a guest', {}],
+  ['a user', { isUser: true }],
+])('%s who nests too deeply is told so, and harms nobody', async (_, { isUser }: { isUser?: boolean }) => {
+  const ws = new WebSocket(`${harness.ws}/socket.io/?EIO=4&transport=websocket`);
+  const got: string[] = [];
+  ws.on('message', (data) => got.push(String(data)));
+  await once(ws, 'message');
+  ws.send(`40${JSON.stringify(isUser ? { token: await signToken() } : {})}`);
+  await until(() => got.some((text) => text.includes('connection_established')));
+  ws.send(`42["user_message",{"content":"x","more":${deep}}]`);
+  ws.send(`421["user_message",${deep}]`);
+  await until(() => got.some((text) => text.startsWith('431[') && text.includes('validation_error')));
+  ws.terminate();
+});
+
+test('an upgrade that names another transport is refused', async () => {
+  for (const query of ['EIO=4&transport=polling', 'EIO=4']) {
+    const [code] = await once(new WebSocket(`${harness.ws}/socket.io/?${query}`), 'close');
+    expect(code).toBe(1008);
+  }
+  const poller = new HandPoller(harness.http);
+  await poller.connect({});
+  const wrong = new WebSocket(`${harness.ws}${path}&sid=${poller.sid}`);
+  expect((await once(wrong, 'close'))[0]).toBe(1008);
+  expect((await poller.poll()).status).toBe(200);
+});
+
+test('a poll of a connection that has a WebSocket is answered', async () => {
+  const ws = new WebSocket(`${harness.ws}/socket.io/?EIO=4&transport=websocket`);
+  const { sid } = JSON.parse(String((await once(ws, 'message'))[0]).slice(1));
+  expect(await raw(request(`GET /socket.io/?EIO=4&transport=websocket&sid=${sid} HTTP/1.1`))).toMatch(
+    /^HTTP\/1\.1 400 /,
+  );
+  ws.terminate();
+});
+
+test('who asks for namespaces without end is sent away, and not answered without end', async () => {
+  const ws = new WebSocket(`${harness.ws}/socket.io/?EIO=4&transport=websocket`);
+  const got: string[] = [];
+  ws.on('message', (data) => got.push(String(data)));
+  await once(ws, 'message');
+  for (let n = 0; n < 100; n += 1) ws.send(`40/${n},`);
+  expect((await once(ws, 'close'))[0]).toBe(4029);
+  expect(got.length).toBeLessThan(30);
+
+  const poller = new HandPoller(harness.http);
+  await poller.connect({});
+  await poller.post(Array.from({ length: 1_000 }, (_, n) => `40/${n},`).join('\u001e'));
+  const { text } = await poller.poll();
+  expect(text.split('\u001e').length).toBeLessThan(30);
+});
+
+test('a device with NUL, and a last_seq past any store', async () => {
+  const nul = new HandPoller(harness.http);
+  await nul.connect({ token: await signToken(), device: 'a\u0000' });
+  expect((await nul.poll()).text).toContain('auth.device');
+  const sessionId = await harness.session();
+  const poller = new HandPoller(harness.http);
+  await poller.connect({ token: await signToken(), sessions: { [sessionId]: Number.MAX_SAFE_INTEGER } });
+  let text = '';
+  await until(async () => {
+    text += (await poller.poll()).text;
+    return text.includes('past the end of this session');
+  });
 });
