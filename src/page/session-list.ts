@@ -9,6 +9,8 @@ const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' 
 export interface ListState {
   sessions: readonly SessionView[];
   chosen: string | null;
+  /** How many approvals wait, by session. */
+  waiting: ReadonlyMap<string, number>;
   hasMore: boolean;
   fault: string | null;
 }
@@ -47,8 +49,12 @@ export class SessionList {
   show(state: ListState): void {
     const elements = this.#views.show(state.sessions, ({ id }) => id);
     elements.forEach((element, index) => {
+      if (!(element instanceof HTMLElement)) return;
       const isChosen = state.sessions[index]?.id === state.chosen;
       element.firstElementChild?.setAttribute('aria-current', String(isChosen));
+      const waiting = state.waiting.get(state.sessions[index]?.id ?? '') ?? 0;
+      element.toggleAttribute('data-waits', waiting > 0);
+      element.title = waiting > 0 ? `${waiting} waiting for your decision` : '';
     });
     setChildren(this.#items, elements);
     this.#more.hidden = !state.hasMore;

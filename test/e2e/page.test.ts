@@ -134,11 +134,15 @@ describe('the page', () => {
     await say('tool buy milk');
     const card = page.locator('.tool');
     await card.getByRole('button', { name: 'Approve' }).waitFor();
+    // The list says which session waits, also when another one is looked at.
+    await page.locator('li[data-waits] .session[aria-current="true"]').waitFor();
     expect(await card.locator('pre').first().textContent()).toContain('buy milk');
     // It waits through a reload, and is decided in the page that was loaded after it.
     await page.reload();
     await card.getByRole('button', { name: 'Approve' }).click();
     await page.locator('.tool[data-status="completed"]').waitFor();
+    await until(async () => (await page.locator('li[data-waits]').count()) === 0);
+    expect(await page.locator('.session[aria-current="true"] .title').textContent()).toBe('tool buy milk');
     await until(async () => (await textOf()) === 'It was done.');
     expect(await card.getByRole('button', { name: 'Approve' }).count()).toBe(0);
     expect(faults).toEqual([]);
