@@ -208,14 +208,28 @@ export function writeAnswer(
   answer: HttpAnswer,
   headers: [string, string][],
   contentType = 'application/json',
-  { closes = false, isHead = false } = {},
+  { closes = false, isHead = false, hearsOfAbort = false } = {},
 ): void {
   const body = answer.body === undefined ? '' : JSON.stringify(answer.body);
   res.cork(() => {
     writeHead(res, answer, headers, contentType);
     // Not endWithoutBody: where more was sent behind the HEAD, nothing goes out after it (tried).
-    res.end(isHead ? '' : body, closes);
+    if (isHead || closes || body === '' || !hearsOfAbort) res.end(isHead ? '' : body, closes);
+    else endSteadily(res, Buffer.from(body));
   });
+}
+
+/**
+ * Ends an answer as fast as its reader reads; to be called corked, by who hears of the client's going. What does not fit
+ * is not handed over to wait there, and meanwhile nothing else is served on the connection: `end` would keep it all, of
+ * every answer to somebody who asks on and on and reads nothing.
+ */
+export function endSteadily(res: HttpResponse, bytes: Buffer): void {
+  res.onWritable((offset) => {
+    const [isWritten, isOver] = res.tryEnd(bytes.subarray(offset), bytes.length);
+    return isWritten || isOver;
+  });
+  res.tryEnd(bytes, bytes.length);
 }
 
 /** Status and headers; to be called corked. */

@@ -1,5 +1,5 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { type HttpCall, type HttpStream, writeHead } from './http-exchange.ts';
+import { endSteadily, type HttpCall, type HttpStream, writeHead } from './http-exchange.ts';
 
 export interface FileAnswer {
   type: string;
@@ -53,7 +53,7 @@ export function textAnswer(type: string, text: string): HttpStream {
     stream: (res, headers) => {
       res.cork(() => {
         writeHead(res, { status: 200 }, headers, type);
-        res.end(text);
+        endSteadily(res, Buffer.from(text));
       });
     },
     abandon: () => undefined,

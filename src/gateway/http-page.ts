@@ -2,7 +2,7 @@ import type { HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { PublicError } from '../protocol/errors.ts';
-import { problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import { endSteadily, problemOf, problemType, writeAnswer } from './http-exchange.ts';
 
 const files = [
   { path: '/', file: 'index.html', type: 'text/html; charset=utf-8' },
@@ -37,11 +37,13 @@ export function servePage(app: TemplatedApp): void {
     const tag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;
     app.get(path, (res, req) => {
       const isKnown = req.getHeader('if-none-match') === tag;
+      // uWebSockets.js wants somebody to hear it; nothing here outlives the answer.
+      res.onAborted(() => undefined);
       res.cork(() => {
         res.writeStatus(isKnown ? '304 Not Modified' : '200 OK');
         writeHeaders(res, type, tag);
         if (isKnown) res.endWithoutBody();
-        else res.end(content);
+        else endSteadily(res, content);
       });
     });
   }

@@ -154,7 +154,11 @@ export class HttpRouter {
         return;
       }
       if (!call.isAborted()) {
-        writeAnswer(res, answer, headers, type, { closes: call.mustClose(), isHead: call.isHead });
+        writeAnswer(res, answer, headers, type, {
+          closes: call.mustClose(),
+          isHead: call.isHead,
+          hearsOfAbort: true,
+        });
       }
       answer.after?.();
     });

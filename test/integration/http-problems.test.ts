@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -258,4 +259,20 @@ test('a token that is good for longer than any store can say signs out as others
   const answer = await fetch(`${harness.http}/v1/revocations`, { method: 'POST', headers, body: '{}' });
   expect(answer.status).toBe(200);
   expect((await fetch(`${harness.http}/v1/sessions`, { headers })).status).toBe(401);
+});
+
+test('who asks for documents on and on and reads nothing is cut off, and no answer waits for them', async () => {
+  const socket = connect(harness.gateway.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.pause();
+  const before = process.memoryUsage().rss;
+  const closed = once(socket, 'close');
+  const ask = 'GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(500);
+  for (let n = 0; n < 10; n += 1) socket.write(ask);
+  // About 250 MB of answers.
+  const { port } = harness.gateway;
+  await until(async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).status === 200);
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+  socket.resume();
+  await closed;
 });
