@@ -6,6 +6,7 @@ import { limits } from '../protocol/limits.ts';
 import { corsHeaders, problemOf, problemType, writeAnswer } from './http-exchange.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import { CopiedRequest, PollAnswer } from './socket-io-polling.ts';
+import { boundPongs } from './websocket-outlet.ts';
 
 type Conn = Socket['conn'];
 
@@ -139,6 +140,7 @@ export class SocketIoEngine {
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
       open: (ws) => this.#open(ws, handlers),
       message: (ws, message, isBinary) => receive(ws, message, isBinary, handlers),
+      ping: (ws) => void boundPongs(ws),
       drain: (ws) => this.#drain(ws),
       close: (ws, code, message) => {
         const data = ws.getUserData();

@@ -13,6 +13,7 @@ import { restartDelayMs } from './restart-delay.ts';
 import { SocketIoClient, type SocketIoClientDeps } from './socket-io-client.ts';
 import { SocketIoEngine } from './socket-io-engine.ts';
 import { farewellMs, SocketIoLink } from './socket-io-link.ts';
+import { TokenBucket } from './token-bucket.ts';
 import type { Visitors } from './visitors.ts';
 
 export interface SocketIoDeps extends SocketIoClientDeps {
@@ -43,6 +44,11 @@ const connectTimeoutMs = 10_000;
 const maxRefusals = 10;
 /** How often a connection may ask to join a namespace: each is answered, also where there is none. */
 const maxJoins = 2 * maxRefusals;
+/**
+ * Packets of Engine.IO that may come a second, for each event that may: far more than a client has reason for, because
+ * who sends too many events is refused before it is sent away. What is no event is bounded by this alone.
+ */
+const packetsOfEvent = 16;
 /** How Socket.IO writes that somebody wants to join a namespace. */
 const joinPacket = '0';
 
@@ -59,6 +65,7 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
     httpCompression: false,
   });
   const engine = new SocketIoEngine(deps);
+  const packetsPerSecond = packetsOfEvent * deps.framesPerSecond;
   engine.attach(io, app);
   io.engine.on('connection', (conn: Socket['conn']) => {
     // How long an orderly end waits for another poll, half a minute otherwise.
@@ -66,6 +73,10 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
     const visit = deps.visitors.enter(routeOf(conn));
     if (visit) conn.once('close', () => visit.leave());
     else engine.end(conn, 'tooMany');
+    const rate = new TokenBucket({ perSecond: packetsPerSecond, burst: packetsPerSecond }, performance.now());
+    conn.on('packet', () => {
+      if (rate.take(performance.now()) < 0) engine.end(conn, 'tooMany');
+    });
     let joins = 0;
     conn.on('data', (packet: unknown) => {
       if (typeof packet === 'string' && packet.startsWith(joinPacket)) joins += 1;

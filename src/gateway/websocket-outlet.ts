@@ -9,6 +9,17 @@ export const drainedBytes = 64 * 1024;
 /** Above this even answers are too many: the connection is closed. */
 export const hardBytes = 8 * 1024 * 1024;
 
+/**
+ * To be called for the socket's `ping`. uWebSockets.js answers each by itself and keeps what is not read: who pings and
+ * reads nothing is cut off at the hard bound.
+ * @returns false when it was closed
+ */
+export function boundPongs(ws: Pick<WebSocket<unknown>, 'getBufferedAmount' | 'close'>): boolean {
+  if (ws.getBufferedAmount() <= hardBytes) return true;
+  ws.close();
+  return false;
+}
+
 /** The way out of one WebSocket: knows when it is closed, full, or drained. A closed socket is never touched. */
 export class WebSocketOutlet implements Outlet {
   #ws: WebSocket<Handled> | null;

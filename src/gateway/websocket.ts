@@ -15,6 +15,7 @@ import type { SocketHandler } from './open-socket.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import type { Traffic } from './traffic.ts';
 import type { Visit, Visitors } from './visitors.ts';
+import { boundPongs } from './websocket-outlet.ts';
 
 /** A socket's user data: who wants to come in, and what handles the socket now. */
 export interface SocketData {
@@ -73,7 +74,9 @@ function serve(
     upgrade: (res, req, context) => upgrade(deps, sessionOf(req), res, req, context),
     open: (ws) => open(deps, ws),
     message: (ws, message, isBinary) => receive(ws.getUserData().handler, message, isBinary),
-    ping: (ws) => ws.getUserData().handler?.alive(),
+    ping: (ws) => {
+      if (boundPongs(ws)) ws.getUserData().handler?.alive();
+    },
     pong: (ws) => ws.getUserData().handler?.alive(),
     drain: (ws) => ws.getUserData().handler?.drained(),
     close: (ws, code) => {

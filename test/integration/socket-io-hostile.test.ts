@@ -211,3 +211,41 @@ test('a device with NUL, and a last_seq past any store', async () => {
     return text.includes('past the end of this session');
   });
 });
+
+test.each<[string, string, boolean]>([
+  ['a native socket', '/v1/sessions/default/ws', true],
+  ['a Socket.IO guest', '/socket.io/?EIO=4&transport=websocket', false],
+])('%s that pings and never reads is cut off at the hard bound', async (_, url, isUser) => {
+  const authorization = isUser ? [`Authorization: Bearer ${await signToken()}`] : [];
+  const socket = connect(harness.gateway.port, '127.0.0.1');
+  let isClosed = false;
+  socket.on('error', () => {
+    isClosed = true;
+  });
+  const key = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13'];
+  socket.write(
+    request(`GET ${url} HTTP/1.1`, ...key, 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', ...authorization),
+  );
+  await once(socket, 'data');
+  socket.pause();
+  // A masked ping with 120 bytes, under a mask of zeros.
+  const pings = Buffer.concat(
+    Array.from({ length: 8_000 }, () => Buffer.concat([Buffer.from([0x89, 0x80 | 120]), Buffer.alloc(124)])),
+  );
+  const before = process.memoryUsage().rss;
+  // 200 MB, if it is allowed to.
+  for (let n = 0; n < 200 && !isClosed; n += 1) {
+    await new Promise((written) => socket.write(pings, written));
+  }
+  expect(isClosed).toBe(true);
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+  socket.destroy();
+});
+
+test('packets that are no events are bounded too', async () => {
+  const ws = new WebSocket(`${harness.ws}/socket.io/?EIO=4&transport=websocket`);
+  await once(ws, 'message');
+  ws.send('40');
+  for (let n = 0; n < 5_000; n += 1) ws.send('3');
+  expect((await once(ws, 'close'))[0]).toBe(4029);
+});
