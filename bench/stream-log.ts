@@ -51,14 +51,19 @@ export class StreamLog {
   }
 }
 
+/** Some streams had ended before others began. */
+export class NeverTogether extends Error {
+  override readonly name = 'NeverTogether';
+}
+
 /**
  * The delays, in milliseconds, of the tokens that were written while all streams ran.
- * @throws Error where there was no such time
+ * @throws NeverTogether where there was no such time
  */
 export function delaysWhileAllRan(logs: StreamLog[]): { delays: number[]; fromMs: number; toMs: number } {
   const fromMs = Math.max(...logs.map((log) => log.passages[0]?.writtenMs ?? Infinity)) + settleMs;
   const toMs = Math.min(...logs.map((log) => log.passages.at(-1)?.writtenMs ?? -Infinity));
-  if (!(toMs > fromMs)) throw new Error('There was no time in which all streams ran.');
+  if (!(toMs > fromMs)) throw new NeverTogether('There was no time in which all streams ran.');
   const delays = logs.flatMap((log) =>
     log.passages
       .filter(({ writtenMs }) => writtenMs >= fromMs && writtenMs <= toMs)
