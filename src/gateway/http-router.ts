@@ -65,7 +65,11 @@ export class HttpRouter {
   }
 
   get(path: string, description: RouteDescription, handler: HttpHandler): void {
-    this.#route({ ...description, method: 'get', path, isOpen: false }, this.#authenticated(handler));
+    const tokenOf = (call: HttpCall) => bearerToken(call.authorization) ?? streamToken(call);
+    this.#route(
+      { ...description, method: 'get', path, isOpen: false },
+      this.#authenticated(handler, tokenOf),
+    );
   }
 
   post(path: string, description: RouteDescription, handler: HttpHandler): void {
@@ -110,9 +114,13 @@ export class HttpRouter {
     this.#app.any(path, (res, req) => this.#serve(res, req, () => Promise.reject(fault)));
   }
 
-  #authenticated(handler: HttpHandler): (call: HttpCall) => Promise<HttpAnswer | HttpStream> {
+  /** @param tokenOf where a token may stand: only what reads may have it in its address */
+  #authenticated(
+    handler: HttpHandler,
+    tokenOf = (call: HttpCall) => bearerToken(call.authorization),
+  ): (call: HttpCall) => Promise<HttpAnswer | HttpStream> {
     return async (call) => {
-      const token = bearerToken(call.authorization) ?? streamToken(call);
+      const token = tokenOf(call);
       if (token === null) {
         throw new PublicError('unauthorized', 'No token was sent. Send "Authorization: Bearer <JWT>".');
       }

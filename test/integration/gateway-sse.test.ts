@@ -117,6 +117,14 @@ describe('events as a stream', () => {
     const client = await open(`${path}${query}`, { headers });
     await client.frame('welcome');
     expect((await fetch(`${harness.http}${path}${query}`)).status).toBe(401);
+    // What changes something never takes it from its address, whatever it accepts.
+    for (const method of ['DELETE', 'PATCH', 'POST']) {
+      const session = path.replace(/\/events$/, method === 'POST' ? '/messages' : '');
+      const headers = { accept: 'text/event-stream', 'content-type': 'application/json' };
+      const body = '{"content":"hello","title":"mine"}';
+      const reply = await fetch(`${harness.http}${session}${query}`, { method, headers, body });
+      expect([method, reply.status]).toEqual([method, 401]);
+    }
   });
 
   test('may be read by a page of an allowed origin', async () => {
