@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { bearerToken, readCredentials } from '../../src/gateway/credentials.ts';
 import { EarlyFrames } from '../../src/gateway/early-frames.ts';
@@ -157,4 +159,13 @@ test('a restart spreads a small crowd over seconds and a large one over half a m
   expect(Math.max(...delays(2_500))).toBeLessThanOrEqual(10_200);
   expect(Math.max(...delays(1_000_000))).toBeLessThanOrEqual(30_000);
   expect(new Set(delays(1)).size).toBeGreaterThan(10);
+});
+
+test('an error of a real socket is the store that is away', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  const [error] = await once(connect(port, '127.0.0.1'), 'error');
+  expect(publicError(error).code).toBe('unavailable');
 });
