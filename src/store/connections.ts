@@ -93,6 +93,21 @@ export async function setConnectionToken(db: Db, connectionId: string, tokenId: 
 }
 
 /**
+ * The end of a statement's `with`, after `gone`, which has the `session_id` of removed connections: their sessions, as
+ * `left_ones`, are looked at when the grace is over, whether anybody is there.
+ * @param graceMs the statement's parameter for it, such as `$2`
+ */
+export function lookedAtLater(graceMs: `$${number}`): string {
+  return `left_ones as (
+         select distinct session_id from gone where session_id is not null order by session_id
+       ), looked_at as (
+         insert into vacancies (session_id, due_at)
+         select session_id, now() + make_interval(secs => ${graceMs} / 1000.0) from left_ones
+         on conflict (session_id) do update set due_at = excluded.due_at
+       )`;
+}
+
+/**
  * Removes connections that have ended. Their sessions are looked at `graceMs` later, whether anybody is there.
  * @returns the sessions that they were in
  */
@@ -101,13 +116,7 @@ export async function removeConnections(db: Db, connectionIds: string[], graceMs
     name: 'remove-connections',
     text: `with gone as (
          delete from connections where connection_id = any($1) returning session_id
-       ), left_ones as (
-         select distinct session_id from gone where session_id is not null order by session_id
-       ), looked_at as (
-         insert into vacancies (session_id, due_at)
-         select session_id, now() + make_interval(secs => $2 / 1000.0) from left_ones
-         on conflict (session_id) do update set due_at = excluded.due_at
-       )
+       ), ${lookedAtLater('$2')}
        select session_id, ${atOnce} from left_ones`,
     values: [connectionIds, graceMs],
   });

@@ -124,8 +124,3 @@ export async function lockSession(tx: Tx, sessionId: string): Promise<boolean> {
   });
   return rowCount === 1;
 }
-
-/** Whether the store answers: rejects when it does not. */
-export async function pingStore(db: Db): Promise<void> {
-  await db.query('select 1');
-}

@@ -1,3 +1,4 @@
+import { lookedAtLater } from './connections.ts';
 import type { Db } from './db.ts';
 
 /**
@@ -47,13 +48,7 @@ export async function removeGateways(
        ), unheard as (delete from closures using dead where gateway_id = dead.id
        ), gone as (
          delete from connections using dead where gateway_id = dead.id returning session_id
-       ), left_ones as (
-         select distinct session_id from gone where session_id is not null order by session_id
-       ), looked_at as (
-         insert into vacancies (session_id, due_at)
-         select session_id, now() + make_interval(secs => $3 / 1000.0) from left_ones
-         on conflict (session_id) do update set due_at = excluded.due_at
-       )
+       ), ${lookedAtLater('$3')}
        select session_id from left_ones`,
     values: ['gatewayId' in dead ? dead.gatewayId : null, 'deadMs' in dead ? dead.deadMs : null, graceMs],
   });
@@ -75,13 +70,7 @@ export async function removeOrphans(db: Db, olderThanMs: number, graceMs: number
        ), gone as (
          delete from connections using old where connected_at < old.at
          and not exists (select 1 from gateways g where g.id = connections.gateway_id) returning session_id
-       ), left_ones as (
-         select distinct session_id from gone where session_id is not null order by session_id
-       ), looked_at as (
-         insert into vacancies (session_id, due_at)
-         select session_id, now() + make_interval(secs => $2 / 1000.0) from left_ones
-         on conflict (session_id) do update set due_at = excluded.due_at
-       )
+       ), ${lookedAtLater('$2')}
        select session_id from left_ones`,
     values: [olderThanMs, graceMs],
   });
