@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { withClient } from '../../src/cli/dev/postgres.ts';
+import { type Db, openPool } from '../../src/store/db.ts';
 
 /** The migrated database that every test file's own is a copy of. */
 export const templateDatabase = 'turngate_template';
@@ -31,6 +32,29 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const url = new URL(admin);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => dropDatabase(admin, name) };
+}
+
+export interface TestStore {
+  db: Db;
+  close(): Promise<void>;
+}
+
+/** A fresh database with a pool on it. `name` is what a leaked connection is reported under. */
+export async function openTestStore(name: string, options = { max: 5 }): Promise<TestStore> {
+  const database = await createTestDatabase();
+  const db = openPool({
+    connectionString: database.url,
+    max: options.max,
+    applicationName: name,
+    onError: () => undefined,
+  });
+  return {
+    db,
+    close: async () => {
+      await db.end();
+      await database.drop();
+    },
+  };
 }
 
 async function dropDatabase(admin: string, name: string): Promise<void> {

@@ -6,34 +6,28 @@ import { hubTimings } from '../../src/gateway/hub-ports.ts';
 import { SessionHub } from '../../src/gateway/session-hub.ts';
 import type { SessionMessage } from '../../src/live/port.ts';
 import { publishEvents } from '../../src/live/publish-events.ts';
-import { type Db, lockSession, openPool, transaction } from '../../src/store/db.ts';
+import { type Db, lockSession, transaction } from '../../src/store/db.ts';
 import { readDraft } from '../../src/store/drafts.ts';
 import { appendEvents, type EventRange, lastSeqs, maySee, readEvents } from '../../src/store/events.ts';
 import { readLiveState } from '../../src/store/live-state.ts';
 import { removeOldEvents } from '../../src/store/retention.ts';
 import { createSession } from '../../src/store/sessions.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
 import { seededRandom } from '../helpers/random.ts';
 import { ReaderOutlet } from '../helpers/reader-outlet.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
 const logger = pino({ level: 'silent' });
-let database: TestDatabase;
+let store: TestStore;
 let db: Db;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  db = openPool({
-    connectionString: database.url,
-    max: 8,
-    applicationName: 'test-schedules',
-    onError: () => undefined,
-  });
+  store = await openTestStore('test-schedules', { max: 8 });
+  db = store.db;
 });
 afterAll(async () => {
-  await db.end();
-  await database.drop();
+  await store.close();
 });
 
 interface Reader {

@@ -5,33 +5,27 @@ import type { Outgoing } from '../../src/gateway/outgoing.ts';
 import { SessionHub } from '../../src/gateway/session-hub.ts';
 import type { SessionMessage } from '../../src/live/port.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import { type Db, openPool } from '../../src/store/db.ts';
+import type { Db } from '../../src/store/db.ts';
 import { readDraft } from '../../src/store/drafts.ts';
 import { lastSeqs, readEvents } from '../../src/store/events.ts';
 import { readLiveState } from '../../src/store/live-state.ts';
 import { createSession } from '../../src/store/sessions.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
 import { FrameView } from '../helpers/frame-view.ts';
 import { seededRandom } from '../helpers/random.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
-let database: TestDatabase;
+let store: TestStore;
 let db: Db;
 const logger = pino({ level: 'silent' });
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  db = openPool({
-    connectionString: database.url,
-    max: 5,
-    applicationName: 'test-hub',
-    onError: () => undefined,
-  });
+  store = await openTestStore('test-hub');
+  db = store.db;
 });
 afterAll(async () => {
-  await db.end();
-  await database.drop();
+  await store.close();
 });
 
 function hubOf(sessionId: string, draftOf = (messageId: string) => readDraft(db, messageId)): SessionHub {

@@ -1,26 +1,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Db, openPool } from '../../src/store/db.ts';
+import type { Db } from '../../src/store/db.ts';
 import { writeDrafts } from '../../src/store/drafts.ts';
 import { acceptMessage, readMessages } from '../../src/store/messages.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { openStep } from '../../src/store/steps.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
-import { createTestDatabase } from '../helpers/database.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
 
 let db: Db;
-let database: { url: string; drop(): Promise<void> };
+let store: TestStore;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  db = openPool({
-    connectionString: database.url,
-    max: 2,
-    applicationName: 'test',
-    onError: () => undefined,
-  });
+  store = await openTestStore('test', { max: 2 });
+  db = store.db;
 });
 afterAll(async () => {
-  await db.end();
-  await database.drop();
+  await store.close();
 });
 
 async function cancelAfter(attempts: number): Promise<string[]> {

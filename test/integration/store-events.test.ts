@@ -1,24 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Db, lockSession, openPool, transaction } from '../../src/store/db.ts';
+import { type Db, lockSession, transaction } from '../../src/store/db.ts';
 import { appendEvents, readEvents } from '../../src/store/events.ts';
 import { createSession } from '../../src/store/sessions.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
 
-let database: TestDatabase;
+let store: TestStore;
 let db: Db;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  db = openPool({
-    connectionString: database.url,
-    max: 5,
-    applicationName: 'test-events',
-    onError: () => undefined,
-  });
+  store = await openTestStore('test-events');
+  db = store.db;
 });
 afterAll(async () => {
-  await db.end();
-  await database.drop();
+  await store.close();
 });
 
 describe('a page of events', () => {

@@ -1,28 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Db, openPool } from '../../src/store/db.ts';
+import type { Db } from '../../src/store/db.ts';
 import { readEvents } from '../../src/store/events.ts';
 import { readMessages } from '../../src/store/messages.ts';
 import { removeOldEvents } from '../../src/store/retention.ts';
 import { createSession } from '../../src/store/sessions.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 
 const dayMs = 24 * 3_600_000;
-let database: TestDatabase;
+let store: TestStore;
 let db: Db;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  db = openPool({
-    connectionString: database.url,
-    max: 5,
-    applicationName: 'test-retention',
-    onError: () => undefined,
-  });
+  store = await openTestStore('test-retention');
+  db = store.db;
 });
 afterAll(async () => {
-  await db.end();
-  await database.drop();
+  await store.close();
 });
 
 const lost = { publish: () => undefined };
