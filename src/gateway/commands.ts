@@ -102,6 +102,10 @@ export class Commands {
   async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
     const { sessionId } = caller;
     const { tool_call_id: toolCallId, approved, reason, arguments_hash: argumentsHash } = frame;
+    for (const field of ['arguments', 'remember', 'tool_hash'] as const) {
+      if (frame[field] === undefined || frame[field] === 'once') continue;
+      throw new PublicError('validation_error', `Field "${field}": is not supported by this server yet.`);
+    }
     const outcome = await decide(this.#db, {
       sessionId,
       toolCallId,

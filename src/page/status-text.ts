@@ -5,6 +5,7 @@ const agentWords: Record<NonNullable<SessionSnapshot['agent']>['status'], string
   streaming: 'writing …',
   running_tool: 'running a tool …',
   waiting_approval: 'waits for an approval',
+  waiting_input: 'asks you something',
   retrying: 'trying again …',
   stalled: 'no sign of life; it will be taken up again',
   idle: '',

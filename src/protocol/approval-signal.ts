@@ -8,7 +8,14 @@ export interface ApprovalSignalPayload {
   approved: boolean;
   /** At most 2,000 characters. */
   reason?: string | undefined;
+  /** What is to run instead of what was asked for. */
+  arguments?: Record<string, unknown> | undefined;
   decision_id?: string | undefined;
+}
+
+/** The `input` signal: the question of that id is answered, says the store. */
+export interface InputSignalPayload {
+  request_id: string;
 }
 
 /** The `cancel` signal: stops that turn; for any other turn it is ignored. */
@@ -26,7 +33,7 @@ const reasonChars = 2_000;
 export function parseApprovalSignal(input: unknown): ParsedSignal<ApprovalSignalPayload> {
   const fields = fieldsOf(input);
   if (!fields) return refuse('payload', 'an object');
-  const { tool_call_id, approved, reason, decision_id } = fields;
+  const { tool_call_id, approved, reason, arguments: args, decision_id } = fields;
   if (!isId(tool_call_id)) return refuse('tool_call_id', 'a string that is not empty');
   if (typeof approved !== 'boolean') return refuse('approved', 'true or false');
   if (reason !== undefined && !(typeof reason === 'string' && reason.length <= reasonChars)) {
@@ -35,11 +42,13 @@ export function parseApprovalSignal(input: unknown): ParsedSignal<ApprovalSignal
   if (decision_id !== undefined && !isId(decision_id)) {
     return refuse('decision_id', 'a string that is not empty');
   }
+  if (args !== undefined && !fieldsOf(args)) return refuse('arguments', 'an object');
   return {
     ok: true,
     payload: {
       tool_call_id,
       approved,
+      ...(args === undefined ? {} : { arguments: args as Record<string, unknown> }),
       ...(reason === undefined ? {} : { reason }),
       ...(decision_id === undefined ? {} : { decision_id }),
     },
@@ -51,6 +60,15 @@ export function parseCancelSignal(input: unknown): ParsedSignal<CancelSignalPayl
   if (!fields) return refuse('payload', 'an object');
   const { turn_id } = fields;
   return isId(turn_id) ? { ok: true, payload: { turn_id } } : refuse('turn_id', 'a string that is not empty');
+}
+
+export function parseInputSignal(input: unknown): ParsedSignal<InputSignalPayload> {
+  const fields = fieldsOf(input);
+  if (!fields) return refuse('payload', 'an object');
+  const { request_id } = fields;
+  return isId(request_id)
+    ? { ok: true, payload: { request_id } }
+    : refuse('request_id', 'a string that is not empty');
 }
 
 function fieldsOf(input: unknown): Record<string, unknown> | null {

@@ -10,9 +10,8 @@ const cleanString = z
 const clientId = cleanString.min(1).max(limits.clientIdChars);
 const envelope = { id: clientId.optional() };
 
-/** A field that the protocol names and this server does not have yet: refused, never ignored. */
-const notYet = (field: string) =>
-  z.undefined({ error: `${field} is not supported by this server yet; leave it out` }).optional();
+export const rememberScope = z.enum(['once', 'session', 'always']);
+export type RememberScope = z.infer<typeof rememberScope>;
 
 const attachmentId = cleanString.min(1).max(limits.clientIdChars);
 
@@ -35,10 +34,17 @@ export const toolApprovalFrame = z.object({
   ...envelope,
   tool_call_id: cleanString.min(1),
   approved: z.boolean(),
-  arguments_hash: cleanString.optional(),
-  reason: cleanString.max(limits.reasonChars).optional(),
-  arguments: notYet('arguments'),
-  remember: z.literal('once', { error: 'only "once" is supported by this server yet' }).optional(),
+  arguments_hash: cleanString.optional().describe('of what was shown; `conflict` where something else waits'),
+  tool_hash: cleanString.optional().describe('of the tool that was shown; `conflict` where it has changed'),
+  reason: cleanString
+    .max(limits.reasonChars)
+    .optional()
+    .describe('the model reads it where the call is rejected'),
+  arguments: z
+    .record(z.string(), z.json())
+    .optional()
+    .describe('what is to run instead of what was asked for; checked against the schema of the tool'),
+  remember: rememberScope.optional().describe('whether the same tool is asked about again; `once`: it is'),
 });
 
 export const resumeFrame = z.object({
@@ -89,6 +95,7 @@ export const clientFrame = z.discriminatedUnion('type', [
 ]);
 export type ClientFrame = z.infer<typeof clientFrame>;
 export type MessageFrame = z.infer<typeof messageFrame>;
+export type InputResponseFrame = z.infer<typeof inputResponseFrame>;
 export type ToolApprovalFrame = z.infer<typeof toolApprovalFrame>;
 
 /** The ids of a message's attachments, each once, in their order. */

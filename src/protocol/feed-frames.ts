@@ -4,6 +4,8 @@ import { type EventFrame, eventBodies } from './server-frames.ts';
 /** Events that a user's feed tells, and whom: those who may answer, or everybody who takes part. */
 export const feedReaders = {
   tool_approval_request: 'answerers',
+  tool_approval_reminder: 'answerers',
+  tool_approval_vote: 'answerers',
   tool_approval_resolved: 'answerers',
   input_request: 'answerers',
   input_resolved: 'answerers',
@@ -25,6 +27,8 @@ const item = <T extends FeedType, S extends z.core.$ZodShape>(type: T, body: z.Z
 /** Durable frames of `/v1/feed`. */
 export const feedFrame = z.discriminatedUnion('type', [
   item('tool_approval_request', eventBodies.tool_approval_request),
+  item('tool_approval_reminder', eventBodies.tool_approval_reminder),
+  item('tool_approval_vote', eventBodies.tool_approval_vote),
   item('tool_approval_resolved', eventBodies.tool_approval_resolved),
   item('input_request', eventBodies.input_request),
   item('input_resolved', eventBodies.input_resolved),

@@ -14,6 +14,20 @@ export const gateDecision = z.enum(['allow', 'ask', 'deny']);
 export type GateDecision = z.infer<typeof gateDecision>;
 export const approvalOutcome = z.enum(['approved', 'rejected', 'expired', 'withdrawn']);
 export type ApprovalOutcome = z.infer<typeof approvalOutcome>;
+/** Why a call that was asked about, or did not need it, is asked about again. */
+export const askedAgain = z.enum([
+  'escalated',
+  'edited',
+  'arguments_changed',
+  'tool_changed',
+  'rule_changed',
+  'grant_fell',
+]);
+export type AskedAgain = z.infer<typeof askedAgain>;
+export const inputKind = z.enum(['elicitation', 'limit', 'unknown_outcome']);
+export type InputKind = z.infer<typeof inputKind>;
+export const inputAction = z.enum(['accept', 'decline', 'cancel']);
+export type InputAction = z.infer<typeof inputAction>;
 export const toolResultStatus = z.enum(['completed', 'failed', 'rejected', 'denied', 'cancelled', 'unknown']);
 export type ToolResultStatus = z.infer<typeof toolResultStatus>;
 export const turnEndStatus = z.enum(['completed', 'failed', 'cancelled']);
@@ -69,10 +83,34 @@ export const eventBodies = {
     tool: z.string(),
     arguments: json,
     arguments_hash: z.string(),
+    tool_hash: z.string().optional().describe('of the name, description and schema of the tool'),
+    rule: z.string().optional().describe('the rule of the policy that asks'),
     reason: z.string(),
     expires_at: timestamp,
+    approvers: z.array(z.string()).describe('the users who may decide, as the session stands'),
+    needed: z.int().describe('how many of them have to approve'),
+    round: z
+      .int()
+      .positive()
+      .optional()
+      .describe('counts how often this call was asked about; one without is the first'),
+    level: z.int().nonnegative().optional().describe('how often it was escalated'),
+    because: askedAgain
+      .optional()
+      .describe('why it is asked again; this request takes the place of the one before'),
+  }),
+  tool_approval_reminder: z.object({
+    tool_call_id: z.string(),
+    number: z.int().positive(),
+    expires_at: timestamp,
     approvers: z.array(z.string()),
-    needed: z.int(),
+  }),
+  tool_approval_vote: z.object({
+    tool_call_id: z.string(),
+    by: z.string(),
+    at: timestamp,
+    approvals: z.int().positive().describe('so far, of those needed'),
+    needed: z.int().positive(),
   }),
   tool_approval_resolved: z.object({
     tool_call_id: z.string(),
@@ -80,7 +118,9 @@ export const eventBodies = {
     by: z.string(),
     at: timestamp,
     reason: z.string().optional(),
-    arguments: json.optional(),
+    arguments: json.optional().describe('what runs, where a person changed it'),
+    original_arguments: json.optional().describe('what the model asked for, where a person changed it'),
+    remember: z.enum(['session', 'always']).optional(),
   }),
   tool_started: z.object({ tool_call_id: z.string(), attempt: z.int() }),
   tool_result: z.object({
@@ -89,17 +129,27 @@ export const eventBodies = {
     result: json,
     error: errorBody.nullable(),
   }),
+  tool_late_result: z.object({
+    tool_call_id: z.string(),
+    attempt: z.int(),
+    status: z.enum(['completed', 'failed', 'unknown']),
+    result: json,
+    error: errorBody.nullable(),
+  }),
   input_request: z.object({
     request_id: z.string(),
-    kind: z.enum(['elicitation', 'limit', 'unknown_outcome']),
+    kind: inputKind,
     tool_call_id: z.string().optional(),
     message: z.string(),
-    schema: json,
+    schema: json.describe('JSON Schema of the `content` of an answer that accepts'),
+    expires_at: timestamp.optional(),
   }),
   input_resolved: z.object({
     request_id: z.string(),
-    action: z.enum(['accept', 'decline', 'cancel']),
-    by: z.string(),
+    action: inputAction,
+    by: z.string().describe('who answered; `turngate` where nobody did in time, or the turn ended'),
+    at: timestamp.optional(),
+    content: json.optional(),
   }),
   turn_end: z.object({
     status: turnEndStatus,
@@ -149,9 +199,12 @@ export const eventFrame = z.discriminatedUnion('type', [
   durableFrame('stream_end', eventBodies.stream_end),
   durableFrame('tool_call', eventBodies.tool_call),
   durableFrame('tool_approval_request', eventBodies.tool_approval_request),
+  durableFrame('tool_approval_reminder', eventBodies.tool_approval_reminder),
+  durableFrame('tool_approval_vote', eventBodies.tool_approval_vote),
   durableFrame('tool_approval_resolved', eventBodies.tool_approval_resolved),
   durableFrame('tool_started', eventBodies.tool_started),
   durableFrame('tool_result', eventBodies.tool_result),
+  durableFrame('tool_late_result', eventBodies.tool_late_result),
   durableFrame('input_request', eventBodies.input_request),
   durableFrame('input_resolved', eventBodies.input_resolved),
   durableFrame('turn_end', eventBodies.turn_end),
@@ -166,6 +219,7 @@ export const agentState = z.enum([
   'streaming',
   'running_tool',
   'waiting_approval',
+  'waiting_input',
   'retrying',
   'stalled',
   'idle',
@@ -267,6 +321,7 @@ export const standingDecision = z.object({
   by: z.string(),
   at: timestamp,
   reason: z.string().optional(),
+  arguments: json.optional().describe('what runs, where a person changed it'),
 });
 export type StandingDecision = z.infer<typeof standingDecision>;
 
@@ -277,6 +332,12 @@ export const ackFrame = z.object({
   message_id: z.string().optional(),
   disposition: z.enum(['started', 'queued', 'steered', 'interrupted', 'recorded', 'conflict']).optional(),
   decision: standingDecision.optional(),
+  approvals: z.int().optional().describe('where several people are needed: how many approved so far'),
+  needed: z.int().optional(),
+  input: z
+    .object({ request_id: z.string(), action: inputAction, by: z.string(), at: timestamp })
+    .optional()
+    .describe('the answer to a question that stands'),
 });
 export type AckFrame = z.infer<typeof ackFrame>;
 

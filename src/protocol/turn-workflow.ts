@@ -1,6 +1,6 @@
 /** Names by which the outside speaks to a session's workflow; operators type them, so they never change. */
 export const turnWorkflowType = 'turnWorkflow';
-export const signals = { wake: 'wake', approval: 'approval', cancel: 'cancel' } as const;
+export const signals = { wake: 'wake', approval: 'approval', cancel: 'cancel', input: 'input' } as const;
 export const turnStateQueryName = 'turnState';
 
 /** Search attributes of a run: opaque ids and states only, because no codec covers them. */
@@ -30,7 +30,7 @@ export interface TurnInput {
 export interface GateState {
   toolCallId: string;
   tool: string;
-  state: 'waiting' | 'running' | 'settled';
+  state: 'waiting' | 'asking' | 'running' | 'settled';
   /** Milliseconds since 1970. */
   since: number;
   rule: string;
@@ -40,7 +40,7 @@ export interface GateState {
 export interface TurnState {
   turnId: string | null;
   step: number;
-  state: 'step' | 'waiting_approval' | 'tools' | 'ending';
+  state: 'step' | 'waiting_approval' | 'waiting_input' | 'tools' | 'ending';
   gates: GateState[];
   rejectedSignals: number;
 }

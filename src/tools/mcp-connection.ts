@@ -34,7 +34,8 @@ export interface McpConnection {
   /** @throws Error with a sentence that says why the server cannot be reached */
   connect(): Promise<LiveConnection>;
   /** The server's tools, cached until it says that they changed. A server that failed lately is left in peace. */
-  tools(): Promise<ToolDescriptor[]>;
+  /** @param fresh asks the server anew */
+  tools(fresh?: boolean): Promise<ToolDescriptor[]>;
   /** Ends the process: its stdin is closed, then SIGTERM after 2 s, then SIGKILL after 2 s more. */
   close(): Promise<void>;
 }
@@ -121,12 +122,13 @@ export function createMcpConnection(
 
   return {
     connect: async () => begin().ready,
-    async tools() {
+    async tools(fresh = false) {
       if (current === undefined && Date.now() < restUntil) {
         throw new Error(`The MCP server "${name}" failed ${failures} times; it is tried again soon.`);
       }
       const start = begin();
       const live = await start.ready;
+      if (fresh) start.tools = undefined;
       start.tools ??= fetchTools(name, live.client, options.connectTimeoutMs);
       const tools = start.tools;
       try {

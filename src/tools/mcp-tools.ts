@@ -68,6 +68,10 @@ export function createMcpTools(options: McpToolsOptions): ToolPort {
       const lists = [...connections].map(([name, connection]) => toolsOf(name, connection.tools()));
       return (await Promise.all(lists)).flat();
     },
+    async describe(tool, { fresh }) {
+      const tools = await connections.get(tool.split('.', 1)[0] ?? '')?.tools(fresh);
+      return tools?.find((known) => known.name === tool);
+    },
     call(request) {
       return callServer(connections.get(request.tool.split('.', 1)[0] ?? ''), request, {
         timeoutMs: options.timeoutMs,

@@ -11,6 +11,17 @@ export interface ToolDescriptor {
   idempotentHint: boolean;
 }
 
+/** What a server asks a person in the middle of a call (MCP elicitation). */
+export interface Elicitation {
+  message: string;
+  /** JSON Schema of the content of an answer that accepts. */
+  schema: Record<string, unknown>;
+}
+
+export type ElicitationAnswer =
+  | { action: 'accept'; content: Record<string, unknown> }
+  | { action: 'decline' | 'cancel' };
+
 export interface ToolCallRequest {
   /** `server.tool`. */
   tool: string;
@@ -18,6 +29,8 @@ export interface ToolCallRequest {
   /** Ours; the same over all attempts. */
   toolCallId: string;
   signal: AbortSignal;
+  /** Asked of people; the call's time stands still meanwhile. Rejects when the call is to be given up. */
+  onElicit?(elicitation: Elicitation): Promise<ElicitationAnswer>;
   onProgress(progress: { progress: number; total?: number; message?: string }): void;
 }
 
@@ -33,6 +46,12 @@ export type ToolOutcome =
 export interface ToolPort {
   /** The tools of every configured server; of a server that is down, none, and a log line. */
   list(): Promise<ToolDescriptor[]>;
+  /**
+   * The tool as its server tells of it; undefined where it has none of that name.
+   * @param options.fresh ask the server now; otherwise what it last said will do
+   * @throws Error with a sentence that says why the server cannot be asked
+   */
+  describe(tool: string, options: { fresh: boolean }): Promise<ToolDescriptor | undefined>;
   /** Rejects only with the signal's reason when `signal` was aborted; everything else is an outcome. */
   call(request: ToolCallRequest): Promise<ToolOutcome>;
   close(): Promise<void>;
