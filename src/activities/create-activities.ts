@@ -66,6 +66,19 @@ export function createActivities(deps: ActivityDeps): Activities {
       }
     },
 
+    async tendGate({ sessionId, toolCallId }) {
+      // Until levels and reminders are built a gate has one time, at which it expires.
+      const decided = await recordVerdict(db, {
+        sessionId,
+        toolCallId,
+        outcome: 'expired',
+        decidedBy: 'turngate',
+        via: 'timeout',
+      });
+      if (decided.kind === 'recorded') publishEvents(live, sessionId, decided.events);
+      return { kind: 'decided' };
+    },
+
     async lookAtTurn({ sessionId }) {
       const turn = await findTurnOfRun(db, sessionId, runId());
       if (!turn) return { standing: 'unclaimed', cancelRequested: false };

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { GateDecision } from '../protocol/server-frames.ts';
+import type { GateDecision, InputKind } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transactionAhead } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
@@ -21,12 +21,29 @@ export interface StepCall {
   rule: string;
   reason: string;
   timeoutMs: number;
+  /** Of a call that waits, from when it was answered: how long until somebody has to look at the gate; never longer than `timeoutMs`. */
+  dueInMs?: number;
+  /** When the gate expires, or goes on to others, milliseconds since 1970. */
+  expiresAt?: number;
+  /** The users who may decide, and how many of them have to approve. */
+  approvers?: string[];
+  needed?: number;
+  /** How often it was escalated, and how often it was asked about. */
+  level?: number;
+  round?: number;
 }
 
 /** What a step answers its workflow; kept in the step's row, so that it can be answered again. */
 export type StepResult =
   | { kind: 'calls'; turnId: string; userId: string; calls: StepCall[] }
   | { kind: 'ended'; turnId: string; moreWaiting: boolean };
+
+/** A question to people that has to be answered before the work goes on. */
+export interface OpenQuestion {
+  requestId: string;
+  kind: InputKind;
+  message: string;
+}
 
 export interface OpenStep {
   kind: 'open';

@@ -20,7 +20,8 @@ export function stepActivity(summary: string): Activities['runStep'] {
 export function toolActivity(summary: string): Activities['callTool'] {
   return proxyActivities<Activities>({
     taskQueue: toolTaskQueue(workflowInfo().taskQueue),
-    startToCloseTimeout: '2 h',
+    // A call may ask a person, and wait for days; that its worker lives is what heartbeats tell.
+    startToCloseTimeout: '30 days',
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry,
@@ -30,5 +31,5 @@ export function toolActivity(summary: string): Activities['callTool'] {
 
 /** Short writes and reads of the store: repeated until it answers. */
 export const storeActivities = proxyActivities<
-  Pick<Activities, 'recordVerdict' | 'lookAtTurn' | 'endTurn' | 'recordRejectedSignal'>
+  Pick<Activities, 'recordVerdict' | 'tendGate' | 'lookAtTurn' | 'endTurn' | 'recordRejectedSignal'>
 >({ startToCloseTimeout: '30 s', retry });

@@ -1,9 +1,10 @@
-import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
-import type { ApprovalSignalPayload } from '../protocol/approval-signal.ts';
+import { CancellationScope } from '@temporalio/workflow';
 import type { GateState } from '../protocol/turn-workflow.ts';
-import type { StepCall } from '../store/steps.ts';
-import { storeActivities, toolActivity } from './activity-stubs.ts';
-import { showWaiting } from './operator-view.ts';
+import type { OpenQuestion, StepCall } from '../store/steps.ts';
+import { toolActivity } from './activity-stubs.ts';
+import { Gate } from './gate.ts';
+import { showWaiting, type Waiting } from './operator-view.ts';
+import { untilAnswered } from './questions.ts';
 import type { SignalInbox } from './signal-inbox.ts';
 
 /** The turn has ended under us, or belongs to another run: nothing more may be done for it. */
@@ -25,27 +26,24 @@ interface CallsOfStep {
 export async function settleCalls(step: CallsOfStep, inbox: SignalInbox, states: GateState[]): Promise<void> {
   const open = step.calls.filter((call) => call.gate !== 'deny');
   const since = Date.now();
-  const byId = new Map(open.map((call) => [call.toolCallId, gateState(call, since)]));
-  const waiting = () => open.filter((call) => byId.get(call.toolCallId)?.state === 'waiting');
-  const view = () =>
-    showWaiting(
-      step,
-      waiting().map((call) => ({ call, since })),
-    );
-  states.push(...byId.values());
-  if (waiting().length > 0) view();
+  const settlings = open.map((call) => new Settling(step.sessionId, call, inbox, since, () => view()));
+  const waiting = () => settlings.flatMap((settling) => settling.waiting() ?? []);
+  let shown = false;
+  const view = () => {
+    const gates = waiting();
+    if (gates.length === 0 && !shown) return;
+    shown = gates.length > 0;
+    showWaiting(step, gates);
+  };
+  states.push(...settlings.map((settling) => settling.state));
+  view();
   inbox.lookOnWake = true;
   try {
-    await allOrNone(
-      open.map((call) => async () => {
-        const state = byId.get(call.toolCallId) ?? gateState(call, since);
-        await settleCall(step.sessionId, call, inbox, state, view);
-      }),
-    );
+    await allOrNone(settlings.map((settling) => () => settling.run()));
   } finally {
     inbox.lookOnWake = false;
     // Search attributes outlive the run: the next one would be listed as waiting, too.
-    if (waiting().length > 0) showWaiting(step, []);
+    if (shown && waiting().length > 0) showWaiting(step, []);
   }
 }
 
@@ -66,100 +64,70 @@ async function allOrNone(works: (() => Promise<void>)[]): Promise<void> {
   });
 }
 
-function gateState(call: StepCall, since: number): GateState {
-  const state = call.gate === 'ask' ? 'waiting' : 'running';
-  return { toolCallId: call.toolCallId, tool: call.tool, state, since, rule: call.rule };
-}
+/** One call on its way to its result: at its gate, running, at a question of somebody, and round again. */
+class Settling {
+  readonly state: GateState;
+  readonly #sessionId: string;
+  readonly #inbox: SignalInbox;
+  readonly #onChange: () => void;
+  readonly #gate: Gate;
+  #question: OpenQuestion | null = null;
 
-async function settleCall(
-  sessionId: string,
-  call: StepCall,
-  inbox: SignalInbox,
-  state: GateState,
-  view: () => void,
-): Promise<void> {
-  const callTool = toolActivity(call.tool);
-  const run = async () => {
-    const answer = await callTool({ sessionId, toolCallId: call.toolCallId });
-    if (answer.kind === 'refused') throw new TurnOver();
-    return answer.kind === 'settled';
-  };
-  if (call.gate === 'ask') {
-    await passGate(sessionId, call, inbox, async () => {
-      setState(state, 'running');
-      view();
-      if (await run()) return true;
-      setState(state, 'waiting');
-      view();
-      return false;
-    });
-  } else if (!(await run())) {
-    // An allowed call that suddenly needs a decision: its arguments are not what they were.
-    throw new Error(`The allowed call ${call.toolCallId} was refused by the ledger.`);
+  constructor(sessionId: string, call: StepCall, inbox: SignalInbox, since: number, onChange: () => void) {
+    this.#sessionId = sessionId;
+    this.#inbox = inbox;
+    this.#onChange = onChange;
+    this.#gate = new Gate(sessionId, call, inbox);
+    const state = call.gate === 'ask' ? 'waiting' : 'running';
+    this.state = { toolCallId: call.toolCallId, tool: call.tool, state, since, rule: call.rule };
   }
-  setState(state, 'settled');
-}
 
-function setState(state: GateState, to: GateState['state']): void {
-  state.state = to;
-  state.since = Date.now();
-}
+  /** What it waits for, if it waits. */
+  waiting(): Waiting | null {
+    const { state, since } = this.state;
+    const { call } = this.#gate;
+    if (state === 'waiting') return { call, since, question: null };
+    return state === 'asking' ? { call, since, question: this.#question } : null;
+  }
 
-/**
- * Waits for a decision, for at most the gate's time. Acts on the store's row, never on the signal's words: `act`
- * answers false where there is none, and the wait goes on.
- */
-async function passGate(
-  sessionId: string,
-  call: StepCall,
-  inbox: SignalInbox,
-  act: () => Promise<boolean>,
-): Promise<void> {
-  const timer = startTimer(call);
-  try {
-    for (;;) {
-      await condition(() => timer.expired() || inbox.approvals.has(call.toolCallId));
-      const signal = inbox.approvals.get(call.toolCallId);
-      inbox.approvals.delete(call.toolCallId);
-      const decided = await ensureDecided(sessionId, call, signal);
-      if (decided && (await act())) return;
-      if (!signal) throw new Error(`The expired call ${call.toolCallId} has no decision.`);
+  async run(): Promise<void> {
+    const { toolCallId, tool } = this.#gate.call;
+    const callTool = toolActivity(tool);
+    try {
+      for (;;) {
+        if (this.state.state === 'waiting') {
+          await this.#gate.pass(this.#onChange);
+          this.#become('running');
+        }
+        const answer = await callTool({ sessionId: this.#sessionId, toolCallId, tool });
+        if (answer.kind === 'settled') break;
+        if (answer.kind === 'refused') throw new TurnOver();
+        if (answer.kind === 'question') {
+          await this.#untilAnswered(answer.question);
+          continue;
+        }
+        if (answer.kind === 'asked') this.#gate.ask(answer.call);
+        this.#become('waiting');
+      }
+    } finally {
+      this.#gate.close();
     }
-  } finally {
-    timer.stop();
+    this.#become('settled');
   }
-}
 
-/** One durable timer for the whole wait, however many signals come meanwhile. */
-function startTimer(call: StepCall): { expired(): boolean; stop(): void } {
-  const scope = new CancellationScope();
-  let expired = false;
-  scope
-    .run(() => sleep(call.timeoutMs, { summary: `approval of ${call.tool} expires` }))
-    .then(
-      () => {
-        expired = true;
-      },
-      (error: unknown) => {
-        if (!isCancellation(error)) throw error;
-      },
-    );
-  return { expired: () => expired, stop: () => scope.cancel() };
-}
+  async #untilAnswered(question: OpenQuestion): Promise<void> {
+    this.#gate.close();
+    this.#question = question;
+    this.#become('asking');
+    await untilAnswered(question.requestId, this.#inbox);
+    this.#become('running');
+  }
 
-/** A signal without a decision's id is an operator's, and no signal means that time is up: both become rows first. */
-async function ensureDecided(
-  sessionId: string,
-  call: StepCall,
-  signal: ApprovalSignalPayload | undefined,
-): Promise<boolean> {
-  if (signal?.decision_id !== undefined) return true;
-  const outcome = signal === undefined ? 'expired' : signal.approved ? 'approved' : 'rejected';
-  const answer = await storeActivities.recordVerdict({
-    sessionId,
-    toolCallId: call.toolCallId,
-    outcome,
-    ...(signal?.reason === undefined ? {} : { reason: signal.reason }),
-  });
-  return answer !== 'refused';
+  #become(state: GateState['state']): void {
+    const wasShown = this.waiting() !== null;
+    this.state.state = state;
+    this.state.since = Date.now();
+    this.state.rule = this.#gate.call.rule;
+    if (wasShown || this.waiting() !== null) this.#onChange();
+  }
 }

@@ -3,13 +3,16 @@ import {
   type ApprovalSignalPayload,
   parseApprovalSignal,
   parseCancelSignal,
+  parseInputSignal,
 } from '../protocol/approval-signal.ts';
 import { storeActivities } from './activity-stubs.ts';
-import { approvalSignal, cancelSignal, wakeSignal } from './signals.ts';
+import { approvalSignal, cancelSignal, inputSignal, wakeSignal } from './signals.ts';
 
 /** Bad signals kept for the operator; more are counted only. */
 const REJECTED_SIGNALS_MAX = 20;
 const PAYLOAD_CHARS = 2_000;
+/** Questions named by signals that no gate has taken; the reconciler names those again that are answered. */
+const INPUTS_MAX = 1_000;
 
 export interface SignalInbox {
   /** Set by every `wake`, cleared where a step is scheduled. */
@@ -20,6 +23,8 @@ export interface SignalInbox {
   lookOnWake: boolean;
   /** The last good approval signal of each call, until it is taken. */
   approvals: Map<string, ApprovalSignalPayload>;
+  /** Questions that are said to be answered, until they are taken. */
+  inputs: Set<string>;
   rejected: number;
   /** Settles when the bad signals so far are recorded. */
   recorded(): Promise<void>;
@@ -33,6 +38,7 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     lookWanted: false,
     lookOnWake: false,
     approvals: new Map(),
+    inputs: new Set(),
     rejected: 0,
     async recorded() {
       await Promise.allSettled(records);
@@ -60,8 +66,13 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     if (parsed.ok) inbox.lookWanted = true;
     else reject('cancel', parsed.problem, payload);
   });
+  setHandler(inputSignal, (payload) => {
+    const parsed = parseInputSignal(payload);
+    if (!parsed.ok) reject('input', parsed.problem, payload);
+    else if (inbox.inputs.size < INPUTS_MAX) inbox.inputs.add(parsed.payload.request_id);
+  });
   setDefaultSignalHandler((name, ...args) => {
-    reject(name, 'There is no such signal; there are wake, approval and cancel.', args);
+    reject(name, 'There is no such signal; there are wake, approval, input and cancel.', args);
   });
   return inbox;
 }

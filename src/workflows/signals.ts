@@ -7,3 +7,4 @@ export const wakeSignal = defineSignal(signals.wake);
 export const approvalSignal = defineSignal<[unknown]>(signals.approval);
 export const cancelSignal = defineSignal<[unknown]>(signals.cancel);
 export const turnStateQuery = defineQuery<TurnState>(turnStateQueryName);
+export const inputSignal = defineSignal<[unknown]>(signals.input);

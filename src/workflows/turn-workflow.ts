@@ -8,10 +8,13 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { StepAnswer } from '../activities/contract.ts';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { GateState, TurnInput, TurnState } from '../protocol/turn-workflow.ts';
 import { stepActivity, storeActivities } from './activity-stubs.ts';
 import { settleCalls, TurnOver } from './gates.ts';
+import { showQuestion, showWaiting } from './operator-view.ts';
+import { untilAnswered } from './questions.ts';
 import { openSignalInbox, type SignalInbox } from './signal-inbox.ts';
 import { turnStateQuery } from './signals.ts';
 
@@ -67,10 +70,32 @@ async function runSteps(sessionId: string, inbox: SignalInbox, state: TurnState)
     if (answer.kind === 'refused') throw new TurnOver();
     state.turnId = answer.turnId;
     if (answer.kind === 'ended') return answer.moreWaiting;
+    if (answer.kind === 'question') {
+      await waitForAnswer(answer, inbox, state);
+      step -= 1;
+      continue;
+    }
     const gates: GateState[] = [];
     state.gates = gates;
     state.state = answer.calls.some((call) => call.gate === 'ask') ? 'waiting_approval' : 'tools';
     await settleCalls({ sessionId, ...answer }, inbox, gates);
+  }
+}
+
+/** A question to people that comes before the step: the same step is run again when it is answered. */
+async function waitForAnswer(
+  asked: Extract<StepAnswer, { kind: 'question' }>,
+  inbox: SignalInbox,
+  state: TurnState,
+): Promise<void> {
+  state.state = 'waiting_input';
+  showQuestion(asked, asked.question);
+  inbox.lookOnWake = true;
+  try {
+    await untilAnswered(asked.question.requestId, inbox);
+  } finally {
+    inbox.lookOnWake = false;
+    showWaiting(asked, []);
   }
 }
 
