@@ -32,9 +32,8 @@ export function dialectOf(schema: Record<string, unknown>): Dialect {
  * compiles nothing, so that it may be asked of every tool of a list.
  */
 export function schemaFault(schema: Record<string, unknown>): string | null {
-  const misfit = findMisfit(schema);
+  const misfit = shapeFault(schema);
   if (misfit !== null) return misfit;
-  if (JSON.stringify(schema).length > schemaChars) return `is longer than ${schemaChars} characters`;
   if (schema.type !== undefined && schema.type !== 'object') return 'is not one of an object';
   if ('$async' in schema) return 'uses $async';
   const { $schema: _, ...plain } = schema;
@@ -58,8 +57,8 @@ interface Place {
   depth: number;
 }
 
-/** Walks without recursion: a hostile schema may be deep. */
-function findMisfit(schema: Record<string, unknown>): string | null {
+/** Too large, too deep, or with references out of it; without recursion, because a hostile schema may be deep. */
+export function shapeFault(schema: Record<string, unknown>): string | null {
   const ahead: Place[] = [{ value: schema, depth: 0 }];
   let nodes = 0;
   for (let place = ahead.pop(); place !== undefined; place = ahead.pop()) {
@@ -75,5 +74,5 @@ function findMisfit(schema: Record<string, unknown>): string | null {
       if (!plainValues.has(key) || depth === 0) ahead.push({ value: item, depth: depth + 1 });
     }
   }
-  return null;
+  return JSON.stringify(schema).length > schemaChars ? `is longer than ${schemaChars} characters` : null;
 }

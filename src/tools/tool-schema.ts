@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { cleanText, cutAt } from '../protocol/text.ts';
 import { errorText } from './error-text.ts';
-import { dialectOf, schemaFault } from './schema-fault.ts';
+import { dialectOf, schemaFault, shapeFault } from './schema-fault.ts';
 import { withinTime } from './within-time.ts';
 
 const compileMs = 500;
@@ -28,7 +28,8 @@ export function checkArguments(
   args: Record<string, unknown>,
 ): string | null {
   try {
-    const check = checkOf(schema);
+    const shape = shapeFault(schema);
+    const check = shape === null ? checkOf(schema) : faulty(shape);
     if (typeof check !== 'function') return unusable(check.fault);
     const checked = withinTime(checkMs, () => check(args) === true);
     if (!checked.done) return unusable(`took more than ${checkMs} ms to hold the arguments against`);

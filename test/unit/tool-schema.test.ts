@@ -71,7 +71,11 @@ describe('a schema that cannot be used is a fault in one sentence', () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
     ['refers to a URL', { properties: { a: { $ref: 'http://127.0.0.1:9/x.json' } } }, /never fetched/],
     ['refers to nothing', { properties: { a: { $ref: '#/$defs/none' } } }, /cannot be compiled/],
-    ['has no such type', { type: 'object', properties: { a: { type: 'thing' } } }, /is not valid JSON Schema: \/properties\/a\/type/],
+    [
+      'has no such type',
+      { type: 'object', properties: { a: { type: 'thing' } } },
+      /is not valid JSON Schema: \/properties\/a\/type/,
+    ],
     ['is of a list', { type: 'array' }, /is not one of an object/],
     ['has a broken pattern', { properties: { a: { pattern: '(' } } }, /cannot be compiled/],
     ['is deep', deep, /nested more than/],
@@ -80,7 +84,11 @@ describe('a schema that cannot be used is a fault in one sentence', () => {
     ['refers to itself without end', { $ref: '#' }, /cannot be used/],
     ['doubles with each reference', doubling, /took more than 250 ms/],
     ['is asynchronous', { $async: true }, /uses \$async/],
-    ['takes over what another is called', { $id: 'http://json-schema.org/draft-07/schema', $ref: 'x' }, /never fetched/],
+    [
+      'takes over what another is called',
+      { $id: 'http://json-schema.org/draft-07/schema', $ref: 'x' },
+      /never fetched/,
+    ],
   ])('one that %s', (_, schema, fault) => {
     const said = checkArguments(schema, { a: 'b' });
     expect(said).toMatch(fault);
@@ -94,7 +102,7 @@ describe('a schema that cannot be used is a fault in one sentence', () => {
   });
 
   test('and no other schema is in its reach', () => {
-    expect(checkArguments({ $id: 'urn:one', type: 'object', required: ['x'] }, {})).toContain("'x'");
-    expect(checkArguments({ $id: 'urn:one', type: 'object' }, {})).toBeNull();
+    expect(checkArguments({ $id: 'urn:tool:one', type: 'object', required: ['x'] }, {})).toContain("'x'");
+    expect(checkArguments({ $id: 'urn:tool:one', type: 'object' }, {})).toBeNull();
   });
 });
