@@ -1,8 +1,9 @@
 import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Known } from './apply.ts';
-import { addMessage, changeMessage, messageOf, putCall, putTurn } from './parts.ts';
+import { applyGate } from './apply-gate.ts';
+import { addMessage, changeMessage, messageOf, putTurn } from './parts.ts';
 import type { Rules, StreamText } from './rules.ts';
-import type { Message, SessionSnapshot, ToolCall } from './state.ts';
+import type { Message, SessionSnapshot } from './state.ts';
 
 type Event<T extends EventFrame['type']> = Extract<EventFrame, { type: T }>;
 
@@ -39,28 +40,16 @@ function applyToView(view: SessionSnapshot, event: EventFrame, rules: Rules): Se
     case 'stream_end':
       return endStream(view, event, rules);
     case 'tool_call':
-      return proposeCall(view, event);
-    case 'tool_approval_request': {
-      const { arguments_hash: argumentsHash, reason, expires_at: expiresAt, approvers, needed, ts } = event;
-      const approval = { argumentsHash, reason, expiresAt, approvers, needed, askedAt: ts };
-      return changeCall(view, event, { approval, status: 'waiting_approval', arguments: event.arguments });
-    }
+    case 'tool_approval_request':
+    case 'tool_approval_reminder':
+    case 'tool_approval_vote':
     case 'tool_approval_resolved':
-      return resolveApproval(view, event);
     case 'tool_started':
-      return changeCall(view, event, { status: 'running', attempt: event.attempt, progress: null });
-    case 'tool_result': {
-      const { status, result, error } = event;
-      return changeCall(view, event, { status, result, error, approval: null, progress: null });
-    }
+    case 'tool_result':
+    case 'tool_late_result':
     case 'input_request':
-      return { ...view, inputs: [...withoutInput(view, event.request_id), event] };
-    case 'input_resolved': {
-      const queue = view.queue.filter(
-        (item) => item.kind !== 'answer' || item.requestId !== event.request_id,
-      );
-      return { ...view, queue, inputs: withoutInput(view, event.request_id) };
-    }
+    case 'input_resolved':
+      return applyGate(view, event, rules);
     case 'external_event':
       return { ...view, externalEvents: [...view.externalEvents, event].slice(-keptExternalEvents) };
     case 'session_updated': {
@@ -154,35 +143,6 @@ function saveMessage(view: SessionSnapshot, event: Event<'message_saved'>): Sess
   return { ...addMessage(opened, message), queue };
 }
 
-function proposeCall(view: SessionSnapshot, event: Event<'tool_call'>): SessionSnapshot {
-  const { tool_call_id: id, message_id: messageId, turn_id: turnId = null, tool, gate, rule, reason } = event;
-  const call = { messageId, turnId, tool, arguments: event.arguments, gate, rule, reason };
-  const message = messageOf(view, messageId);
-  const known = message?.toolCallIds ?? [];
-  const listed = known.includes(id) ? view : changeMessage(view, messageId, { toolCallIds: [...known, id] });
-  return putCall(listed, id, call);
-}
-
-function changeCall(
-  view: SessionSnapshot,
-  event: { tool_call_id: string; turn_id?: string | undefined; tool?: string },
-  change: Partial<ToolCall>,
-): SessionSnapshot {
-  const isKnown = view.toolCalls[event.tool_call_id] !== undefined;
-  // Who begins in the middle of a turn has not heard of the call itself.
-  const first = isKnown ? {} : { turnId: event.turn_id ?? null, tool: event.tool ?? '' };
-  return putCall(view, event.tool_call_id, { ...first, ...change });
-}
-
-function resolveApproval(view: SessionSnapshot, event: Event<'tool_approval_resolved'>): SessionSnapshot {
-  const { tool_call_id: toolCallId, decision, by, at, reason } = event;
-  const queue = view.queue.filter((item) => item.kind !== 'decision' || item.toolCallId !== toolCallId);
-  const status = decision === 'approved' ? 'approved' : decision === 'withdrawn' ? 'cancelled' : 'rejected';
-  const made = { decision, by, at, ...(reason === undefined ? {} : { reason }) };
-  const edited = event.arguments === undefined ? {} : { arguments: event.arguments };
-  return changeCall({ ...view, queue }, event, { status, approval: null, decision: made, ...edited });
-}
-
 function endTurn(known: Known, event: Event<'turn_end'>): Known {
   const { turn_id: turnId, status, error = null, usage, debug = null } = event;
   if (turnId === undefined) return known;
@@ -198,8 +158,4 @@ function endTurn(known: Known, event: Event<'turn_end'>): Known {
   const view = putTurn(next.view, turnId, { status, error, usage, debug });
   const inputs = view.inputs.filter((input) => input.turn_id !== turnId);
   return { ...next, view: { ...view, inputs } };
-}
-
-function withoutInput(view: SessionSnapshot, requestId: string) {
-  return view.inputs.filter((input) => input.request_id !== requestId);
 }

@@ -2,7 +2,7 @@ import type { AckFrame, EventFrame, LiveFrame, ServerFrame } from '../protocol/s
 import { applyEvent, putText, textOf } from './apply-event.ts';
 import { messageOf } from './parts.ts';
 import type { DeltaFrame, Rules } from './rules.ts';
-import { emptySnapshot, type QueuedItem, type SessionSnapshot } from './state.ts';
+import { emptySnapshot, type QueuedItem, type SessionSnapshot, waitsForMe } from './state.ts';
 
 /** What is known of a session: what is shown, and what was taken away, so that nothing late brings it back. */
 export interface Known {
@@ -145,12 +145,18 @@ export function acknowledge(view: SessionSnapshot, id: string, ack: AckFrame): S
   return { ...view, queue };
 }
 
+/** Its event is here, or it is asked again by now. */
+function hasDecided(view: SessionSnapshot, item: Extract<QueuedItem, { kind: 'decision' }>): boolean {
+  const call = view.toolCalls[item.toolCallId];
+  return !call || call.approval?.round !== item.round || !waitsForMe(view, call);
+}
+
 function hasShown(view: SessionSnapshot, item: QueuedItem): boolean {
   switch (item.kind) {
     case 'message':
       return view.messages.some((message) => message.clientMessageId === item.id);
     case 'decision':
-      return !view.toolCalls[item.toolCallId]?.approval;
+      return hasDecided(view, item);
     case 'answer':
       return !view.inputs.some((input) => input.request_id === item.requestId);
     case 'cancel':

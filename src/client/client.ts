@@ -3,9 +3,10 @@ import type { CreateSessionBody, SessionChange, SessionView } from '../protocol/
 import type { AckFrame, AttachmentRef } from '../protocol/server-frames.ts';
 import { type Access, Api } from './api.ts';
 import { Feed, type FeedOptions } from './feed.ts';
-import type { DecideOptions } from './frames.ts';
+import { type Decision, decisionBody } from './frames.ts';
 import { type Runtime, type SocketConstructor, systemRuntime } from './runtime.ts';
-import { Session, type SessionOptions } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 
 export interface ClientOptions {
   /** `https://…`, without a path; a function is asked before each connection and request. */
@@ -54,11 +55,7 @@ export interface Client {
     /** Those of all my sessions in which I may decide; the last asked for first. */
     list(page?: PageQuery & { status?: ApprovalStatus }): Promise<ApprovalsPage>;
     /** Decides over HTTP; rejects with `conflict` where another decision stands. */
-    decide(
-      toolCallId: string,
-      approved: boolean,
-      options?: Pick<DecideOptions, 'reason' | 'argumentsHash'>,
-    ): Promise<AckFrame>;
+    decide(toolCallId: string, decision: Decision): Promise<AckFrame>;
   };
   readonly attachments: {
     /** Uploads a file, to be named in a message of this session. */
@@ -91,10 +88,8 @@ function clientWith(runtime: Runtime, access: Access): Client {
     },
     approvals: {
       list: (page = {}) => api.get(`/v1/approvals${queryOf(page)}`),
-      decide: (toolCallId, approved, { reason, argumentsHash } = {}) => {
-        const body = { approved, reason, arguments_hash: argumentsHash };
-        return api.ask('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, body);
-      },
+      decide: (toolCallId, decision) =>
+        api.ask('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, decisionBody(decision)),
     },
     attachments: {
       upload: (sessionId, file, name) =>

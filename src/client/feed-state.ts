@@ -1,19 +1,18 @@
 import type { ApprovalView } from '../protocol/approvals.ts';
 import type { FeedFrame } from '../protocol/feed-frames.ts';
-import type { ConnectionState, Json } from './state.ts';
+import { requestOf } from './apply-gate.ts';
+import { gateRules } from './gate-rules.ts';
+import type { ApprovalRequest, ConnectionState, Json } from './state.ts';
 
 type Item<T extends FeedFrame['type']> = Extract<FeedFrame, { type: T }>;
 
 /** A tool call that waits for a decision of mine. Times are milliseconds since 1970. */
-export interface WaitingApproval {
+export interface WaitingApproval extends Omit<ApprovalRequest, 'expiresAt'> {
   readonly toolCallId: string;
   readonly sessionId: string;
   readonly turnId: string | null;
   readonly tool: string;
   readonly arguments: Json;
-  readonly argumentsHash: string;
-  readonly reason: string;
-  readonly askedAt: number;
   readonly expiresAt: number | null;
 }
 
@@ -45,15 +44,14 @@ export function fromInbox(
 ): FeedSnapshot {
   const approvals = views.map(
     (view): WaitingApproval => ({
+      // What a gateway leaves out is said by the next event.
+      ...requestOf({ approvers: [], needed: 1, ...view, expires_at: 0, ts: view.requested_at }),
+      expiresAt: view.expires_at,
       toolCallId: view.tool_call_id,
       sessionId: view.session_id,
       turnId: view.turn_id,
       tool: view.tool,
       arguments: view.arguments,
-      argumentsHash: view.arguments_hash,
-      reason: view.reason,
-      askedAt: view.requested_at,
-      expiresAt: view.expires_at,
     }),
   );
   return { ...before, isLoaded: true, lastSeq, approvals: approvals.reverse() };
@@ -64,18 +62,24 @@ export function applyFeed(before: FeedSnapshot, item: FeedFrame): FeedSnapshot {
   const at = { ...before, lastSeq: item.seq };
   switch (item.type) {
     case 'tool_approval_request': {
+      const known = at.approvals.find((one) => one.toolCallId === item.tool_call_id) ?? null;
       const asked: WaitingApproval = {
+        ...gateRules.ask(known, requestOf(item)),
         toolCallId: item.tool_call_id,
         sessionId: item.session_id,
         turnId: item.turn_id ?? null,
         tool: item.tool,
         arguments: item.arguments,
-        argumentsHash: item.arguments_hash,
-        reason: item.reason,
-        askedAt: item.ts,
-        expiresAt: item.expires_at,
       };
       return { ...at, approvals: [...withoutCall(at, item.tool_call_id), asked] };
+    }
+    case 'tool_approval_vote':
+      return changeCall(at, item, (known) => ({
+        approvals: gateRules.vote(known.approvals, { by: item.by, at: item.at }),
+      }));
+    case 'tool_approval_reminder': {
+      const { number: reminders, expires_at: expiresAt, approvers } = item;
+      return changeCall(at, item, () => ({ reminders, expiresAt, approvers }));
     }
     case 'tool_approval_resolved':
       return { ...at, approvals: withoutCall(at, item.tool_call_id) };
@@ -99,6 +103,15 @@ function changeSession(at: FeedSnapshot, item: Item<'session_updated'>): FeedSna
   const isOther = (one: { sessionId: string }) => one.sessionId !== item.session_id;
   const inputs = at.inputs.filter((input) => input.session_id !== item.session_id);
   return { ...at, changes, inputs, approvals: at.approvals.filter(isOther) };
+}
+
+function changeCall(
+  at: FeedSnapshot,
+  { tool_call_id: id }: { tool_call_id: string },
+  change: (known: WaitingApproval) => Partial<WaitingApproval>,
+): FeedSnapshot {
+  const approvals = at.approvals.map((one) => (one.toolCallId === id ? { ...one, ...change(one) } : one));
+  return { ...at, approvals };
 }
 
 function withoutCall(at: FeedSnapshot, toolCallId: string) {

@@ -6,7 +6,7 @@ import type { Access, Api } from './api.ts';
 import { rejected, TurngateError, wordsOf } from './errors.ts';
 import { EventStream, type Page, type Resync } from './event-stream.ts';
 import { applyFeed, emptyFeed, type FeedSnapshot, fromInbox } from './feed-state.ts';
-import { type DecideOptions, decisionFrame } from './frames.ts';
+import { type Answer, answerFrame, type Decision, decisionFrame, type SentFrame } from './frames.ts';
 import { Link, type RawFrame } from './link.ts';
 import { Outbox } from './outbox.ts';
 import type { Runtime, StopTimer } from './runtime.ts';
@@ -63,11 +63,15 @@ export class Feed {
 
   getSnapshot = (): FeedSnapshot => this.#store.getSnapshot();
 
-  /** Decides a tool call in whichever session it waits, with the hash of what the snapshot shows. */
-  decide(toolCallId: string, approved: boolean, options: DecideOptions = {}): Promise<AckFrame> {
-    if (this.#abort.signal.aborted) return rejected(new TurngateError('closed', 'The feed was closed.'));
-    const shown = this.getSnapshot().approvals.find((one) => one.toolCallId === toolCallId)?.argumentsHash;
-    return this.#outbox.add(decisionFrame(toolCallId, approved, { argumentsHash: shown, ...options }));
+  /** Decides a tool call in whichever session it waits, with the hashes of what the snapshot shows. */
+  decide(toolCallId: string, decision: Decision): Promise<AckFrame> {
+    const waiting = this.getSnapshot().approvals.find((one) => one.toolCallId === toolCallId);
+    return this.#send(decisionFrame(toolCallId, decision, this.#runtime.rules.shown(waiting)));
+  }
+
+  /** Answers an `input_request` in whichever session it was asked. */
+  answer(requestId: string, answer: Answer): Promise<AckFrame> {
+    return this.#send(answerFrame(requestId, answer));
   }
 
   /** Every item once and in order, from now on; ends with `close()`. */
@@ -92,6 +96,11 @@ export class Feed {
 
   close(): void {
     this.#link.stop({ kind: 'stopped', code: 'closed', why: 'It was closed.' });
+  }
+
+  #send(frame: SentFrame): Promise<AckFrame> {
+    if (this.#abort.signal.aborted) return rejected(new TurngateError('closed', 'The feed was closed.'));
+    return this.#outbox.add(frame);
   }
 
   /** Reads what waits now, unless it is known, until that succeeds; then connects. Never rejects. */

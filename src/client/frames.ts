@@ -1,6 +1,6 @@
 import type { ClientFrame, MessageFrame } from '../protocol/client-frames.ts';
 import { randomId } from './runtime.ts';
-import type { Json } from './state.ts';
+import type { Json, Shown } from './state.ts';
 
 /** A frame to send. What a gateway does not take it refuses by a `validation_error`. */
 export interface OutFrame {
@@ -22,14 +22,26 @@ export interface SendOptions {
   attachments?: readonly { id: string }[];
 }
 
-export interface DecideOptions {
-  /** The model hears it. */
-  reason?: string;
+/** What a person says of a tool call that waits. */
+export interface Decision {
+  approved: boolean;
+  /** The model reads it where the call is rejected. */
+  reason?: string | undefined;
+  /** What is to run instead of what is shown. */
+  arguments?: Json | undefined;
+  /** Whether calls like it are asked about again; `once` (the default): they are. */
+  remember?: 'once' | 'session' | 'always' | undefined;
   /** Of what was shown; by default, of what the snapshot holds. If something else waits, it is a `conflict`. */
   argumentsHash?: string | undefined;
-  /** Edited arguments. */
-  arguments?: Json;
-  remember?: 'once' | 'session' | 'always';
+  /** Of the tool that was shown; likewise. */
+  toolHash?: string | undefined;
+}
+
+/** What a person says to an `input_request`. */
+export interface Answer {
+  action: 'accept' | 'decline' | 'cancel';
+  /** Of an answer that accepts, as the `schema` of the question says. */
+  content?: Json | undefined;
 }
 
 export function messageFrame(content: string, options: SendOptions): SentFrame {
@@ -37,25 +49,22 @@ export function messageFrame(content: string, options: SendOptions): SentFrame {
   return without({ type: 'message', id, content, on_busy: onBusy, attachments });
 }
 
-export function decisionFrame(toolCallId: string, approved: boolean, options: DecideOptions): SentFrame {
-  const { reason, argumentsHash, remember } = options;
-  return without({
-    type: 'tool_approval',
-    id: randomId(),
-    tool_call_id: toolCallId,
-    approved,
-    arguments_hash: argumentsHash,
-    reason,
-    arguments: options.arguments,
-    remember,
+/** @param shown what it is about where the decision does not say it */
+export function decisionFrame(toolCallId: string, decision: Decision, shown: Shown): SentFrame {
+  const said = decisionBody({
+    ...decision,
+    argumentsHash: decision.argumentsHash ?? shown.argumentsHash,
+    toolHash: decision.toolHash ?? shown.toolHash,
   });
+  return without({ type: 'tool_approval', id: randomId(), tool_call_id: toolCallId, ...said });
 }
 
-export function answerFrame(
-  requestId: string,
-  action: 'accept' | 'decline' | 'cancel',
-  content: Json | undefined,
-): SentFrame {
+/** A decision as the wire says it, also over HTTP. */
+export function decisionBody({ argumentsHash, toolHash, ...said }: Decision) {
+  return { ...said, arguments_hash: argumentsHash, tool_hash: toolHash };
+}
+
+export function answerFrame(requestId: string, { action, content }: Answer): SentFrame {
   return without({ type: 'input_response', id: randomId(), request_id: requestId, action, content });
 }
 

@@ -21,20 +21,27 @@ export { type ClientErrorCode, TurngateError } from './errors.ts';
 export type { EventStream, Resync, SessionEvent } from './event-stream.ts';
 export type { Feed, FeedEvent, FeedOptions } from './feed.ts';
 export type { FeedSnapshot, WaitingApproval } from './feed-state.ts';
-export type { DecideOptions, SendOptions } from './frames.ts';
+export type { Answer, Decision, SendOptions } from './frames.ts';
 export type { SocketConstructor, SocketLike } from './runtime.ts';
-export type { Session, SessionOptions } from './session.ts';
+export type { Session } from './session.ts';
+export type { SessionOptions } from './session-options.ts';
 export {
   type Agent,
   type ApprovalRequest,
   type ConnectionState,
+  type Decided,
+  type GivenApproval,
+  isDeciding,
   type Json,
+  type LateResult,
   type Message,
   openTurn,
   type QueuedItem,
+  type ResolvedInput,
   type SessionSnapshot,
   type StopCode,
   type ToolCall,
   type Turn,
   undecided,
+  waitsForMe,
 } from './state.ts';

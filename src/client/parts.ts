@@ -27,6 +27,7 @@ const emptyCall: ToolCall = {
   turnId: null,
   tool: '',
   arguments: null,
+  originalArguments: null,
   gate: 'ask',
   rule: null,
   reason: '',
@@ -37,6 +38,7 @@ const emptyCall: ToolCall = {
   progress: null,
   result: null,
   error: null,
+  lateResults: [],
 };
 
 const emptyTurn: Turn = { id: '', status: 'queued', error: null, usage: null, debug: null };

@@ -1,5 +1,6 @@
 import type { LiveFrame } from '../protocol/server-frames.ts';
 import type { SentFrame } from './frames.ts';
+import { type GateRules, gateRules } from './gate-rules.ts';
 
 type Snapshot = Extract<LiveFrame, { type: 'stream_snapshot' }>;
 export type DeltaFrame = Extract<LiveFrame, { type: 'stream_delta' | 'thought_delta' }>;
@@ -15,7 +16,7 @@ export interface StreamText {
  * How a client stays exact; docs/protocol.md, "Showing text exactly". An object, so that a test can replace a rule by
  * a wrong one and see that it is found out.
  */
-export interface Rules {
+export interface Rules extends GateRules {
   /** Whether an event is the next one, has been applied before, or comes after one that is missing. */
   order(lastSeq: number, seq: number): 'next' | 'repeat' | 'gap';
   /** Where the events stand when the gateway says that all up to `seq` is sent or not for us. */
@@ -46,6 +47,8 @@ export interface Rules {
 const nothing = (attempt: number): StreamText => ({ attempt, content: '', thought: '' });
 
 export const protocolRules: Rules = {
+  ...gateRules,
+
   order: (lastSeq, seq) => (seq === lastSeq + 1 ? 'next' : seq <= lastSeq ? 'repeat' : 'gap'),
 
   cursor: (lastSeq, seq) => Math.max(lastSeq, seq),

@@ -5,8 +5,9 @@ import { acknowledge, enqueue, isEvent, startKnown, unqueue } from './apply.ts';
 import { rejected, TurngateError, unwatched, wordsOf } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import {
+  type Answer,
   answerFrame,
-  type DecideOptions,
+  type Decision,
   decisionFrame,
   messageFrame,
   type SendOptions,
@@ -17,20 +18,10 @@ import { Link, type RawFrame } from './link.ts';
 import { Loader } from './loader.ts';
 import { Outbox } from './outbox.ts';
 import { type Runtime, randomId, type StopTimer } from './runtime.ts';
-import { type ConnectionState, type Json, openTurn, type QueuedItem, type SessionSnapshot } from './state.ts';
+import type { SessionOptions } from './session-options.ts';
+import { type ConnectionState, openTurn, type QueuedItem, type SessionSnapshot } from './state.ts';
 import { Store } from './store.ts';
 import { Sync } from './sync.ts';
-
-export interface SessionOptions {
-  /** Names this client, so that its next connection replaces its last one, and what arrived is stored for it. */
-  device?: string;
-  /** Begin after this event, without the history; with 0, at the first. */
-  lastSeq?: number;
-  /** Only these types of frames. */
-  events?: readonly ServerFrame['type'][];
-  /** Messages a page of the history, 1 to 200. */
-  pageMessages?: number;
-}
 
 type ItemOf<T> = T extends QueuedItem ? Omit<T, 'id' | 'status'> : never;
 
@@ -104,16 +95,20 @@ export class Session {
     return this.#send(messageFrame(content, options), { kind: 'message', content });
   }
 
-  /** Approves or rejects a tool call. `disposition` `conflict`: another decision stands, which the ack names. */
-  decide(toolCallId: string, approved: boolean, options: DecideOptions = {}): Promise<AckFrame> {
-    const shown = this.getSnapshot().toolCalls[toolCallId]?.approval?.argumentsHash;
-    const frame = decisionFrame(toolCallId, approved, { argumentsHash: shown, ...options });
-    return this.#send(frame, { kind: 'decision', toolCallId, approved });
+  /**
+   * Decides a tool call, with the hashes of what the snapshot shows. `disposition` `conflict`: another decision stands,
+   * which the ack names. Where several are needed, the ack says how many approved.
+   */
+  decide(toolCallId: string, decision: Decision): Promise<AckFrame> {
+    const approval = this.getSnapshot().toolCalls[toolCallId]?.approval ?? null;
+    const frame = decisionFrame(toolCallId, decision, this.#runtime.rules.shown(approval));
+    const { approved } = decision;
+    return this.#send(frame, { kind: 'decision', toolCallId, approved, round: approval?.round ?? null });
   }
 
-  /** Answers an `input_request`. */
-  answer(requestId: string, action: 'accept' | 'decline' | 'cancel', content?: Json): Promise<AckFrame> {
-    return this.#send(answerFrame(requestId, action, content), { kind: 'answer', requestId });
+  /** Answers an `input_request`. `disposition` `conflict`: another answer stands, which the ack names. */
+  answer(requestId: string, answer: Answer): Promise<AckFrame> {
+    return this.#send(answerFrame(requestId, answer), { kind: 'answer', requestId });
   }
 
   /** Stops a turn, by default the one that runs; what was said so far stays. */

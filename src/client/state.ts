@@ -3,19 +3,17 @@ import type {
   AgentState,
   AttachmentRef,
   EventFrame,
-  GateDecision,
   Participant,
   PresenceFrame,
   SessionState,
-  StandingDecision,
-  ToolResultStatus,
   TurnEndStatus,
   Usage,
 } from '../protocol/server-frames.ts';
+import type { ResolvedInput, ToolCall } from './gate-state.ts';
+
+export type * from './gate-state.ts';
 
 type Event<T extends EventFrame['type']> = Extract<EventFrame, { type: T }>;
-/** Any JSON value. */
-export type Json = Event<'tool_call'>['arguments'];
 
 /** How the connection is. Times are milliseconds since 1970. */
 export type ConnectionState =
@@ -47,40 +45,6 @@ export interface Message {
   readonly ts: number | null;
 }
 
-/** What waits for a person's decision. */
-export interface ApprovalRequest {
-  readonly argumentsHash: string;
-  readonly reason: string;
-  readonly expiresAt: number;
-  readonly approvers: readonly string[];
-  readonly needed: number;
-  readonly askedAt: number;
-}
-
-export interface ToolCall {
-  readonly id: string;
-  readonly messageId: string | null;
-  readonly turnId: string | null;
-  /** `server.tool` */
-  readonly tool: string;
-  readonly arguments: Json;
-  readonly gate: GateDecision;
-  readonly rule: string | null;
-  readonly reason: string;
-  readonly status: 'proposed' | 'waiting_approval' | 'approved' | 'running' | ToolResultStatus;
-  /** null unless a decision is waited for. */
-  readonly approval: ApprovalRequest | null;
-  readonly decision: Omit<StandingDecision, 'tool_call_id'> | null;
-  readonly attempt: number;
-  readonly progress: {
-    readonly progress: number;
-    readonly total: number | null;
-    readonly message: string;
-  } | null;
-  readonly result: Json;
-  readonly error: ErrorBody | null;
-}
-
 export interface Turn {
   readonly id: string;
   readonly status: 'queued' | 'running' | TurnEndStatus;
@@ -101,7 +65,13 @@ export interface Agent {
 /** What was sent and has not shown its effect: `sending` until it is acked, then `accepted` until its event is here. */
 export type QueuedItem = { readonly id: string; readonly status: 'sending' | 'accepted' } & (
   | { readonly kind: 'message'; readonly content: string }
-  | { readonly kind: 'decision'; readonly toolCallId: string; readonly approved: boolean }
+  | {
+      readonly kind: 'decision';
+      readonly toolCallId: string;
+      readonly approved: boolean;
+      /** Which asking it answers; null where none was shown. */
+      readonly round: number | null;
+    }
   | { readonly kind: 'answer'; readonly requestId: string }
   | { readonly kind: 'cancel' }
 );
@@ -125,6 +95,8 @@ export interface SessionSnapshot {
   readonly turns: readonly Turn[];
   /** Questions that wait for an answer, oldest first. */
   readonly inputs: readonly Event<'input_request'>[];
+  /** Those that are over; the newest of them, oldest first. */
+  readonly resolvedInputs: readonly ResolvedInput[];
   /** null until the gateway says it. */
   readonly agent: Agent | null;
   /** Which tool was chosen and why, as last said in the running turn. */
@@ -153,6 +125,7 @@ export function emptySnapshot(sessionId: string, lastSeq = 0): SessionSnapshot {
     toolCalls: {},
     turns: [],
     inputs: [],
+    resolvedInputs: [],
     agent: null,
     agentThought: null,
     presence: [],
@@ -163,12 +136,30 @@ export function emptySnapshot(sessionId: string, lastSeq = 0): SessionSnapshot {
   };
 }
 
-/** Tool calls that wait for a decision and have none on its way, oldest first. */
+/** Tool calls that wait for a decision of mine, as far as the session says, and have none on its way; oldest first. */
 export function undecided(at: SessionSnapshot): readonly ToolCall[] {
-  const sent = new Set(at.queue.map((item) => (item.kind === 'decision' ? item.toolCallId : '')));
   return Object.values(at.toolCalls)
-    .filter((call) => call.approval !== null && !sent.has(call.id))
+    .filter((call) => waitsForMe(at, call) && !isDeciding(at, call))
     .sort((one, other) => (one.approval?.askedAt ?? 0) - (other.approval?.askedAt ?? 0));
+}
+
+/** Whether a decision on a call, as it is asked now, is on its way. */
+export function isDeciding({ queue }: Pick<SessionSnapshot, 'queue'>, { id, approval }: ToolCall): boolean {
+  return queue.some(
+    (item) => item.kind === 'decision' && item.toolCallId === id && item.round === (approval?.round ?? null),
+  );
+}
+
+/** Whether a call waits, I am among those who may decide it, and I have not approved it yet. */
+export function waitsForMe(
+  { user }: Pick<SessionSnapshot, 'user'>,
+  { approval }: Pick<ToolCall, 'approval'>,
+): boolean {
+  if (!approval) return false;
+  // Not connected yet: nobody knows who I am.
+  if (!user) return true;
+  const { approvers, approvals } = approval;
+  return approvers.includes(user.id) && !approvals.some(({ by }) => by === user.id);
 }
 
 /** The turn that runs, or the first that waits to. */

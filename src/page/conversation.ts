@@ -136,7 +136,7 @@ export class ConversationView {
   #decide(toolCallId: string, approved: boolean, reason: string): void {
     this.#decisionFaults.delete(toolCallId);
     const why = reason === '' ? {} : { reason };
-    this.#session.decide(toolCallId, approved, why).then(
+    this.#session.decide(toolCallId, { approved, ...why }).then(
       (ack) => {
         if (ack.disposition !== 'conflict') return;
         this.#note(toolCallId, `Somebody was quicker: ${ack.decision?.decision} by ${ack.decision?.by}.`);

@@ -3,6 +3,7 @@ import type { SessionEvent } from '../../src/client/event-stream.ts';
 import { protocolRules, type Rules } from '../../src/client/rules.ts';
 import { Session } from '../../src/client/session.ts';
 import type { Message, SessionSnapshot } from '../../src/client/state.ts';
+import { ModelPerson } from './client-model-gate.ts';
 import type { Step } from './client-schedule.ts';
 import { ReferenceGateway } from './reference-gateway.ts';
 import { ReferenceSession } from './reference-session.ts';
@@ -19,6 +20,7 @@ class World {
   readonly #truth = new ReferenceSession();
   readonly #gateway = new ReferenceGateway(this.#truth);
   readonly #client: Session;
+  readonly #person: ModelPerson;
   readonly #applied: SessionEvent[] = [];
   readonly #sent: string[] = [];
   readonly #acked: string[] = [];
@@ -43,6 +45,7 @@ class World {
     this.#client = new Session(runtime, { access, api: new Api(runtime, access) }, this.#truth.id, {
       pageMessages: 200,
     });
+    this.#person = new ModelPerson(this.#client, this.faults);
     this.#shown = this.#client.getSnapshot();
     this.#client.store.subscribe(() => this.#look());
     this.#client.onFrame((frame) => {
@@ -89,22 +92,33 @@ class World {
         return n < 6 ? this.#time.pass(50_000) : undefined;
       case 'send':
         return this.#send();
+      case 'decide':
+        return this.#person.decide(n);
+      case 'reply':
+        return this.#person.reply(n);
       case 'refuse':
         return gateway.refuse(n % 3);
       case 'forget':
         return truth.forget();
       default:
-        this.#happen(what);
+        this.#happen(what, n);
         gateway.spread(isLost);
     }
   }
 
-  #happen(what: Step['what']): void {
+  #happen(what: Step['what'], n: number): void {
     const truth = this.#truth;
+    const { gate } = truth;
+    if (what === 'ask_again') gate.askAgain(n, { n, again: this.#words(1) });
+    if (what === 'vote') gate.vote(n);
+    if (what === 'remind') gate.remind(n);
+    if (what === 'late') gate.late(truth.turn?.id);
+    if (what === 'question') truth.question();
+    if (what === 'resolve') gate.resolveQuestions(null);
     if (what === 'ask') truth.ask(this.#words(3), `other-${this.#said}`);
     if (what === 'start') this.#start();
     if (what === 'retry' || what === 'void') truth.reset(what === 'retry');
-    if (what === 'end' || what === 'call') truth.end(what === 'call');
+    if (what === 'end' || what === 'call') truth.end(what === 'call', 1 + (n % 3));
     if (what === 'tool') truth.runTool();
     if (what === 'turn_end') truth.endTurn();
     if (what === 'roll_back') truth.rollBack();
@@ -202,7 +216,7 @@ class World {
       done.filter((id) => view.toolCalls[id]?.status !== 'completed'),
       [],
     );
-    same('inputs', view.inputs, []);
+    this.#person.compare(this.#truth, same);
   }
 
   #messages(): unknown[] {

@@ -78,5 +78,17 @@ export const mutants: Record<string, Partial<Rules>> = {
   'goes on without the history when events are gone': { readsAgain: () => false },
   'sends again under another id': { resend: (frame) => ({ ...frame, id: `${frame.id}-again` }) },
   'does not send again what was not answered': { resend: () => null },
+  'keeps what was asked first when it is asked again': {
+    ask: (known, asked) => (known ? { ...asked, ...known } : asked),
+  },
+  'keeps the approvals of the round before': {
+    ask: (known, asked) => ({ ...asked, approvals: known?.approvals ?? [] }),
+  },
+  'forgets the approvals when a question is escalated': { ask: (_known, asked) => asked },
+  'knows the last approval only': { vote: (_known, vote) => [vote] },
+  'decides without saying what was shown': {
+    shown: () => ({ argumentsHash: undefined, toolHash: undefined }),
+  },
+  'knows the last late result only': { late: (_known, late) => [late] },
   'sends the next message before the last one is answered': { overtakes: () => true },
 };

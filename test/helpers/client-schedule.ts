@@ -17,6 +17,12 @@ const kinds = [
   'end',
   'call',
   'tool',
+  'ask_again',
+  'vote',
+  'remind',
+  'late',
+  'question',
+  'resolve',
   'turn_end',
   'roll_back',
   'rename',
@@ -32,6 +38,8 @@ const kinds = [
   'time',
   'silence',
   'send',
+  'decide',
+  'reply',
   'refuse',
 ] as const;
 /** What happens more often than the rest. */
@@ -57,6 +65,14 @@ const others: Step['what'][] = [
   'answer',
   'answer',
   'cut',
+  'call',
+  'call',
+  'decide',
+  'decide',
+  'ask_again',
+  'tool',
+  'question',
+  'reply',
 ];
 const rare: Step['what'][] = ['forget', 'move', 'rename'];
 

@@ -188,16 +188,22 @@ export class ReferenceGateway {
 
   #receive(socket: Socket, frame: Record<string, unknown>): void {
     if (frame.type === 'resume') this.#catchUp(socket, Number(frame.last_seq));
-    if (frame.type !== 'message') return;
+    if (!['message', 'tool_approval', 'input_response'].includes(String(frame.type))) return;
     const id = String(frame.id);
     if (this.#refusals > 0) {
       this.#refusals -= 1;
       socket.toClient.push({ type: 'error', id, code: 'unavailable', error: 'The store is away.' });
       return;
     }
-    if (!this.#session.accepted.includes(id)) this.#session.ask(String(frame.content), id);
-    socket.toClient.push({ type: 'ack', id, disposition: 'queued' });
+    socket.toClient.push({ id, ...this.#take(id, frame) } as unknown as ServerFrame);
     this.spread(false);
+  }
+
+  #take(id: string, frame: Record<string, unknown>): object {
+    if (frame.type === 'tool_approval') return this.#session.gate.decide(frame);
+    if (frame.type === 'input_response') return this.#session.gate.reply(frame);
+    if (!this.#session.accepted.includes(id)) this.#session.ask(String(frame.content), id);
+    return { type: 'ack', disposition: 'queued' };
   }
 
   #catchUp(socket: Socket, lastSeq: number): void {

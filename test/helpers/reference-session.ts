@@ -1,5 +1,6 @@
 import type { MessagesPage, MessageView, SessionView } from '../../src/protocol/http.ts';
 import type { EventBody, EventFrame, EventType } from '../../src/protocol/server-frames.ts';
+import { ReferenceGate } from './reference-gate.ts';
 
 export interface Said {
   content: string;
@@ -32,13 +33,12 @@ export class ReferenceSession {
   /** All that was ever said, by message and attempt. */
   readonly said = new Map<string, Map<number, Said>>();
   readonly removed = new Set<string>();
-  readonly callIds: string[] = [];
   /** Ids of clients' messages, in the order in which they were taken. */
   readonly accepted: string[] = [];
   #messages: Stored[] = [];
   #turns: { id: string; isOpen: boolean; isStarted: boolean }[] = [];
-  #openCalls: { id: string; turnId: string }[] = [];
   #count = 0;
+  readonly gate = new ReferenceGate((type, body, turnId) => this.#append(type, body, turnId));
 
   get lastSeq(): number {
     return this.events.length;
@@ -76,7 +76,7 @@ export class ReferenceSession {
   /** Begins to say something in the first open turn. */
   start(): void {
     const turn = this.#turns.find((one) => one.isOpen);
-    if (!turn || this.stream || this.#openCalls.length > 0) return;
+    if (!turn || this.stream || this.gate.hasOpen(turn.id)) return;
     if (!turn.isStarted) this.#append('turn_started', { workflow_id: 'w', run_id: 'r' }, turn.id);
     turn.isStarted = true;
     this.stream = { id: this.#name('answer'), turnId: turn.id, attempt: 1, content: '', thought: '' };
@@ -111,7 +111,7 @@ export class ReferenceSession {
   }
 
   /** Ends the message, with a tool call that waits for an approval or without. */
-  end(hasCall: boolean): void {
+  end(hasCall: boolean, needed = 1): void {
     const { stream } = this;
     if (!stream) return;
     const { id, turnId, content, thought } = stream;
@@ -125,44 +125,29 @@ export class ReferenceSession {
     const ended = { message_id: id, content, finish_reason: 'stop', usage: null, ...spoken };
     this.#append('stream_end', ended, turnId);
     if (!hasCall) return;
-    this.#openCalls.push({ id: call, turnId });
-    this.callIds.push(call);
-    this.#append('tool_call', { ...common, message_id: id, gate: 'ask', rule: 'r' }, turnId);
-    const asked = { ...common, arguments_hash: 'h', expires_at: at, approvers: [], needed: 1 };
-    this.#append('tool_approval_request', asked, turnId);
+    this.gate.propose({ id: call, turnId, messageId: id, needed });
   }
 
-  /** Approves the oldest call and says what it did. */
+  /** Runs the oldest open call, and keeps what it did. */
   runTool(): void {
-    const call = this.#openCalls.shift();
+    const call = this.gate.run();
     if (!call) return;
     const { id, turnId } = call;
-    this.#append('tool_approval_resolved', { tool_call_id: id, decision: 'approved', by: 'u', at }, turnId);
-    this.#append('tool_started', { tool_call_id: id, attempt: 1 }, turnId);
-    const stored = this.#messages
-      .flatMap(({ view }) => view.tool_calls ?? [])
-      .find((one) => one.tool_call_id === id);
-    if (stored) stored.status = 'completed';
-    const result = {
-      id: `${id}-result`,
-      turn_id: turnId,
-      role: 'tool',
-      content: 'done',
-      tool_call_id: id,
-      ts: at,
-    } as const;
-    this.#store(result);
-    this.#append(
-      'tool_result',
-      { tool_call_id: id, status: 'completed', result: 'done', error: null },
-      turnId,
-    );
+    const result = { id: `${id}-result`, turn_id: turnId, role: 'tool', tool_call_id: id, ts: at } as const;
+    this.#store({ ...result, content: 'done' });
+  }
+
+  /** Somebody has to be asked something. */
+  question(): void {
+    const turn = this.turn;
+    if (turn?.isStarted) this.gate.question(this.#name('input'), turn.id);
   }
 
   endTurn(): void {
     const turn = this.#turns.find((one) => one.isOpen);
-    if (!turn || this.stream || this.#openCalls.length > 0) return;
+    if (!turn || this.stream || this.gate.hasOpen(turn.id)) return;
     turn.isOpen = false;
+    this.gate.resolveQuestions(turn.id);
     this.#append('turn_end', { status: 'completed', usage: null }, turn.id);
   }
 
@@ -221,6 +206,10 @@ export class ReferenceSession {
     const end = before ?? all.length;
     const from = Math.max(0, end - limit);
     const messages: MessageView[] = JSON.parse(JSON.stringify(all.slice(from, end)));
+    const statusOf = new Map(this.gate.calls.map(({ id, status }) => [id, status]));
+    for (const call of messages.flatMap((message) => message.tool_calls ?? [])) {
+      call.status = statusOf.get(call.tool_call_id) ?? call.status;
+    }
     return { messages, last_seq: this.lastSeq, next: from > 0 ? String(from) : null };
   }
 

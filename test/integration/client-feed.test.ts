@@ -49,7 +49,7 @@ describe('the feed', () => {
     wire.cut();
     await until(() => feed.getSnapshot().connection.kind === 'waiting');
     const away = await ask();
-    const decided = feed.decide(before.toolCallId, false, { reason: 'no' });
+    const decided = feed.decide(before.toolCallId, { approved: false, reason: 'no' });
     wire.mend();
     expect(await decided).toMatchObject({ disposition: 'recorded' });
     await until(() => waiting().join() === [during.toolCallId, away.toolCallId].join());
@@ -86,10 +86,12 @@ test('the inbox over HTTP: what waits, and a decision on it', async () => {
   const { approvals } = await client.approvals.list({ status: 'pending', limit: 50 });
   const argumentsHash = approvals.find((one) => one.tool_call_id === toolCallId)?.arguments_hash;
   expect(argumentsHash).toBe('hash-of-arguments');
-  expect(await client.approvals.decide(toolCallId, true, { argumentsHash })).toMatchObject({
+  expect(await client.approvals.decide(toolCallId, { approved: true, argumentsHash })).toMatchObject({
     disposition: 'recorded',
   });
-  await expect(client.approvals.decide(toolCallId, false)).rejects.toMatchObject({ code: 'conflict' });
+  await expect(client.approvals.decide(toolCallId, { approved: false })).rejects.toMatchObject({
+    code: 'conflict',
+  });
 });
 
 test('a file is uploaded, named in a message, shown with it, and read', async () => {

@@ -259,8 +259,8 @@ describe('an end', () => {
   test('close code 4013: the largest frame is given up, and the rest goes on', async () => {
     connect();
     const first = await connection(1);
-    const large = client.decide('c1', false, { reason: 'x'.repeat(10_000) });
-    const small = client.decide('c2', false);
+    const large = client.decide('c1', { approved: false, reason: 'x'.repeat(10_000) });
+    const small = client.decide('c2', { approved: false });
     await until(() => first.frames.length === 2);
     first.socket.close(4013, 'Frame too large');
     await expect(large).rejects.toMatchObject({ code: 'too_large' });

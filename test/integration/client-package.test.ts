@@ -97,11 +97,11 @@ describe('the packed client, installed in an empty project', () => {
     const code = `import { createClient } from 'turngate/client';
       const gone = createClient({ url: 'http://127.0.0.1:9', token: () => { throw new Error('none'); } });
       gone.sessions.list();
-      gone.approvals.decide('x', true);
+      gone.approvals.decide('x', { approved: true });
       const session = gone.session('s');
-      for (const work of [session.send('x'), session.decide('c', true), session.cancel()]) void work;
+      for (const work of [session.send('x'), session.decide('c', { approved: true }), session.cancel()]) void work;
       const feed = gone.feed();
-      feed.decide('c', true);
+      feed.decide('c', { approved: true });
       const real = createClient({ url: '${at.http}', token: '${await signToken()}' });
       const open = real.session('${await at.session()}');
       const isOpen = () => open.getSnapshot().connection.kind === 'open';

@@ -115,7 +115,7 @@ describe('a session', () => {
     expect(undecided(session.getSnapshot())).toMatchObject([
       { id: call.toolCallId, status: 'waiting_approval', tool: 'office.send_mail', arguments: { to: 'bob' } },
     ]);
-    const ack = await session.decide(call.toolCallId, false, { reason: 'not now' });
+    const ack = await session.decide(call.toolCallId, { approved: false, reason: 'not now' });
     expect(ack).toMatchObject({ disposition: 'recorded', decision: { decision: 'rejected' } });
     await until(() => session.getSnapshot().toolCalls[call.toolCallId]?.status === 'rejected');
     expect(session.getSnapshot().toolCalls[call.toolCallId]).toMatchObject({

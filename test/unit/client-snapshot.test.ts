@@ -55,6 +55,63 @@ describe('the snapshot', () => {
     expect(openTurn(done.view)).toBeUndefined();
   });
 
+  test('shows what was asked last of a gate: round, votes, reminders, and what was changed', () => {
+    const me = { type: 'welcome', user: { id: 'me', email: null, name: null } };
+    const first = play([
+      live(me as ServerFrame),
+      call('c1'),
+      { ...asks('c1'), needed: 2, tool_hash: 'tool' },
+    ]);
+    expect(undecided(first.view).map(({ id }) => id)).toEqual(['c1']);
+    const voted = play(
+      [
+        { type: 'tool_approval_vote', tool_call_id: 'c1', by: 'me', at: 7, approvals: 1, needed: 2 },
+        {
+          type: 'tool_approval_reminder',
+          tool_call_id: 'c1',
+          number: 1,
+          expires_at: 120,
+          approvers: ['bob'],
+        },
+        { ...asks('c1'), needed: 2, level: 1, because: 'escalated', approvers: ['bob'] },
+      ],
+      first,
+    );
+    // Mine is given; it is bob who is waited for.
+    expect(undecided(voted.view)).toEqual([]);
+    expect(voted.view.toolCalls.c1?.approval).toMatchObject({
+      approvals: [{ by: 'me', at: 7 }],
+      reminders: 1,
+      level: 1,
+      because: 'escalated',
+      approvers: ['bob'],
+    });
+    const edited = { to: 'ann' };
+    const again = { ...asks('c1'), round: 2, because: 'edited', arguments: edited, arguments_hash: 'other' };
+    const asked = play([again], voted);
+    expect(asked.view.toolCalls.c1).toMatchObject({
+      arguments: edited,
+      originalArguments: { to: 'c1' },
+      approval: { round: 2, approvals: [], reminders: 0, argumentsHash: 'other', toolHash: null },
+    });
+    const late = { type: 'tool_late_result', tool_call_id: 'c1', attempt: 1, status: 'completed' };
+    const done = play(
+      [
+        { ...resolved('c1', 'approved'), arguments: { to: 'eve' }, remember: 'session' },
+        result('c1', 'completed'),
+        { ...late, result: 'sent', error: null },
+      ],
+      asked,
+    );
+    expect(done.view.toolCalls.c1).toMatchObject({
+      status: 'completed',
+      arguments: { to: 'eve' },
+      originalArguments: { to: 'c1' },
+      decision: { by: 'ann', remember: 'session' },
+      lateResults: [{ attempt: 1, result: 'sent' }],
+    });
+  });
+
   test('what did not change is the same object', () => {
     const before = play([said('t1', 'one'), said('t2', 'two')]);
     const after = play([started('t1')], before);
@@ -99,7 +156,10 @@ describe('the snapshot', () => {
     const asked = play([said('t1', 'one'), question]);
     expect(asked.view.inputs).toMatchObject([{ request_id: 'q', message: 'More?' }]);
     const answer = { type: 'input_resolved', request_id: 'q', action: 'accept', by: 'ann' };
-    expect(play([answer], asked).view.inputs).toEqual([]);
+    expect(play([answer], asked).view).toMatchObject({
+      inputs: [],
+      resolvedInputs: [{ action: 'accept', by: 'ann', request: { message: 'More?' } }],
+    });
     expect(play([ended('t1')], asked).view.inputs).toEqual([]);
   });
 

@@ -65,7 +65,8 @@ export class Chat {
     const asked = this.#conversation.approvals.find((approval) => approval.toolCallId === toolCallId);
     if (!asked) return;
     const { approved, reason } = decision;
-    const answer = this.#session.decide(toolCallId, approved, {
+    const answer = this.#session.decide(toolCallId, {
+      approved,
       argumentsHash: asked.argumentsHash,
       ...(reason ? { reason: reason.slice(0, cutAt(reason, limits.reasonChars)) } : {}),
     });
