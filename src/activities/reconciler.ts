@@ -7,6 +7,7 @@ import { removeUnusedAttachments } from '../store/attachments.ts';
 import type { Db } from '../store/db.ts';
 import { removeOldFeedItems } from '../store/feed-retention.ts';
 import { purgeSessions } from '../store/purge.ts';
+import { expireQuestions } from '../store/question-close.ts';
 import {
   findRunningAmong,
   type RunningTurn,
@@ -14,8 +15,10 @@ import {
   sweepDrafts,
   takeDueCancels,
   takeDueDecisions,
+  takeDueInputs,
   takeDueRunning,
   takeDueWakes,
+  type Untold,
 } from '../store/reconcile.ts';
 import { removeOldEvents } from '../store/retention.ts';
 import { sweepRevocations } from '../store/revocations.ts';
@@ -99,6 +102,7 @@ export class Reconciler {
   async round(): Promise<void> {
     await this.#part('wakes', () => this.#wakes());
     await this.#part('decisions', () => this.#decisions());
+    await this.#part('questions', () => this.#questions());
     await this.#part('cancels', () => this.#cancels());
     await this.#part('closed runs', () => this.#closedRuns());
     await this.#part('running turns', () => this.#runningTurns());
@@ -151,7 +155,7 @@ export class Reconciler {
 
   async #wakes(): Promise<void> {
     for (const turn of await takeDueWakes(this.#deps.db, ROWS_PER_ROUND)) {
-      await this.#orSoon({ turnIds: [turn.turnId], decisionIds: [] }, () => this.#deps.turns.wake(turn));
+      await this.#orSoon({ turnIds: [turn.turnId] }, () => this.#deps.turns.wake(turn));
     }
   }
 
@@ -162,26 +166,40 @@ export class Reconciler {
         approved: due.approved,
         decision_id: due.decisionId,
       };
-      await this.#orSoon({ turnIds: [], decisionIds: [due.decisionId] }, () =>
+      await this.#orSoon({ decisionIds: [due.decisionId] }, () =>
         this.#deps.turns.approval(due.sessionId, payload),
       );
+    }
+  }
+
+  /** Those whose time is up are answered, and those that are answered are told. */
+  async #questions(): Promise<void> {
+    const { db, live, turns } = this.#deps;
+    const told = async (sessionId: string, requestId: string) => {
+      const tell = () => turns.input(sessionId, { request_id: requestId });
+      await this.#orSoon({ requestIds: [requestId] }, tell);
+    };
+    for (const { sessionId, turnId, requestId, events } of await expireQuestions(db, ROWS_PER_ROUND)) {
+      publishEvents(live, sessionId, events);
+      live.nudge({ kind: 'input', turnId });
+      await told(sessionId, requestId);
+    }
+    for (const { sessionId, requestId } of await takeDueInputs(db, ROWS_PER_ROUND)) {
+      await told(sessionId, requestId);
     }
   }
 
   async #cancels(): Promise<void> {
     for (const turn of await takeDueCancels(this.#deps.db, ROWS_PER_ROUND)) {
       this.#deps.live.nudge({ kind: 'cancel', turnId: turn.turnId });
-      await this.#orSoon({ turnIds: [turn.turnId], decisionIds: [] }, () =>
+      await this.#orSoon({ turnIds: [turn.turnId] }, () =>
         this.#deps.turns.cancel(turn.sessionId, turn.turnId),
       );
     }
   }
 
   /** What did not get through is due again in two seconds, not in its doubled time. */
-  async #orSoon(
-    rows: { turnIds: string[]; decisionIds: string[] },
-    work: () => Promise<void>,
-  ): Promise<void> {
+  async #orSoon(rows: Untold, work: () => Promise<void>): Promise<void> {
     // What is left is due again later, for whoever runs then.
     if (this.#stopped.signal.aborted) return;
     try {
@@ -204,7 +222,7 @@ export class Reconciler {
 
   async #runningTurns(): Promise<void> {
     for (const turn of await takeDueRunning(this.#deps.db, DESCRIBES_PER_ROUND)) {
-      await this.#orSoon({ turnIds: [turn.turnId], decisionIds: [] }, async () => {
+      await this.#orSoon({ turnIds: [turn.turnId] }, async () => {
         const how = await describeRun(this.#deps.client, turn.sessionId, turn.runId);
         if (how !== null) await this.#end(turn, how);
       });

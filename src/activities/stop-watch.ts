@@ -11,7 +11,9 @@ export interface StopWatch {
 /** Why it was stopped is read from the store afterwards: a nudge may be lost, doubled or late. */
 export function watchStop(context: Context, nudges: TurnNudges, turnId: string): StopWatch {
   const controller = new AbortController();
-  const off = nudges.on(turnId, (nudge) => controller.abort(new Error(`nudged to ${nudge.kind}`)));
+  const off = nudges.on(turnId, (nudge) => {
+    if (nudge.kind !== 'input') controller.abort(new Error(`nudged to ${nudge.kind}`));
+  });
   const forward = () => controller.abort(context.cancellationSignal.reason);
   if (context.cancellationSignal.aborted) forward();
   context.cancellationSignal.addEventListener('abort', forward, { once: true });

@@ -3,6 +3,7 @@ import '../protocol/document-names.ts';
 import {
   authFrame,
   clientFrame,
+  inputResponseFrame,
   pingFrame,
   pongFrame,
   resumeFrame,
@@ -62,7 +63,7 @@ export const channels: Record<string, Channel> = {
     address: '/v1/feed',
     summary: 'What concerns you across your sessions, over a native WebSocket.',
     query: streamQuery,
-    fromClient: [toolApprovalFrame, resumeFrame, authFrame, pingFrame, pongFrame],
+    fromClient: [toolApprovalFrame, inputResponseFrame, resumeFrame, authFrame, pingFrame, pongFrame],
     toClient: [
       ...feedFrame.options,
       ...liveFrame.options.filter(({ shape }) => feedLive.has(shape.type.value)),

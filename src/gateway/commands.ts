@@ -5,6 +5,7 @@ import { publishEvents } from '../live/publish-events.ts';
 import {
   attachmentIds,
   type ClientFrame,
+  type InputResponseFrame,
   type MessageFrame,
   type ToolApprovalFrame,
 } from '../protocol/client-frames.ts';
@@ -15,6 +16,7 @@ import type { Db } from '../store/db.ts';
 import { decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
 import { checkRight } from '../store/participants.ts';
+import { answerQuestion } from '../store/questions.ts';
 import { requestCancel } from '../store/turns.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { InFlight } from './in-flight.ts';
@@ -135,6 +137,26 @@ export class Commands {
           ...(reason === undefined ? {} : { reason }),
         };
         this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, payload));
+      },
+    };
+  }
+
+  /** @throws PublicError `not_found` (unknown question), `forbidden`, `validation_error` (the content does not fit) */
+  async input(caller: Caller, frame: InputResponseFrame): Promise<Done> {
+    const { sessionId, userId, via } = caller;
+    const { request_id: requestId, action, content } = frame;
+    const answered = await answerQuestion(this.#db, { sessionId, requestId, userId, action, content, via });
+    const { kind, turnId, input, events } = answered;
+    this.#logger.info({ session_id: sessionId, request_id: requestId, kind }, 'answer taken in');
+    const id = frame.id === undefined ? {} : { id: frame.id };
+    const turn = kind === 'conflict' ? {} : { turn_id: turnId };
+    return {
+      ack: { type: 'ack', ...id, ...turn, disposition: kind, input },
+      spread: () => {
+        if (events.length === 0) return;
+        publishEvents(this.#live, sessionId, events);
+        this.#live.nudge({ kind: 'input', turnId });
+        this.#signal({ sessionId, turnId }, this.#turns.input(sessionId, { request_id: requestId }));
       },
     };
   }

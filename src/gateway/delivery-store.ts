@@ -7,7 +7,7 @@ import { readLiveState } from '../store/live-state.ts';
 import type { HubsStore } from './session-hubs.ts';
 
 /** Nothing runs in a feed. */
-const still = { turn: null, queued: [], stream: null, waiting: [], runningTools: [] };
+const still = { turn: null, queued: [], stream: null, waiting: [], runningTools: [], asking: [] };
 
 /**
  * What delivery reads: of sessions by their ids, and of feeds by theirs. To hubs and connections a feed is a session

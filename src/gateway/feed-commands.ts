@@ -1,15 +1,16 @@
-import type { ToolApprovalFrame } from '../protocol/client-frames.ts';
+import type { InputResponseFrame, ToolApprovalFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { feedOwner } from '../protocol/feed-id.ts';
 import type { Right } from '../protocol/roles.ts';
 import { sessionOfCall } from '../store/approvals.ts';
 import type { Db } from '../store/db.ts';
+import { sessionOfInput } from '../store/inputs.ts';
 import type { Caller, Commands, Done } from './commands.ts';
 
 /** What frames ask for; the same of a session and of a feed. */
-export type FrameCommands = Pick<Commands, 'check' | 'message' | 'decision' | 'cancel'>;
+export type FrameCommands = Pick<Commands, 'check' | 'message' | 'decision' | 'input' | 'cancel'>;
 
-/** What clients may ask for over a feed: decisions, in whichever of their sessions the call waits. */
+/** What clients may ask for over a feed: decisions and answers, in whichever of their sessions something waits. */
 export class FeedCommands implements FrameCommands {
   readonly #db: Db;
   readonly #commands: Commands;
@@ -36,6 +37,18 @@ export class FeedCommands implements FrameCommands {
     return this.#commands.decision({ ...caller, sessionId }, frame);
   }
 
+  /**
+   * @param caller whose `sessionId` is their feed's id
+   * @throws PublicError as in a session, and `not_found` for a question of a session in which the caller takes no part
+   */
+  async input(caller: Caller, frame: InputResponseFrame): Promise<Done> {
+    const owner = feedOwner(caller.sessionId);
+    const question = owner && { ...owner, requestId: frame.request_id };
+    const sessionId = question && (await sessionOfInput(this.#db, question));
+    if (sessionId === null) throw new PublicError('not_found', 'There is no such question for you.');
+    return this.#commands.input({ ...caller, sessionId }, frame);
+  }
+
   async message(): Promise<Done> {
     throw notInFeed();
   }
@@ -48,6 +61,6 @@ export class FeedCommands implements FrameCommands {
 export function notInFeed(): PublicError {
   return new PublicError(
     'validation_error',
-    'A feed takes "tool_approval", "resume", "auth", "ping" and "pong". Send this to the session.',
+    'A feed takes "tool_approval", "input_response", "resume", "auth", "ping" and "pong". Send this to the session.',
   );
 }

@@ -139,7 +139,7 @@ export class FrameReader {
       case 'cancel':
         return this.#commands.cancel(caller, frame);
       case 'input_response':
-        throw new PublicError('validation_error', `"${frame.type}" is not supported by this server yet.`);
+        return this.#commands.input(caller, frame);
     }
   }
 

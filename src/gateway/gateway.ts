@@ -23,6 +23,7 @@ import { serveEvents } from './http-events.ts';
 import { serveExternalEvents } from './http-external-events.ts';
 import { serveFeed } from './http-feed.ts';
 import { serveHealth } from './http-health.ts';
+import { serveInputs } from './http-inputs.ts';
 import { serveMetrics } from './http-metrics.ts';
 import { servePage } from './http-page.ts';
 import { HttpRouter } from './http-router.ts';
@@ -157,6 +158,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const revoker = new Revoker({ db, registry, logger });
   serveSessions(router, { db, commands, admin: new SessionAdmin({ live, commands, revoker }) });
   serveApprovals(router, { db, feedCommands });
+  serveInputs(router, { db, feedCommands });
   serveCredentials(router, { gatekeeper, revoker });
   serveEvents(router, { db, commands, streams });
   serveFeed(router, { db, streams });

@@ -1,6 +1,6 @@
 import type { AgentState, AgentStatusFrame, EventFrame } from '../protocol/server-frames.ts';
 
-type CallState = 'ready' | 'waiting' | 'running';
+type CallState = 'ready' | 'waiting' | 'running' | 'asking';
 
 /**
  * What the agent of one session does, as its events tell, and whether signs of life keep coming while
@@ -11,6 +11,8 @@ export class SessionActivity {
   #endedTurnId: string | null = null;
   readonly #queued = new Set<string>();
   readonly #calls = new Map<string, CallState>();
+  /** Questions that nobody has answered, and the calls that they are about. */
+  readonly #asked = new Map<string, string | null>();
   #attempt: number | undefined;
   #notice: AgentStatusFrame | null = null;
   #lastSignAt: number;
@@ -23,6 +25,7 @@ export class SessionActivity {
       stream: { attempt: number } | null;
       waiting: string[];
       runningTools: string[];
+      asking: { requestId: string; toolCallId: string | null }[];
     },
     now: number,
   ) {
@@ -31,6 +34,7 @@ export class SessionActivity {
     this.#attempt = start.stream?.attempt;
     for (const id of start.waiting) this.#calls.set(id, 'waiting');
     for (const id of start.runningTools) this.#calls.set(id, 'running');
+    for (const { requestId, toolCallId } of start.asking) this.#ask(requestId, toolCallId);
     this.#lastSignAt = now;
   }
 
@@ -44,8 +48,9 @@ export class SessionActivity {
     const calls = new Set(this.#calls.values());
     if (calls.has('running')) return 'running_tool';
     if (isSpeaking) return 'streaming';
-    if (calls.has('waiting') && !calls.has('ready') && this.#attempt === undefined) return 'waiting_approval';
-    return 'thinking';
+    if (calls.has('ready') || this.#attempt !== undefined) return 'thinking';
+    if (calls.has('waiting')) return 'waiting_approval';
+    return this.#asked.size > 0 ? 'waiting_input' : 'thinking';
   }
 
   /** Takes an event in. Answers the `retrying` that it calls for, if it does. */
@@ -101,7 +106,7 @@ export class SessionActivity {
   /** Answers true once, when signs have been missing for `stalledMs` while something should be running. */
   beginsToStall(now: number, stalledMs: number, isSpeaking: boolean): boolean {
     const state = this.state(isSpeaking);
-    if (state === 'idle' || state === 'waiting_approval' || this.#isStalled) return false;
+    if (isAtRest(state) || this.#isStalled) return false;
     this.#isStalled = now - this.#lastSignAt >= stalledMs;
     return this.#isStalled;
   }
@@ -109,13 +114,14 @@ export class SessionActivity {
   /** What somebody who joins now has to know. */
   frame(now: number, isSpeaking: boolean): AgentStatusFrame {
     const state = this.state(isSpeaking);
-    const busy = state !== 'idle' && state !== 'waiting_approval';
     if (this.#isStalled) return this.#frameOf('stalled', now);
-    return busy && this.#notice ? this.#notice : this.#frameOf(state, now);
+    return !isAtRest(state) && this.#notice ? this.#notice : this.#frameOf(state, now);
   }
 
   #frameOf(status: AgentState, now: number): AgentStatusFrame {
-    const wanted = { running_tool: 'running', waiting_approval: 'waiting' }[status as string];
+    const wanted = { running_tool: 'running', waiting_approval: 'waiting', waiting_input: 'asking' }[
+      status as string
+    ];
     const call = [...this.#calls].find(([, state]) => state === wanted)?.[0];
     return {
       type: 'agent_status',
@@ -141,15 +147,31 @@ export class SessionActivity {
     if (event.type === 'tool_call' && event.gate === 'allow') this.#calls.set(event.tool_call_id, 'ready');
     if (event.type === 'tool_approval_request') this.#calls.set(event.tool_call_id, 'waiting');
     if (event.type === 'tool_result') this.#calls.delete(event.tool_call_id);
+    if (event.type === 'input_request') this.#ask(event.request_id, event.tool_call_id ?? null);
+    if (event.type === 'input_resolved') this.#answer(event.request_id);
     if (event.type !== 'tool_approval_resolved') return;
     if (event.decision === 'approved') this.#calls.set(event.tool_call_id, 'ready');
     else this.#calls.delete(event.tool_call_id);
+  }
+
+  #ask(requestId: string, toolCallId: string | null): void {
+    this.#asked.set(requestId, toolCallId);
+    if (toolCallId !== null) this.#calls.set(toolCallId, 'asking');
+  }
+
+  /** The call goes on: with the answer, or with another look at what became of it. */
+  #answer(requestId: string): void {
+    const toolCallId = this.#asked.get(requestId) ?? null;
+    this.#asked.delete(requestId);
+    const isWaiting = toolCallId !== null && this.#calls.get(toolCallId) === 'asking';
+    if (isWaiting) this.#calls.set(toolCallId, 'running');
   }
 
   #begin(turnId: string, startedAt: number): void {
     this.#turn = { turnId, startedAt };
     this.#queued.delete(turnId);
     this.#calls.clear();
+    this.#asked.clear();
     this.#attempt = undefined;
     this.#notice = null;
   }
@@ -160,7 +182,13 @@ export class SessionActivity {
     this.#turn = null;
     this.#endedTurnId = turnId;
     this.#calls.clear();
+    this.#asked.clear();
     this.#attempt = undefined;
     this.#notice = null;
   }
+}
+
+/** Nobody works, and no sign of life is due. */
+function isAtRest(state: AgentState): boolean {
+  return state === 'idle' || state === 'waiting_approval' || state === 'waiting_input';
 }

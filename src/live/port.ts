@@ -37,9 +37,9 @@ export interface LiveNotice {
 
 export type SessionMessage = LiveDelta | LiveEvents | LiveAnnouncement | LiveNotice;
 
-/** Tells the worker that runs this turn to look at the store at once, or to stop. */
+/** Tells the worker that runs this turn to look at the store at once (`cancel`, `input`), or to stop. */
 export interface TurnNudge {
-  kind: 'cancel' | 'stop';
+  kind: 'cancel' | 'input' | 'stop';
   turnId: string;
 }
 

@@ -12,6 +12,13 @@ export interface LiveState {
   waiting: string[];
   /** Calls that are to run or run. */
   runningTools: string[];
+  /** Questions that nobody has answered. */
+  asking: AskedInput[];
+}
+
+export interface AskedInput {
+  requestId: string;
+  toolCallId: string | null;
 }
 
 interface StateRow {
@@ -25,6 +32,7 @@ interface StateRow {
   thought: string | null;
   waiting: string[] | null;
   running: string[] | null;
+  asking: AskedInput[] | null;
 }
 
 /** One statement, hence one snapshot: events, turn, open stream and draft belong together. */
@@ -38,7 +46,9 @@ export async function readLiveState(db: Db, sessionId: string): Promise<LiveStat
          (select array_agg(c.id order by c.step, c.ordinal) from tool_calls c
           where c.turn_id = t.id and c.status = 'waiting') as waiting,
          (select array_agg(c.id order by c.step, c.ordinal) from tool_calls c
-          where c.turn_id = t.id and c.status in ('ready', 'running')) as running
+          where c.turn_id = t.id and c.status in ('ready', 'running')) as running,
+         (select json_agg(json_build_object('requestId', i.id, 'toolCallId', i.tool_call_id) order by i.id)
+          from input_requests i where i.turn_id = t.id and i.action is null) as asking
        from sessions s
        left join turns t on t.session_id = s.id and t.status = 'running'
        left join lateral (
@@ -66,5 +76,6 @@ export async function readLiveState(db: Db, sessionId: string): Promise<LiveStat
           },
     waiting: row.waiting ?? [],
     runningTools: row.running ?? [],
+    asking: row.asking ?? [],
   };
 }

@@ -86,6 +86,26 @@ export async function takeDueDecisions(db: Db, limit: number): Promise<DueDecisi
   return rows;
 }
 
+export interface DueInput {
+  requestId: string;
+  sessionId: string;
+}
+
+/** Answered questions on which whoever asked has not acted. */
+export async function takeDueInputs(db: Db, limit: number): Promise<DueInput[]> {
+  const { rows } = await db.query<DueInput>({
+    name: 'take-due-inputs',
+    text: `update input_requests set next_check_at = now() + check_delay_ms * interval '1 millisecond',
+             check_delay_ms = least(check_delay_ms * 2, 600000)
+           where id in (
+             select id from input_requests where action is not null and acted_at is null and next_check_at <= now()
+             order by next_check_at limit $1 for update skip locked)
+           returning id as "requestId", session_id as "sessionId"`,
+    values: [limit],
+  });
+  return rows;
+}
+
 /** Running turns whose cancellation was asked for and has not come about. */
 export async function takeDueCancels(db: Db, limit: number): Promise<RunningTurn[]> {
   const { rows } = await db.query<RunningTurn>({
@@ -101,19 +121,34 @@ export async function takeDueCancels(db: Db, limit: number): Promise<RunningTurn
   return rows;
 }
 
+/** Rows of which something could not be told. */
+export interface Untold {
+  turnIds?: string[];
+  decisionIds?: string[];
+  requestIds?: string[];
+}
+
 /** Looks again soon: the attempt to make these move on did not get through. */
-export async function retrySoon(db: Db, ids: { turnIds: string[]; decisionIds: string[] }): Promise<void> {
+export async function retrySoon(
+  db: Db,
+  { turnIds = [], decisionIds = [], requestIds = [] }: Untold,
+): Promise<void> {
   await db.query({
     name: 'retry-turns-soon',
     text: `update turns set next_check_at = now() + interval '2 seconds', check_delay_ms = 2000,
              cancel_check_at = now() + interval '2 seconds', cancel_delay_ms = 2000 where id = any($1)`,
-    values: [ids.turnIds],
+    values: [turnIds],
   });
-  await db.query({
-    name: 'retry-decisions-soon',
-    text: `update decisions set next_check_at = now() + interval '2 seconds', check_delay_ms = 2000 where id = any($1)`,
-    values: [ids.decisionIds],
-  });
+  for (const [table, ids] of [
+    ['decisions', decisionIds],
+    ['input_requests', requestIds],
+  ] as const) {
+    await db.query({
+      name: `retry-${table}-soon`,
+      text: `update ${table} set next_check_at = now() + interval '2 seconds', check_delay_ms = 2000 where id = any($1)`,
+      values: [ids],
+    });
+  }
 }
 
 /** Drafts that a dying process wrote after their stream had ended. */

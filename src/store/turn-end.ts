@@ -4,6 +4,7 @@ import type { TurnEndStatus, Usage } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
+import { withdrawQuestions } from './question-close.ts';
 import { isRolledBack, removeMessages } from './rollback.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 import { type DebugSource, readTurnDebug } from './turn-debug.ts';
@@ -23,13 +24,14 @@ export interface TurnEnded {
 }
 
 /**
- * Ends a turn that has not ended: withdraws its gates, closes its calls and its stream, writes `turn_end`. What a
+ * Ends a turn that has not ended: withdraws its gates and questions, closes its calls and its stream, writes `turn_end`. What a
  * cancelled turn had said stays, what a failed one was saying is void, and of one that is rolled back no message
  * stays. The caller holds the session's lock and knows that the turn is queued or running. `before` are events that belong in front.
  */
 export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] = []): Promise<TurnEnded> {
   const rolledBack = ending.status === 'cancelled' && (await isRolledBack(tx, ending.turnId));
   const streamEvents = await closeStream(tx, ending, ending.status === 'cancelled' && !rolledBack);
+  const questionEvents = await withdrawQuestions(tx, ending.turnId);
   const callEvents = await closeCalls(tx, ending);
   const removed = rolledBack ? await removeMessages(tx, ending.turnId) : [];
   const usage = await sumUsage(tx, ending.turnId);
@@ -47,6 +49,7 @@ export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] 
   const appended = appendEvents(tx, ending.sessionId, [
     ...before,
     ...streamEvents,
+    ...questionEvents,
     ...callEvents,
     ...removed,
     {

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
-import type { ApprovalSignalPayload } from '../protocol/approval-signal.ts';
+import type { ApprovalSignalPayload, InputSignalPayload } from '../protocol/approval-signal.ts';
 import {
   searchAttributes,
   sessionWorkflowId,
@@ -15,6 +15,8 @@ export interface TurnClient {
   wake(session: { sessionId: string; userId: string }): Promise<void>;
   /** Rejects when no run is open: there is nobody to wake then, and the row stands. */
   approval(sessionId: string, payload: ApprovalSignalPayload): Promise<void>;
+  /** A question is answered, or nobody can answer it any more. Rejects as {@link approval} does. */
+  input(sessionId: string, payload: InputSignalPayload): Promise<void>;
   cancel(sessionId: string, turnId: string): Promise<void>;
 }
 
@@ -51,6 +53,10 @@ export function createTurnClient(client: Client, options: { taskQueue: string })
     async approval(sessionId, payload) {
       const handle = client.workflow.getHandle(sessionWorkflowId(sessionId));
       await bounded(() => handle.signal(signals.approval, payload));
+    },
+    async input(sessionId, payload) {
+      const handle = client.workflow.getHandle(sessionWorkflowId(sessionId));
+      await bounded(() => handle.signal(signals.input, payload));
     },
     async cancel(sessionId, turnId) {
       const handle = client.workflow.getHandle(sessionWorkflowId(sessionId));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { ask as askPeople } from '../helpers/questions.ts';
 import {
   closed,
   faultsOf,
@@ -100,10 +101,16 @@ async function askOfSessions() {
   expect((await ask('/v1/sessions', '/v1/sessions')).status).toBe(200);
   expect((await ask(at, one)).status).toBe(200);
   expect((await ask('/v1/approvals', '/v1/approvals')).json.approvals).toHaveLength(1);
+  const question = { sessionId: session.id, turnId: step.turnId, toolCallId: tool_call_id };
+  const { requestId } = await askPeople(harness.db, question);
+  expect((await ask('/v1/inputs', '/v1/inputs')).json.inputs).toHaveLength(1);
   await ask('/v1/feed', '/v1/feed');
   await ask('/v1/feed', '/v1/feed', { headers: events });
   const decision = { approved: false };
   await ask(`/v1/approvals/${tool_call_id}`, '/v1/approvals/{id}', { body: decision });
+  const answer = { action: 'accept', content: { colour: 'red' } };
+  await ask(`/v1/inputs/${requestId}`, '/v1/inputs/{id}', { body: answer });
+  expect((await ask('/v1/inputs?status=resolved', '/v1/inputs')).json.inputs).toHaveLength(1);
   expect((await ask('/v1/approvals?status=resolved', '/v1/approvals')).json.approvals).toHaveLength(1);
   expect((await ask(`${at}/cancel`, `${one}/cancel`, { body: {} })).status).toBe(202);
   expect((await ask(`${at}/cancel`, `${one}/cancel`, { body: { turn_id: 3 } })).status).toBe(400);

@@ -165,7 +165,7 @@ describe('hostile frames', () => {
     ['approved as a string', '{"type":"tool_approval","tool_call_id":"c","approved":"true"}'],
     ['a negative last_seq', '{"type":"resume","last_seq":-1}'],
     ['a last_seq with a fraction', '{"type":"resume","last_seq":1.5}'],
-    ['a frame type that is not there yet', '{"type":"input_response","request_id":"r","action":"accept"}'],
+    ['an answer that is none', '{"type":"input_response","request_id":"r","action":"perhaps"}'],
     ['nesting without end', `{"type":"message","content":"a","x":${'['.repeat(deep)}${']'.repeat(deep)}}`],
     ['a binary frame', Buffer.from('{"type":"ping"}')],
   ];

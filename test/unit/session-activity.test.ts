@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { SessionActivity } from '../../src/gateway/session-activity.ts';
 import type { EventFrame } from '../../src/protocol/server-frames.ts';
 
-const calm = { turn: null, queued: [], stream: null, waiting: [], runningTools: [] };
+const calm = { turn: null, queued: [], stream: null, waiting: [], runningTools: [], asking: [] };
 let seq = 0;
 function event<T extends EventFrame['type']>(
   type: T,
