@@ -27,9 +27,15 @@ export class WireClient {
   #socket: WebSocket | null = null;
   #isClosed = false;
   #retry: NodeJS.Timeout | undefined;
+  readonly #onFrame: (frame: ServerFrame) => void;
 
-  constructor(address: () => { url: string; token: string }) {
+  /** @param onFrame told of each frame once it was taken, in the moment it came */
+  constructor(
+    address: () => { url: string; token: string },
+    onFrame: (frame: ServerFrame) => void = () => undefined,
+  ) {
     this.#address = address;
+    this.#onFrame = onFrame;
     this.#connect();
   }
 
@@ -45,6 +51,11 @@ export class WireClient {
   send(frame: { id: string } & Record<string, unknown>): void {
     this.#unacked.set(frame.id, frame);
     if (this.isOpen) this.#socket?.send(JSON.stringify(frame));
+  }
+
+  /** What was refused is not sent again. */
+  forget(id: string): void {
+    this.#unacked.delete(id);
   }
 
   /** The text of a message as it is shown. */
@@ -89,7 +100,11 @@ export class WireClient {
     socket.on('open', () => {
       for (const frame of this.#unacked.values()) socket.send(JSON.stringify(frame));
     });
-    socket.on('message', (data) => this.#take(JSON.parse(String(data))));
+    socket.on('message', (data) => {
+      const frame: ServerFrame = JSON.parse(String(data));
+      this.#take(frame);
+      this.#onFrame(frame);
+    });
     socket.on('error', () => undefined);
     socket.on('close', (code, reason) => {
       this.closes.push({ code, reason: String(reason) });

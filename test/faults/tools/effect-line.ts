@@ -1,0 +1,26 @@
+/** One execution of a tool, as its server wrote it. */
+export interface EffectLine {
+  /** What the tool answered, or would have answered had it not known the key. */
+  id: string;
+  tool: 'keyed' | 'plain';
+  /** The idempotency key that came with the call. */
+  key: string;
+  /** Names the planned call. */
+  nonce: string;
+  arguments: Record<string, unknown>;
+  /** Counts the lines of this key from 1. */
+  attempt: number;
+  /** Milliseconds since 1970. */
+  at: number;
+  pid: number;
+}
+
+/** What the server tells while it works, before it goes on. */
+export interface Moment {
+  /** `received`: it has the request. `written`: the effect is on disk, nothing is answered yet. */
+  moment: 'received' | 'written';
+  nonce: string;
+  key: string;
+  /** Of the server. */
+  pid: number;
+}
