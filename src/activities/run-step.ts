@@ -6,7 +6,7 @@ import type { StoredEvent } from '../store/events.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
 import { countFailure, type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
-import type { AgentDefinition } from '../tools/agent.ts';
+import { type AgentDefinition, mayUse } from '../tools/agent.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, StepAnswer } from './contract.ts';
@@ -90,7 +90,7 @@ class StepRun {
     const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'thinking');
     try {
       const agent = await this.#deps.loadAgent(opening.agent);
-      const tools = offered(agent, this.#at.tools);
+      const tools = this.#at.tools.filter((tool) => mayUse(agent, tool));
       const answer = await this.#callModel(agent, tools, stop.signal, () => beat.show('streaming'));
       await stopDraft();
       return await this.#close(answer, agent, tools);
@@ -122,6 +122,8 @@ class StepRun {
         model,
         messages: toModelMessages(agent.instructions, opening.history, parts),
         tools: toModelTools(tools),
+        temperature: agent.temperature,
+        maxOutputTokens: agent.max_output_tokens,
         signal: AbortSignal.any([signal, unopened.signal]),
       };
       return this.#deps.model.stream(request, sink);
@@ -221,11 +223,6 @@ class StepRun {
     noteChoices(this.#deps.live, closing.sessionId, closed.result);
     return closed.result;
   }
-}
-
-function offered(agent: AgentDefinition, tools: ToolDescriptor[]): ToolDescriptor[] {
-  const { servers } = agent;
-  return servers === undefined ? tools : tools.filter((tool) => servers.includes(tool.server));
 }
 
 /** What no attempt gets over (no such agent, an answer that the store refuses) must not hold the session for ever. */

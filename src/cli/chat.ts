@@ -15,6 +15,7 @@ export interface ChatOptions {
   token?: string;
   session?: string;
   new?: boolean;
+  agent?: string;
 }
 
 /**
@@ -46,10 +47,13 @@ export async function runChat(options: ChatOptions, env: NodeJS.ProcessEnv): Pro
 
 /** The one named, a new one, or the person's newest; who has none gets one. */
 async function chooseSession(client: Client, options: ChatOptions): Promise<string> {
-  if (options.session !== undefined && options.new) {
-    throw new StartFailure('--session opens a session and --new makes one; give one of the two.');
+  const { session, agent } = options;
+  const isNew = options.new || agent !== undefined;
+  if (session !== undefined && isNew) {
+    const making = options.new ? '--new' : '--agent';
+    throw new StartFailure(`--session opens a session and ${making} makes one; give one of the two.`);
   }
-  if (options.session !== undefined) return options.session;
-  const [newest] = options.new ? [] : (await client.sessions.list({ limit: 1 })).sessions;
-  return newest?.id ?? (await client.sessions.create()).id;
+  if (session !== undefined) return session;
+  const [newest] = isNew ? [] : (await client.sessions.list({ limit: 1 })).sessions;
+  return newest?.id ?? (await client.sessions.create(agent === undefined ? {} : { agent })).id;
 }

@@ -8,6 +8,7 @@ import { createPostgresPlane } from '../live/postgres-plane.ts';
 import { createPostgresAttachments } from '../store/attachment-store.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
+import { createAgentCatalogue } from '../tools/agent-catalogue.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
@@ -55,6 +56,7 @@ export async function openGateway(
       attachments: createPostgresAttachments(db),
       live,
       turns: createTurnClient(client, { taskQueue: config.TEMPORAL_TASK_QUEUE }),
+      agents: createAgentCatalogue(config.TURNGATE_AGENTS_DIR, logger),
       verifyToken,
       checkTemporal: async () => {
         await client.withDeadline(Date.now() + TEMPORAL_CHECK_MS, () =>

@@ -22,6 +22,7 @@ program
   .description('talk to the agent of a running Turngate, in the terminal')
   .option('--session <id>', 'the session to go on with; otherwise your newest')
   .option('--new', 'begin a new session')
+  .option('--agent <name>', 'begin a new session with this agent')
   .option('--url <address>', 'a gateway elsewhere, such as http://127.0.0.1:8080')
   .option('--token <jwt>', 'whom you are; otherwise the token of `turngate dev`')
   .addOption(

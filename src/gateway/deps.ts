@@ -7,6 +7,7 @@ import type { Db } from '../store/db.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
 import { type LifeTimings, lifeTimings } from './gateway-life.ts';
+import type { Agents } from './http-agents.ts';
 import { type HubTimings, hubTimings } from './hub-ports.ts';
 import { goodbyeMs } from './parting.ts';
 import { type TypingTimings, typingTimings } from './typing.ts';
@@ -18,6 +19,7 @@ export interface GatewayDeps {
   attachments: AttachmentStore;
   live: LivePlane;
   turns: TurnClient;
+  agents: Agents;
   verifyToken: VerifyToken;
   /** Rejects when Temporal cannot be reached; asked by `/readyz`. */
   checkTemporal(): Promise<void>;

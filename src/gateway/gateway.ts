@@ -14,6 +14,7 @@ import { type GatewayDeps, gatewayTimings } from './deps.ts';
 import { FeedCommands } from './feed-commands.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { GatewayLife } from './gateway-life.ts';
+import { serveAgents } from './http-agents.ts';
 import { serveSessions } from './http-api.ts';
 import { serveApprovals } from './http-approvals.ts';
 import { serveAttachments } from './http-attachments.ts';
@@ -156,7 +157,9 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     perSecond: deps.config.HTTP_REQUESTS_PER_SECOND,
   });
   const revoker = new Revoker({ db, registry, logger });
-  serveSessions(router, { db, commands, admin: new SessionAdmin({ live, commands, revoker }) });
+  const { agents } = deps;
+  serveSessions(router, { db, commands, agents, admin: new SessionAdmin({ live, commands, revoker }) });
+  serveAgents(router, agents);
   serveApprovals(router, { db, feedCommands });
   serveInputs(router, { db, feedCommands });
   serveCredentials(router, { gatekeeper, revoker });

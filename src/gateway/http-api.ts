@@ -11,9 +11,10 @@ import {
 import { ackFrame, type Participant, type ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { readMessages } from '../store/messages.ts';
-import { createSessionOnce, getSession, listSessions } from '../store/sessions.ts';
+import { createSessionOnce, findSessionByKey, getSession, listSessions } from '../store/sessions.ts';
 import type { Commands, Done } from './commands.ts';
 import { allowedSession, callerOf, noSession } from './http-access.ts';
+import { type Agents, checkAgent } from './http-agents.ts';
 import type { HttpAnswer, HttpCall } from './http-exchange.ts';
 import { pageQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
@@ -51,14 +52,17 @@ const about = {
 /** `/v1/sessions…`: sessions, their history, and cancelling. */
 export function serveSessions(
   router: HttpRouter,
-  deps: { db: Db; commands: Commands; admin: SessionAdmin },
+  deps: { db: Db; commands: Commands; admin: SessionAdmin; agents: Agents },
 ): void {
-  const { db, commands, admin } = deps;
+  const { db, commands, admin, agents } = deps;
 
   router.post('/v1/sessions', about.create, async (call, identity) => {
     const { id: key, participants, ...rest } = valid(createSessionBody, withKey(call, await call.body()));
     const { tenant, userId } = identity;
     const others = othersOf(participants ?? {}, userId);
+    // One that was made is answered again, also when its agent is gone.
+    const isMade = key !== undefined && (await findSessionByKey(db, { tenant, userId, key })) !== undefined;
+    if (rest.agent !== undefined && !isMade) await checkAgent(agents, rest.agent);
     const made = await createSessionOnce(db, { ...rest, tenant, userId, key, participants: others });
     if (made.isNew) return { status: 201, body: made.session };
     return { status: 200, body: await readSession(db, made.session.id, userId) };

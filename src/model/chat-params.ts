@@ -12,6 +12,9 @@ export function toChatParams(request: ModelRequest): Params {
     messages: request.messages.map(toMessage),
     stream: true,
     stream_options: { include_usage: true },
+    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
+    // `max_tokens`, as it was called before, is refused by newer models.
+    ...(request.maxOutputTokens === undefined ? {} : { max_completion_tokens: request.maxOutputTokens }),
     // An empty list is refused by several servers.
     ...(tools.length > 0 ? { tools } : {}),
   };

@@ -28,6 +28,9 @@ export interface ModelRequest {
   model: string;
   messages: ModelMessage[];
   tools: ModelTool[];
+  /** As the model's server understands them; its own where not given. */
+  temperature?: number | undefined;
+  maxOutputTokens?: number | undefined;
   signal: AbortSignal;
 }
 

@@ -23,7 +23,11 @@ export const createSessionBody = z.object({
       'your own name for it: sending it again answers the session that has it, and makes no second one',
     ),
   title: title.optional(),
-  agent: z.literal('default', { error: 'the only agent is "default"' }).optional(),
+  agent: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be the name of an agent; GET /v1/agents tells them')
+    .optional()
+    .describe('by its name, as `GET /v1/agents` tells it; `default` where not given'),
   config: z
     .object({
       model: z.string().min(1).max(200).refine(isCleanText).optional(),
@@ -73,6 +77,11 @@ export const sessionsPage = z.object({
   sessions: z.array(sessionView),
   next: z.string().nullable().describe('pass as `before` to read older sessions'),
 });
+
+export const agentsView = z.object({
+  agents: z.array(z.object({ name: z.string(), description: z.string().optional() })),
+});
+export type AgentSummary = z.infer<typeof agentsView>['agents'][number];
 
 export const toolCallView = z.object({
   tool_call_id: z.string(),

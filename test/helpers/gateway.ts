@@ -14,6 +14,7 @@ import { createPostgresAttachments } from '../../src/store/attachment-store.ts';
 import { type Db, openPool } from '../../src/store/db.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
+import { createAgentCatalogue } from '../../src/tools/agent-catalogue.ts';
 import { createTestDatabase, fromSetup } from './database.ts';
 import { type ConnectOptions, SessionClient } from './session-client.ts';
 import { until } from './until.ts';
@@ -117,6 +118,7 @@ export async function openGatewayHarness(
     live,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
+    agents: createAgentCatalogue(options.config?.TURNGATE_AGENTS_DIR ?? 'agents', logger),
     verifyToken: createTokenVerifier(authConfig(options.auth)),
     checkTemporal: async () => {
       await client.workflowService.getSystemInfo({});

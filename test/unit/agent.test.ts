@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { loadAgent } from '../../src/tools/agent.ts';
+import { loadAgent, mayUse } from '../../src/tools/agent.ts';
 
 let dir = '';
 beforeAll(async () => {
@@ -18,6 +18,10 @@ describe('loadAgent', () => {
       'full',
       [
         'name: full',
+        'description: Does everything.',
+        'temperature: 0.5',
+        'max_output_tokens: 100',
+        'tools: [office.read_*]',
         'instructions: Be kind.',
         'model: some-model',
         'vision: false',
@@ -27,6 +31,10 @@ describe('loadAgent', () => {
     );
     expect(await loadAgent(dir, 'full')).toEqual({
       name: 'full',
+      description: 'Does everything.',
+      temperature: 0.5,
+      max_output_tokens: 100,
+      tools: ['office.read_*'],
       instructions: 'Be kind.',
       model: 'some-model',
       vision: false,
@@ -46,6 +54,13 @@ describe('loadAgent', () => {
     ['misspelt', 'name: a\ninstructions: x\nmodel: m\npolicy: { denny: [a.b] }', /misspelt\.yaml.*denny/],
     ['pattern', 'name: a\ninstructions: x\nmodel: m\npolicy: { deny: ["*"] }', /policy\.deny\.0: must be/],
     ['missing', 'name: a\ninstructions: x\n', /missing\.yaml.*model: /],
+    ['warm', 'name: warm\ninstructions: x\nmodel: m\ntemperature: 3\n', /warm\.yaml.*temperature: /],
+    [
+      'bare',
+      'name: bare\ninstructions: x\nmodel: m\ntools: [send]\n',
+      /bare\.yaml.*tools\.0: must be `server\.tool`/,
+    ],
+    ['copied', 'name: full\ninstructions: x\nmodel: m\n', /copied\.yaml.*name: must be "copied".*not "full"/],
     ['scalar', 'just text', /scalar\.yaml.*the file: /],
     ['broken', 'name: [', /broken\.yaml is not valid YAML/],
   ])('names file and field of what is wrong: %s', async (name, text, message) => {
@@ -54,10 +69,26 @@ describe('loadAgent', () => {
   });
 
   test('says when there is no such agent', async () => {
-    await expect(loadAgent(dir, 'nobody')).rejects.toThrow(/"nobody".*nobody\.yaml: there is no such file/);
+    await expect(loadAgent(dir, 'nobody')).rejects.toThrow(
+      /no agent "nobody": no nobody\.yaml is in the folder/,
+    );
   });
 
   test.each(['../secret', 'a/b', '', '.hidden', 'x'.repeat(65)])('refuses the name "%s"', async (name) => {
     await expect(loadAgent(dir, name)).rejects.toThrow("cannot be an agent's name");
   });
+});
+
+test.each([
+  [{}, 'a.read', true],
+  [{ servers: ['a'] }, 'a.read', true],
+  [{ servers: ['b'] }, 'a.read', false],
+  [{ tools: ['a.read_*'] }, 'a.read_all', true],
+  [{ tools: ['a.read_*'] }, 'a.write', false],
+  [{ tools: ['*'] }, 'a.write', true],
+  [{ servers: ['b'], tools: ['*'] }, 'a.read', false],
+])('%o may use %s: %s', async (limits, name, may) => {
+  const definition = { name: 'limited', instructions: 'x', model: 'm', ...limits };
+  await write('limited', JSON.stringify(definition));
+  expect(mayUse(await loadAgent(dir, 'limited'), { name, server: 'a' })).toBe(may);
 });
