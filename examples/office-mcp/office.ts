@@ -2,6 +2,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -13,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { mails, reports } from './seeds.ts';
+import { mails, reports, rooms } from './seeds.ts';
 
 const maxFiles = 1_000;
 
@@ -22,6 +23,15 @@ export interface Mail {
   date: string;
   subject: string;
   body: string;
+}
+
+/** A room for a day; `id` tells it from others. */
+export interface Booking {
+  day: string;
+  room: string;
+  purpose: string;
+  coffee: boolean;
+  id: string;
 }
 
 /** The files of one office, in one folder. */
@@ -34,6 +44,12 @@ export interface Office {
   reportDays(): string[];
   /** Appends to the outbox; on disk when this returns. @returns the outbox's path */
   send(mail: { to: string; subject: string; body: string; id: string }): string;
+  /** Names of the rooms that nobody has booked for that day. */
+  freeRooms(day: string): string[];
+  /** What the call of this id has booked for that day, in words; undefined where nothing. */
+  bookedBy(id: string, day: string): string | undefined;
+  /** Books a room; on disk when this returns. @returns false where it is taken */
+  book(booking: Booking): boolean;
 }
 
 export function openOffice(dir: string): Office {
@@ -41,6 +57,7 @@ export function openOffice(dir: string): Office {
   seed(dir, 'mail', mailFiles());
   seed(dir, 'reports', reportFiles());
   const list = (folder: string) => readdirSync(join(dir, folder)).filter((name) => name.endsWith('.txt'));
+  const bookingOf = (day: string, room: string) => join(dir, 'bookings', `${day} ${room}.txt`);
   const reportDays = () =>
     list('reports')
       .map((name) => name.slice(0, -4))
@@ -62,7 +79,38 @@ export function openOffice(dir: string): Office {
       append(file, `${head}\n\n${mail.body}\n\n----------\n`);
       return file;
     },
+    freeRooms: (day) => rooms.map(({ name }) => name).filter((name) => !existsSync(bookingOf(day, name))),
+    book({ day, room, purpose, coffee, id }) {
+      mkdirSync(join(dir, 'bookings'), { recursive: true, mode: 0o700 });
+      // One line each, whatever it says.
+      const words = `Id: ${id}\nDay: ${day}\nRoom: ${room}\nFor: ${purpose.replaceAll(/\s+/g, ' ')}\nCoffee: ${coffee ? 'yes' : 'no'}\n`;
+      return claim(bookingOf(day, room), words);
+    },
+    bookedBy(id, day) {
+      const taken = rooms.map(({ name }) => bookingOf(day, name)).filter((file) => existsSync(file));
+      const words = taken
+        .map((file) => readFileSync(file, 'utf8'))
+        .find((text) => text.startsWith(`Id: ${id}\n`));
+      const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(words ?? '')?.[1] ?? '';
+      const coffee = field('Coffee') === 'yes' ? ', with coffee' : '';
+      return words && `Booked ${field('Room')} on ${day} for ${field('For')}${coffee}.`;
+    },
   };
+}
+
+/** Makes a file that is not there yet: written beside it and linked, so that one of several gets it, and in full. */
+function claim(file: string, text: string): boolean {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600, flush: true });
+  try {
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if (existsSync(file)) return false;
+    throw error;
+  } finally {
+    rmSync(draft);
+  }
 }
 
 /** One write in append mode, so that two servers on one folder cannot mix their mails. */

@@ -1,3 +1,10 @@
+/** Rooms that can be booked for a day. */
+export const rooms: { name: string; about: string }[] = [
+  { name: 'Atrium', about: 'Atrium, 12 seats, ground floor' },
+  { name: 'Birch', about: 'Birch, 4 seats, second floor' },
+  { name: 'Cedar', about: 'Cedar, 6 seats with a screen, second floor' },
+];
+
 /** What the office holds at first. Days count back from the day of the first start. */
 export const mails: { daysAgo: number; from: string; subject: string; body: string }[] = [
   {

@@ -156,6 +156,19 @@ const documented: Record<string, (asked: string) => Promise<void>> = {
     expect(text).toContain('Sent to bob@example.com');
     expect(await outbox()).toMatch(/Subject: Daily report of .*Orders: 117/s);
   },
+  async 'book a room for the team lunch tomorrow'(asked) {
+    // Nobody can be asked here, so the tool says so.
+    const { text, steps } = await ask(asked);
+    expect(steps).toEqual([['office.book_room']]);
+    expect(text).toContain('I have no room for you. The reason I was given: Say which room: Atrium, Birch');
+    const said = history.find((message) => message.role === 'assistant' && message.toolCalls.length > 0);
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+    expect(JSON.stringify(said)).toContain(
+      JSON.stringify(JSON.stringify({ day: tomorrow, purpose: 'team lunch' })),
+    );
+    const booked = await ask(asked, () => 'Booked Birch on that day.');
+    expect(booked.text).toContain('Done. Booked Birch on that day.');
+  },
   async 'list the files'(asked) {
     await ask('write a file list-me.txt with x');
     expect((await ask(asked)).text).toContain('[FILE] list-me.txt');

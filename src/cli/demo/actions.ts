@@ -11,6 +11,7 @@ export interface MailReport {
 }
 
 const address = String.raw`[^\s@<>,;"']+@[^\s@<>,;"']*[^\s@<>,;"'.!?]`;
+const dayMs = 86_400_000;
 const standardBody = 'Hello from the demo model of Turngate.';
 
 /** What the sentence asks for; more than one where it names several things. Empty where nothing was understood. */
@@ -39,6 +40,7 @@ export function readMailReport(text: string, today: Date): MailReport | undefine
 function readAction(text: string, today: Date): Action | undefined {
   return (
     readSend(text) ??
+    readBooking(text, today) ??
     readFileAction(text) ??
     readSearch(text) ??
     (/\breports?\b/i.test(text) ? readReport(text, today) : undefined) ??
@@ -65,6 +67,24 @@ function readSend(text: string): Action | undefined {
   };
 }
 
+/** "Book a room for the team lunch on 2026-12-01": which room, the tool asks. */
+function readBooking(text: string, today: Date): Action | undefined {
+  if (!/\b(?:book|reserve)\b.*\broom\b/i.test(text)) return undefined;
+  const day = String.raw`(?:on\s+)?(\d{4}-\d{2}-\d{2}|today|tomorrow)`;
+  const when = new RegExp(String.raw`\b${day}\b`, 'i').exec(text)?.[1]?.toLowerCase() ?? 'tomorrow';
+  const ahead: Record<string, number> = { today: 0, tomorrow: 1 };
+  const inDays = ahead[when];
+  const rest = text.replace(new RegExp(String.raw`\s*\b${day}\b`, 'gi'), '');
+  const purpose = /\bfor\s+(?:(?:the|a|our|my)\s+)?(.+)$/is.exec(rest)?.[1];
+  return {
+    tool: 'book_room',
+    arguments: {
+      day: inDays === undefined ? when : isoDay(new Date(today.getTime() + inDays * dayMs)),
+      purpose: purpose === undefined ? 'a meeting' : oneLine(purpose),
+    },
+  };
+}
+
 function readFileAction(text: string): Action | undefined {
   const write =
     /\b(?:write|create|save|make)\b.*?\bfile\s+(?:called\s+|named\s+)?(\S+)\s+(?:with|saying|containing|that says)\s+(.+)$/is.exec(
@@ -86,7 +106,7 @@ function readFileAction(text: string): Action | undefined {
 
 function readReport(text: string, today: Date): Action {
   const named = /\b\d{4}-\d{2}-\d{2}\b/.exec(text)?.[0];
-  const yesterday = new Date(today.getTime() - 86_400_000).toISOString().slice(0, 10);
+  const yesterday = isoDay(new Date(today.getTime() - dayMs));
   const date = named ?? (/\byesterday/i.test(text) ? yesterday : undefined);
   return { tool: 'read_daily_report', arguments: date === undefined ? {} : { date } };
 }
@@ -125,6 +145,10 @@ function shareMailText(actions: Action[]): Action[] {
       ? { ...action, arguments: { ...action.arguments, subject, body } }
       : action,
   );
+}
+
+function isoDay(day: Date): string {
+  return day.toISOString().slice(0, 10);
 }
 
 function unquote(text: string): string {

@@ -82,6 +82,7 @@ function introduce(actions: Action[]): string {
   if (actions.length > 1) return `I do these ${actions.length} things at once.`;
   const intros: Record<string, string> = {
     send_mail: 'I write that mail.',
+    book_room: 'I ask for a room.',
     search_mail: 'I look into your mail.',
     read_daily_report: 'I get the report.',
     list_directory: 'I look into the workspace.',

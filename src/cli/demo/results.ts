@@ -19,6 +19,9 @@ export function tellResult(call: FinishedCall): string {
       ? `The file is written. The tool says: ${result}.`
       : `The file ${path} was not written. ${because(result)}`;
   }
+  if (isTool(call.name, 'book_room')) {
+    return /^Booked/.test(result) ? `Done. ${result}` : `I have no room for you. ${because(result)}`;
+  }
   if (didNotRun(call)) return `That did not work. ${because(result)}`;
   if (isTool(call.name, 'read_daily_report')) return tellReport(result);
   if (isTool(call.name, 'search_mail')) return `I looked for "${query}" in your mail. ${result}`;
@@ -32,7 +35,7 @@ export function tellResult(call: FinishedCall): string {
 }
 
 /** How the tools of the office and the workspace begin when they did what was asked. */
-const success = /^(Sent to|Successfully|Daily report|\d+ mails? found|No mail holds|\[(FILE|DIR)\])/;
+const success = /^(Sent to|Booked|Successfully|Daily report|\d+ mails? found|No mail holds|\[(FILE|DIR)\])/;
 /** How results begin that say that nothing was done: refused, not approved, failed. */
 const trouble =
   /\b(reject|den(y|ied)|expired|cancell?ed|withdrawn|not approved|never allows|there is no|not known|fail|error|refuse|ENOENT)/i;

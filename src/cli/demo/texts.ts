@@ -6,6 +6,7 @@ export const helpText = `I am the demo model of Turngate: a small program that k
 - send a mail to bob@example.com saying lunch at noon? (waits for your approval)
 - send a mail to ann@example.com and one to bob@example.com saying the build is green (two approvals at once)
 - mail yesterday's report to bob@example.com (two steps)
+- book a room for the team lunch tomorrow (waits for your approval; then the tool asks you which room)
 - list the files
 - write a file hello.txt with good morning (waits for your approval)
 - read the file hello.txt
