@@ -10,7 +10,7 @@ FROM node:22.23-bookworm-slim
 ENV NODE_ENV=production TURNGATE_DATA=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
-COPY package.json mcp.json ./
+COPY package.json mcp.json policy.yaml ./
 COPY agents ./agents
 COPY examples ./examples
 COPY src ./src

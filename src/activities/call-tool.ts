@@ -1,7 +1,7 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
-import { agentOf } from '../store/sessions.ts';
+import { callFacts } from '../store/requester.ts';
 import {
   beginCall,
   type CallBeginning,
@@ -10,9 +10,8 @@ import {
   type LedgerCall,
 } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
-import type { AgentDefinition } from '../tools/agent.ts';
 import { argumentsHash } from '../tools/arguments.ts';
-import { decidePolicy } from '../tools/policy.ts';
+import { decideUnder } from '../tools/policy.ts';
 import type { ToolOutcome } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
@@ -29,7 +28,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
   return async ({ sessionId, toolCallId }) => {
     const context = Context.current();
     const runId = context.info.workflowExecution?.runId ?? '';
-    const inspect = await prepareInspection(deps, sessionId);
+    const inspect = await prepareInspection(deps, { sessionId, toolCallId });
     for (;;) {
       const beginning = await beginCall(deps.db, {
         sessionId,
@@ -58,27 +57,17 @@ function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }
     : { kind: beginning.kind };
 }
 
-/** Policy may have changed since the call was approved: `deny` is evaluated again, immediately before it runs. */
-async function prepareInspection(deps: ActivityDeps, sessionId: string) {
-  const agent = await loadAgent(deps, (await agentOf(deps.db, sessionId)) ?? 'default');
-  return (call: LedgerCall) => {
-    const pattern = decidePolicy(agent.policy, undefined, call.tool);
-    const denied = pattern.rule.startsWith('deny:') ? pattern.reason : null;
-    return { argumentsHash: argumentsHash(call.arguments), denied };
+/** Policy may have changed since the call was approved: what it denies now does not run. */
+async function prepareInspection(deps: ActivityDeps, call: { sessionId: string; toolCallId: string }) {
+  const [facts, policy] = await Promise.all([callFacts(deps.db, call), deps.policy.current()]);
+  const tool = await deps.tools.describe(facts?.tool ?? '', { fresh: false }).catch(() => undefined);
+  return ({ tool: toolName, arguments: args }: LedgerCall) => {
+    const { agent = '', requester = { id: '', role: null } } = facts ?? {};
+    const decision = decideUnder(policy, { tool, toolName, arguments: args, requester, agent });
+    // A server that is away fails the call by itself, with the reason why.
+    const isDenied = decision.gate === 'deny' && decision.rule !== 'unknown-tool';
+    return { argumentsHash: argumentsHash(args), denied: isDenied ? decision.reason : null };
   };
-}
-
-/** An agent whose definition is gone holds no session for ever: some attempts see a mended file, no more. */
-async function loadAgent(deps: ActivityDeps, name: string): Promise<AgentDefinition> {
-  try {
-    return await deps.loadAgent(name);
-  } catch (error) {
-    const { attempt } = Context.current().info;
-    if (attempt < deps.config.MODEL_MAX_ATTEMPTS) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `${why} (given up after ${attempt} attempts)`;
-    throw ApplicationFailure.create({ type: 'Call.Failed', message, nonRetryable: true });
-  }
 }
 
 type Begun = Extract<CallBeginning, { kind: 'begin' }>;

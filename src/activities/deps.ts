@@ -6,6 +6,7 @@ import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { Db } from '../store/db.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
 import type { AgentDefinition } from '../tools/agent.ts';
+import type { PolicySource } from '../tools/policy-source.ts';
 import type { ToolPort } from '../tools/port.ts';
 import type { DraftWriter } from './draft-writer.ts';
 import type { TurnNudges } from './turn-nudges.ts';
@@ -18,6 +19,7 @@ export interface ActivityDeps {
   tools: ToolPort;
   attachments: AttachmentStore;
   loadAgent(name: string): Promise<AgentDefinition>;
+  policy: PolicySource;
   drafts: DraftWriter;
   nudges: TurnNudges;
   config: Pick<

@@ -1,11 +1,12 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { ModelToolCall } from '../model/port.ts';
 import { cleanText } from '../protocol/text.ts';
+import type { Requester } from '../store/requester.ts';
 import type { ProposedCall } from '../store/step-close.ts';
-import type { AgentDefinition } from '../tools/agent.ts';
 import { argumentsHash, parseArguments } from '../tools/arguments.ts';
 import { toolName } from '../tools/names.ts';
-import { decidePolicy, isRepeatable } from '../tools/policy.ts';
+import { decideUnder, isRepeatable } from '../tools/policy.ts';
+import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
 
 /** Calls of one step; more are refused, so that one answer cannot flood people with gates. */
@@ -14,13 +15,20 @@ const CALLS_PER_STEP_MAX = 32;
 /** No tool has a longer name; what a model makes up may. */
 const TOOL_NAME_CHARS_MAX = 256;
 
+/** What the policy looks at, besides the call itself. */
+export interface ProposalContext {
+  tools: ToolDescriptor[];
+  policy: LoadedPolicy;
+  requester: Requester;
+  /** The agent's name. */
+  agent: string;
+  /** How long people have for a decision where the rule does not say. */
+  timeoutMs: number;
+}
+
 /** Evaluates the policy on each call the model asked for. Policy lives here, in the activity, never in workflow code. */
-export function proposeCalls(
-  asked: ModelToolCall[],
-  tools: ToolDescriptor[],
-  agent: AgentDefinition,
-  timeoutMs: number,
-): ProposedCall[] {
+export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): ProposedCall[] {
+  const { tools, policy, requester, agent } = context;
   const seen = new Set<string>();
   return asked.map((call, index) => {
     const toolCallId = uuidv7();
@@ -31,7 +39,13 @@ export function proposeCalls(
     const descriptor = tools.find((known) => known.name === tool);
     const parsed = parseArguments(call.arguments);
     const args = parsed.ok ? parsed.arguments : {};
-    const decision = decidePolicy(agent.policy, descriptor, tool);
+    const decision = decideUnder(policy, {
+      tool: descriptor,
+      toolName: tool,
+      arguments: args,
+      requester,
+      agent,
+    });
     const proposed = {
       toolCallId,
       // An id that is missing or used twice would break the pairing of calls and results.
@@ -40,8 +54,9 @@ export function proposeCalls(
       arguments: args,
       argumentsHash: argumentsHash(args),
       ...decision,
-      repeatable: descriptor !== undefined && isRepeatable(agent.policy, descriptor),
-      timeoutMs,
+      repeatable: descriptor !== undefined && isRepeatable(policy, descriptor),
+      policyRevision: policy.revision,
+      timeoutMs: decision.terms?.levels[0]?.timeoutMs ?? context.timeoutMs,
     };
     seen.add(call.id);
     if (!parsed.ok) return refused(proposed, 'failed', 'invalid-arguments', parsed.error);
@@ -61,5 +76,5 @@ function refused(
   reason: string,
 ): ProposedCall {
   const error = { code: 'tool_error', message: reason } as const;
-  return { ...call, gate: 'deny', rule, reason, refusal: { status, text: reason, error } };
+  return { ...call, gate: 'deny', rule, reason, terms: null, refusal: { status, text: reason, error } };
 }

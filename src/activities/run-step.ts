@@ -3,6 +3,7 @@ import { publishEvents } from '../live/publish-events.ts';
 import { type ModelAnswer, ModelError } from '../model/port.ts';
 import { cleanText } from '../protocol/text.ts';
 import type { StoredEvent } from '../store/events.ts';
+import { requesterOf } from '../store/requester.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
 import { countFailure, type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
@@ -14,7 +15,7 @@ import type { ActivityDeps } from './deps.ts';
 import { readParts } from './model-attachments.ts';
 import { toModelMessages, toModelTools } from './model-messages.ts';
 import { persist } from './persist.ts';
-import { proposeCalls } from './propose-calls.ts';
+import { type ProposalContext, proposeCalls } from './propose-calls.ts';
 import { noteChoices, noteProgress } from './step-notices.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
 import { TextStream } from './text-stream.ts';
@@ -93,7 +94,7 @@ class StepRun {
       const tools = this.#at.tools.filter((tool) => mayUse(agent, tool));
       const answer = await this.#callModel(agent, tools, stop.signal, () => beat.show('streaming'));
       await stopDraft();
-      return await this.#close(answer, agent, tools);
+      return await this.#close(answer, tools);
     } catch (error) {
       await stopDraft();
       if (stop.signal.aborted) return await this.#closeStopped();
@@ -160,14 +161,37 @@ class StepRun {
     return answer;
   }
 
-  async #close(answer: ModelAnswer, agent: AgentDefinition, tools: ToolDescriptor[]): Promise<StepAnswer> {
+  async #close(answer: ModelAnswer, tools: ToolDescriptor[]): Promise<StepAnswer> {
     const { config } = this.#at.opening;
     const timeoutMs = config.approval_timeout_ms ?? this.#deps.config.APPROVAL_TIMEOUT_MS;
+    const asked = answer.toolCalls;
+    const calls =
+      asked.length === 0
+        ? []
+        : proposeCalls(asked, { ...(await this.#facts()), tools, agent: this.#at.opening.agent, timeoutMs });
     return this.#commit({
       ...this.#closing(),
       finishReason: cleanText(answer.finishReason).slice(0, FINISH_REASON_CHARS_MAX),
       usage: answer.usage,
-      calls: proposeCalls(answer.toolCalls, tools, agent, timeoutMs),
+      calls,
+    });
+  }
+
+  /** What the policy needs besides the call. Asked again while the store is away: the model's answer must not be lost. */
+  #facts(): Promise<Pick<ProposalContext, 'policy' | 'requester'>> {
+    const { sessionId, opening } = this.#at;
+    const read = async () => {
+      const [policy, requester] = await Promise.all([
+        this.#deps.policy.current(),
+        requesterOf(this.#deps.db, sessionId, opening.userId),
+      ]);
+      return { policy, requester };
+    };
+    return persist(read, {
+      forMs: CLOSE_FOR_MS,
+      signal: AbortSignal.timeout(CLOSE_FOR_MS),
+      logger: this.#deps.logger,
+      what: 'the policy in force',
     });
   }
 

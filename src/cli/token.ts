@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
+import { parseDurationMs } from '../protocol/duration.ts';
 import { jwtSecretFile, readSecret } from './dev/secrets.ts';
 import { StartFailure } from './dev/start-failure.ts';
 
@@ -15,19 +16,16 @@ export interface TokenClaims {
   audience?: string;
 }
 
-const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
 /**
  * Reads `90s`, `15m`, `12h` or `30d`.
  * @returns seconds
  */
 export function parseDurationSeconds(text: string): number {
-  const match = /^(\d{1,6})([smhd])$/.exec(text);
-  const [amount, unit] = [Number(match?.[1]), unitSeconds[match?.[2] ?? '']];
-  if (unit === undefined || amount === 0) {
+  const ms = parseDurationMs(text);
+  if (ms === null) {
     throw new StartFailure(`"${text}" is no duration; write a number and s, m, h or d, such as 12h or 30d.`);
   }
-  return amount * unit;
+  return ms / 1_000;
 }
 
 /** Signs a JWT (HS256) as the gateway checks it. */

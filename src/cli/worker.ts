@@ -23,6 +23,7 @@ import { createAgentLoader } from '../tools/agent-loader.ts';
 import { createMcpTools } from '../tools/mcp-tools.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
+import { policyInForce, requireUsablePolicy } from './policy-in-force.ts';
 import { announceReady } from './ready.ts';
 import { temporalLogger } from './temporal-logger.ts';
 import { untilSignalled } from './until-signalled.ts';
@@ -44,6 +45,7 @@ export async function startWorker(
   env: NodeJS.ProcessEnv,
   logger: Logger,
 ): Promise<RunningWorker> {
+  await requireUsablePolicy(config.TURNGATE_POLICY);
   const db = openPool({
     connectionString: config.DATABASE_URL,
     max: config.PG_POOL_MAX,
@@ -85,6 +87,7 @@ export async function startWorker(
       silenceMs: config.MODEL_SILENCE_MS,
     }),
     loadAgent: createAgentLoader(config.TURNGATE_AGENTS_DIR),
+    policy: policyInForce(config.TURNGATE_POLICY, db, logger),
     drafts: new DraftWriter(db, logger),
     nudges,
     config,

@@ -97,6 +97,10 @@ export const environment = z.object({
   TURNGATE_MODEL: z.string().optional().describe("model name; wins over the agent's"),
   TURNGATE_AGENTS_DIR: z.string().default('agents').describe('folder of agent definitions'),
   TURNGATE_MCP_CONFIG: z.string().default('mcp.json').describe('MCP servers, in the usual mcpServers form'),
+  TURNGATE_POLICY: z
+    .string()
+    .default('policy.yaml')
+    .describe('rules for tool calls: what runs, what is asked about and whom, what is denied'),
   MODEL_SILENCE_MS: ms.default(60_000).describe('a model that says nothing for this long counts as failed'),
   MODEL_MAX_ATTEMPTS: count.default(6).describe('attempts of one step before the turn fails'),
   TOOL_TIMEOUT_MS: ms.default(300_000).describe('a tool call that takes longer is given up'),

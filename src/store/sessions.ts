@@ -107,16 +107,6 @@ export async function listSessions(
   return rows;
 }
 
-/** The agent of a session that its turns work with, also after it was deleted. */
-export async function agentOf(db: Db, sessionId: string): Promise<string | null> {
-  const { rows } = await db.query<{ agent: string }>({
-    name: 'agent-of-session',
-    text: 'select agent from sessions where id = $1',
-    values: [sessionId],
-  });
-  return rows[0]?.agent ?? null;
-}
-
 /** A session as this participant sees it, with everybody who takes part. */
 export async function getSession(db: Db, sessionId: string, userId: string): Promise<SessionView | null> {
   const { rows } = await db.query<SessionView>(

@@ -1,4 +1,5 @@
 import type { ErrorBody } from '../protocol/errors.ts';
+import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { EventBody, GateDecision, Usage } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
@@ -24,6 +25,10 @@ export interface ProposedCall {
   gate: GateDecision;
   rule: string;
   reason: string;
+  /** What the rule that asks wants; null where nobody is asked. */
+  terms: GateTerms | null;
+  /** SHA-256 (hex) of the policy file that decided. */
+  policyRevision: string;
   repeatable: boolean;
   timeoutMs: number;
   /** Set where the call cannot run and the model is to hear why. */

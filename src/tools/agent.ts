@@ -5,22 +5,13 @@ import { z } from 'zod';
 import { errorCode, errorText } from './error-text.ts';
 import { globMatches } from './glob.ts';
 
-/** A pattern of the deny list: one tool (`server.tool`) or all tools of a server (`server.*`). */
-const toolPattern = z.string().regex(/^[A-Za-z0-9_-]+\..+$/, 'must be `server.tool` or `server.*`');
 const serverName = z.string().min(1);
 const offeredTools = z
   .string()
   .max(256)
   .regex(/^[^.\s]+\.\S+$|^\*$/, 'must be `server.tool`, in which `*` and `?` stand for others');
 
-const policy = z.strictObject({
-  /** Servers whose own word about their tools (read-only, idempotent) is believed. */
-  trusted_servers: z.array(serverName).default([]),
-  /** Never called, whoever asks. */
-  deny: z.array(toolPattern).default([]),
-});
-
-// Strict, because a misspelt `deny` that is silently ignored would open a gate.
+// Strict, because a misspelt field that is silently ignored would have people wonder.
 const agentDefinition = z.strictObject({
   /** As the file is called. */
   name: z.string().min(1).max(64),
@@ -38,10 +29,15 @@ const agentDefinition = z.strictObject({
   servers: z.array(serverName).optional(),
   /** Of these servers' tools, those that it may use, as `server.tool` with `*` and `?`; all where not given. */
   tools: z.array(offeredTools).min(1).max(200).optional(),
-  policy: policy.default({ trusted_servers: [], deny: [] }),
+  /** Where rules were until there was a file for them: said, because silently ignored they would be missed. */
+  policy: z
+    .undefined({
+      error:
+        'rules live in one file for all agents now, policy.yaml (setting TURNGATE_POLICY); move them there',
+    })
+    .optional(),
 });
-export type AgentDefinition = z.infer<typeof agentDefinition>;
-export type ToolPolicy = z.infer<typeof policy>;
+export type AgentDefinition = Omit<z.infer<typeof agentDefinition>, 'policy'>;
 
 /** Of letters, digits, `_` and `-`: a name may come from a request, and none leaves the folder. */
 const agentName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;

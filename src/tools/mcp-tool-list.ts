@@ -15,7 +15,11 @@ const toolsPage = z.object({
       description: z.string().optional(),
       inputSchema: z.record(z.string(), z.unknown()),
       annotations: z
-        .object({ readOnlyHint: z.boolean().optional(), idempotentHint: z.boolean().optional() })
+        .object({
+          readOnlyHint: z.boolean().optional(),
+          idempotentHint: z.boolean().optional(),
+          destructiveHint: z.boolean().optional(),
+        })
         .optional(),
     }),
   ),
@@ -44,6 +48,7 @@ export async function fetchTools(
         inputSchema: cleanJson(tool.inputSchema) as Record<string, unknown>,
         readOnlyHint: tool.annotations?.readOnlyHint === true,
         idempotentHint: tool.annotations?.idempotentHint === true,
+        destructiveHint: tool.annotations?.destructiveHint,
       });
     }
     cursor = answer.nextCursor;

@@ -1,64 +1,72 @@
-import type { ToolPolicy } from './agent.ts';
+import type { GateTerms } from '../protocol/gate-terms.ts';
+import type { PolicyCall } from './policy-call.ts';
+import type { Policy, PolicyRule } from './policy-file.ts';
+import { believed, testAll } from './policy-match.ts';
 import type { ToolDescriptor } from './port.ts';
 
 export interface GateDecision {
   gate: 'allow' | 'ask' | 'deny';
-  /** Stable id of the rule that decided: `deny:<pattern>`, `unknown-tool`, `trusted-read-only`, `ask-by-default`. */
+  /** The id of the rule that decided, or one of `unknown-tool`, `no-rule`, `policy-broken`. */
   rule: string;
   /** A sentence for the user and, when refused, for the model. */
   reason: string;
+  /** Of a rule that asks; null otherwise. */
+  terms: GateTerms | null;
 }
 
+/** The policy as it stands at a moment: in order, or with a fault for which nothing may run. */
+export type PolicyState = { policy: Policy } | { fault: string };
+
 /**
- * What stands between one tool call and its execution. The first rule that fits decides.
- * @param tool what is known of the tool; undefined where no connected server has it
- * @param toolName `server.tool`
+ * What stands between one tool call and its execution: the first rule that fits decides. Where it cannot be said
+ * whether a rule fits, it counts as fitting if it asks or denies and as not fitting if it allows. Where no rule fits,
+ * the call is denied. Pure.
  */
-export function decidePolicy(
-  policy: ToolPolicy,
-  tool: ToolDescriptor | undefined,
-  toolName: string,
-): GateDecision {
-  const pattern = policy.deny.find((candidate) => matches(candidate, toolName));
-  if (pattern !== undefined) {
-    return {
-      gate: 'deny',
-      rule: `deny:${pattern}`,
-      reason: `The policy of this agent never allows ${toolName}.`,
-    };
-  }
-  if (tool === undefined) {
-    return {
-      gate: 'deny',
-      rule: 'unknown-tool',
-      reason: `There is no tool ${toolName} at this time. Use one of the tools that are offered.`,
-    };
-  }
-  if (isTrusted(policy, tool) && tool.readOnlyHint) {
-    return {
-      gate: 'allow',
-      rule: 'trusted-read-only',
-      reason: `${toolName} only reads, says the trusted server "${tool.server}".`,
-    };
-  }
-  return {
-    gate: 'ask',
-    rule: 'ask-by-default',
-    reason: isTrusted(policy, tool)
-      ? `${toolName} may change something, so a person has to approve it.`
-      : `${toolName} belongs to "${tool.server}", a server not named as trusted, so a person has to approve it.`,
-  };
+export function decidePolicy(policy: Policy, call: PolicyCall): GateDecision {
+  const rule = policy.rules.find((candidate) => applies(candidate, call));
+  if (call.tool === undefined && rule?.decide !== 'deny') return unknownTool(call.toolName);
+  if (rule === undefined) return noRule(call.toolName);
+  const reason = rule.reason ?? wordsOf(rule, call.toolName);
+  return { gate: rule.decide, rule: rule.id, reason, terms: rule.terms };
+}
+
+/** As {@link decidePolicy}; under a policy that cannot be used, nothing runs. */
+export function decideUnder(state: PolicyState, call: PolicyCall): GateDecision {
+  return 'policy' in state ? decidePolicy(state.policy, call) : broken(state.fault);
 }
 
 /** Whether a call with unknown outcome may be made again: only what a trusted server calls read-only or idempotent. */
-export function isRepeatable(policy: ToolPolicy, tool: ToolDescriptor): boolean {
-  return isTrusted(policy, tool) && (tool.readOnlyHint || tool.idempotentHint);
+export function isRepeatable(state: PolicyState, tool: ToolDescriptor): boolean {
+  if (!('policy' in state)) return false;
+  const { read_only, idempotent } = believed(state.policy.trustedServers, tool);
+  return read_only || idempotent;
 }
 
-function isTrusted(policy: ToolPolicy, tool: ToolDescriptor): boolean {
-  return policy.trusted_servers.includes(tool.server);
+function applies(rule: PolicyRule, call: PolicyCall): boolean {
+  const fits = testAll(rule.matchers, call);
+  return fits === 'yes' || (fits === 'unclear' && rule.decide !== 'allow');
 }
 
-function matches(pattern: string, toolName: string): boolean {
-  return pattern.endsWith('.*') ? toolName.startsWith(pattern.slice(0, -1)) : pattern === toolName;
+function wordsOf(rule: PolicyRule, tool: string): string {
+  if (rule.decide === 'allow') return `${tool} may run by itself, says the rule "${rule.id}".`;
+  if (rule.decide === 'ask') return `${tool} needs a person's approval, says the rule "${rule.id}".`;
+  return `${tool} is denied by the rule "${rule.id}".`;
+}
+
+const denied = (rule: string, reason: string): GateDecision => ({ gate: 'deny', rule, reason, terms: null });
+
+function unknownTool(tool: string): GateDecision {
+  return denied(
+    'unknown-tool',
+    `There is no tool ${tool} at this time. Use one of the tools that are offered.`,
+  );
+}
+
+function noRule(tool: string): GateDecision {
+  return denied('no-rule', `${tool} is denied, because no rule of the policy says otherwise.`);
+}
+
+function broken(fault: string): GateDecision {
+  const reason = `Every tool call is denied until the policy file is mended. ${fault}`;
+  return denied('policy-broken', reason);
 }

@@ -9,6 +9,8 @@ export interface ToolDescriptor {
   /** What the server says of its tool; to be believed only where the server is named as trusted. */
   readOnlyHint: boolean;
   idempotentHint: boolean;
+  /** Not said counts as true, where it is not read-only. */
+  destructiveHint?: boolean | undefined;
 }
 
 /** What a server asks a person in the middle of a call (MCP elicitation). */

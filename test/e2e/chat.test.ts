@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type DevRun, repository, startDev, stopDev } from '../helpers/dev.ts';
 import { until } from '../helpers/gateway.ts';
+import { testPolicy } from '../helpers/policy.ts';
 import {
   type ModelCall,
   type Piece,
@@ -53,10 +54,8 @@ beforeAll(async () => {
   writeFileSync(effects, '', { mode: 0o666 });
   const test = { command: process.execPath, args: [testMcp], env: { EFFECTS_FILE: effects } };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: { test } }));
-  writeFileSync(
-    join(folder, 'default.yaml'),
-    'name: default\ninstructions: Be brief.\nmodel: test\npolicy:\n  trusted_servers: [test]\n',
-  );
+  writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: test\n');
+  writeFileSync(join(folder, 'policy.yaml'), testPolicy);
   run = await startDev({
     folder,
     env: {
@@ -64,6 +63,7 @@ beforeAll(async () => {
       OPENAI_BASE_URL: model.url,
       TURNGATE_AGENTS_DIR: folder,
       TURNGATE_MCP_CONFIG: join(folder, 'mcp.json'),
+      TURNGATE_POLICY: join(folder, 'policy.yaml'),
     },
   });
 });

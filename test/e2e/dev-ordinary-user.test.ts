@@ -8,7 +8,7 @@ import { openFolder, removeFolder } from '../helpers/services.ts';
 
 // An ordinary user who runs the tests has had every other test as that user; this file is for a root who does.
 const testAsRoot = process.getuid?.() === 0 ? test : test.skip;
-const shipped = ['package.json', 'src', 'agents', 'examples', 'mcp.json', 'node_modules'];
+const shipped = ['package.json', 'src', 'agents', 'examples', 'mcp.json', 'policy.yaml', 'node_modules'];
 
 let folder: string;
 let run: DevRun | undefined;

@@ -21,6 +21,7 @@ describe('the examples of README', () => {
       env: {
         TURNGATE_MCP_CONFIG: join(examples, 'first-tool', 'mcp.json'),
         TURNGATE_AGENTS_DIR: join(examples, 'first-tool', 'agents'),
+        TURNGATE_POLICY: join(examples, 'first-tool', 'policy.yaml'),
       },
     });
   });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MessagesPage, SessionView } from '../../src/protocol/http.ts';
 import { type DevRun, startDev, stopDev } from '../helpers/dev.ts';
 import { until } from '../helpers/gateway.ts';
+import { testPolicy } from '../helpers/policy.ts';
 import {
   type ModelCall,
   type Piece,
@@ -51,10 +52,8 @@ beforeAll(async () => {
     },
   };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }));
-  writeFileSync(
-    join(folder, 'default.yaml'),
-    'name: default\ninstructions: Be brief.\nmodel: test\npolicy:\n  trusted_servers: [test]\n',
-  );
+  writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: test\n');
+  writeFileSync(join(folder, 'policy.yaml'), testPolicy);
   run = await startDev({
     folder,
     env: {
@@ -62,6 +61,7 @@ beforeAll(async () => {
       OPENAI_BASE_URL: model.url,
       TURNGATE_AGENTS_DIR: folder,
       TURNGATE_MCP_CONFIG: join(folder, 'mcp.json'),
+      TURNGATE_POLICY: join(folder, 'policy.yaml'),
     },
   });
 });

@@ -118,6 +118,19 @@ export function gatedCall(): ProposedCall {
     gate: 'ask',
     rule: 'default',
     reason: 'not known as read-only',
+    terms: {
+      rule: 'default',
+      levels: [
+        {
+          approvers: { users: [], roles: ['owner', 'member', 'approver'], requester: true },
+          needed: 1,
+          timeoutMs: null,
+          remindEveryMs: null,
+        },
+      ],
+      remember: 'once',
+    },
+    policyRevision: 'of-a-test',
     repeatable: false,
     timeoutMs: 60_000,
   };

@@ -19,6 +19,7 @@ import { acceptMessage } from '../../src/store/messages.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient, type TurnClient } from '../../src/temporal/turn-client.ts';
 import { createTestDatabase, fromSetup } from './database.ts';
+import { testPolicy } from './policy.ts';
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts';
 
 /** Temporal, Postgres, a model server and an MCP server, all real; the worker runs in this process. */
@@ -182,10 +183,8 @@ function settings(
   const server = fileURLToPath(new URL('./test-mcp.ts', import.meta.url));
   const servers = { test: { command: process.execPath, args: [server], env: { EFFECTS_FILE: effectsFile } } };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }));
-  writeFileSync(
-    join(folder, 'default.yaml'),
-    'name: default\ninstructions: Be brief.\nmodel: test\npolicy:\n  trusted_servers: [test]\n  deny: [test.fail]\n',
-  );
+  writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: test\n');
+  writeFileSync(join(folder, 'policy.yaml'), testPolicy);
   return {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
@@ -196,6 +195,7 @@ function settings(
     OPENAI_BASE_URL: modelUrl,
     TURNGATE_AGENTS_DIR: folder,
     TURNGATE_MCP_CONFIG: join(folder, 'mcp.json'),
+    TURNGATE_POLICY: join(folder, 'policy.yaml'),
     TURNGATE_WORKFLOW_BUNDLE: fromSetup('TURNGATE_TEST_BUNDLE'),
   };
 }

@@ -184,7 +184,7 @@ const documented: Record<string, (asked: string) => Promise<void>> = {
     expect((await ask(asked)).text).toContain('The file hello.txt says:\n\ngood evening');
   },
   async 'show me the environment'(asked) {
-    const reason = 'The policy of this agent never allows everything.get-env.';
+    const reason = 'everything.get-env is denied by the rule "no-environment".';
     const { text, steps } = await ask(asked, () => reason);
     expect(steps).toEqual([['everything.get-env']]);
     expect(text).toContain(`That did not work. The reason I was given: ${reason}`);

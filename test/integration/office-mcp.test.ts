@@ -6,6 +6,7 @@ import { loadAgent } from '../../src/tools/agent.ts';
 import { createMcpTools } from '../../src/tools/mcp-tools.ts';
 import { decidePolicy } from '../../src/tools/policy.ts';
 import type { ToolPort } from '../../src/tools/port.ts';
+import { policyOf } from '../helpers/policy.ts';
 
 const ignore = () => undefined;
 let data = '';
@@ -39,15 +40,18 @@ function call(tool: string, args: Record<string, unknown>, toolCallId = 'call-1'
 const outbox = () => readFile(join(data, 'office', 'outbox.txt'), 'utf8').catch(() => '');
 
 test('the default agent reads at once and asks before it changes anything', async () => {
-  const { policy, servers } = await loadAgent('agents', 'default');
+  const { servers } = await loadAgent('agents', 'default');
+  const policy = policyOf(await readFile('policy.yaml', 'utf8'));
   const list = await tools.list();
   expect(new Set(list.map((tool) => tool.server))).toEqual(new Set(servers));
   const gateOf = (name: string) =>
-    decidePolicy(
-      policy,
-      list.find((tool) => tool.name === name),
-      name,
-    ).gate;
+    decidePolicy(policy, {
+      tool: list.find((tool) => tool.name === name),
+      toolName: name,
+      arguments: {},
+      requester: { id: 'alice', role: 'owner' },
+      agent: 'default',
+    }).gate;
   expect(gateOf('office.search_mail')).toBe('allow');
   expect(gateOf('office.read_daily_report')).toBe('allow');
   expect(gateOf('office.send_mail')).toBe('ask');

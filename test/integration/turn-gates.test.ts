@@ -115,7 +115,7 @@ test('what a trusted server calls read-only runs at once; what is denied by name
   const calls = events.flatMap((event) => (event.type === 'tool_call' ? [event] : []));
   expect(calls.map((call) => [call.tool, call.gate, call.rule])).toEqual([
     ['test.slow', 'allow', 'trusted-read-only'],
-    ['test.fail', 'deny', 'deny:test.fail'],
+    ['test.fail', 'deny', 'never-fail'],
     ['test.nonsense', 'deny', 'unknown-tool'],
     ['test.effect', 'deny', 'invalid-arguments'],
   ]);

@@ -26,7 +26,6 @@ describe('loadAgent', () => {
         'model: some-model',
         'vision: false',
         'servers: [office]',
-        'policy: { trusted_servers: [office], deny: [everything.get-env, "legacy.*"] }',
       ].join('\n'),
     );
     expect(await loadAgent(dir, 'full')).toEqual({
@@ -39,20 +38,22 @@ describe('loadAgent', () => {
       model: 'some-model',
       vision: false,
       servers: ['office'],
-      policy: { trusted_servers: ['office'], deny: ['everything.get-env', 'legacy.*'] },
     });
   });
 
-  test('trusts nobody where the file names nobody', async () => {
+  test('takes what is not said as usual', async () => {
     await write('small', 'name: small\ninstructions: x\nmodel: m\n');
-    const { policy, vision } = await loadAgent(dir, 'small');
-    expect(vision).toBe(true);
-    expect(policy).toEqual({ trusted_servers: [], deny: [] });
+    expect(await loadAgent(dir, 'small')).toEqual({
+      name: 'small',
+      instructions: 'x',
+      model: 'm',
+      vision: true,
+    });
   });
 
   test.each([
-    ['misspelt', 'name: a\ninstructions: x\nmodel: m\npolicy: { denny: [a.b] }', /misspelt\.yaml.*denny/],
-    ['pattern', 'name: a\ninstructions: x\nmodel: m\npolicy: { deny: ["*"] }', /policy\.deny\.0: must be/],
+    ['misspelt', 'name: a\ninstructions: x\nmodel: m\nserver: [a]', /misspelt\.yaml.*server/],
+    ['rules', 'name: a\ninstructions: x\nmodel: m\npolicy: {}', /policy: .*policy\.yaml.*TURNGATE_POLICY/],
     ['missing', 'name: a\ninstructions: x\n', /missing\.yaml.*model: /],
     ['warm', 'name: warm\ninstructions: x\nmodel: m\ntemperature: 3\n', /warm\.yaml.*temperature: /],
     [

@@ -24,6 +24,7 @@ describe('the documents', () => {
     'first-tool/main.ts',
     'first-tool/mcp.json',
     'first-tool/agents/default.yaml',
+    'first-tool/policy.yaml',
     'login/server.ts',
   ])('README shows examples/%s as it is', (file) => {
     expect(read('README.md')).toContain(read(join('examples', file)).trim());

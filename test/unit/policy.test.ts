@@ -1,66 +1,97 @@
 import { describe, expect, test } from '@jest/globals';
-import { decidePolicy, isRepeatable } from '../../src/tools/policy.ts';
-import type { ToolDescriptor } from '../../src/tools/port.ts';
+import { decidePolicy, decideUnder, isRepeatable } from '../../src/tools/policy.ts';
+import type { PolicyCall } from '../../src/tools/policy-call.ts';
+import { policyOf } from '../helpers/policy.ts';
+import { callOf, toolOf } from '../helpers/policy-calls.ts';
 
-function tool(name: string, hints: Partial<ToolDescriptor> = {}): ToolDescriptor {
-  const server = name.slice(0, name.indexOf('.'));
-  return {
-    name,
-    server,
-    description: '',
-    inputSchema: { type: 'object' },
-    readOnlyHint: false,
-    idempotentHint: false,
-    ...hints,
-  };
-}
-const policy = { trusted_servers: ['office'], deny: ['everything.get-env', 'legacy.*'] };
-const decide = (descriptor: ToolDescriptor) => decidePolicy(policy, descriptor, descriptor.name);
+const policy = policyOf(`
+trusted_servers: [office, everything]
+rules:
+  - { id: no-env, tool: everything.get-env, decide: deny }
+  - { id: no-legacy, tool: legacy.*, decide: deny, reason: It is gone. }
+  - { id: trusted-read-only, annotations: { read_only: true }, decide: allow }
+  - { id: ask-by-default, decide: ask }
+`);
+const readOnly = { readOnlyHint: true };
+const decide = (name: string, hints = {}, more: Partial<PolicyCall> = {}) =>
+  decidePolicy(policy, callOf(toolOf(name, hints), more));
 
 describe('decidePolicy', () => {
   test('allows what a trusted server marks as read-only', () => {
-    const decision = decide(tool('office.search_mail', { readOnlyHint: true }));
-    expect(decision).toMatchObject({ gate: 'allow', rule: 'trusted-read-only' });
+    expect(decide('office.search_mail', readOnly)).toEqual({
+      gate: 'allow',
+      rule: 'trusted-read-only',
+      reason: 'office.search_mail may run by itself, says the rule "trusted-read-only".',
+      terms: null,
+    });
   });
 
-  test('asks for everything else of a trusted server', () => {
-    expect(decide(tool('office.send_mail', { idempotentHint: true }))).toEqual({
+  test('asks for everything else of a trusted server, by the terms of the rule', () => {
+    const level = {
+      approvers: { users: [], roles: ['owner', 'member', 'approver'], requester: true },
+      needed: 1,
+      timeoutMs: null,
+      remindEveryMs: null,
+    };
+    expect(decide('office.send_mail', { idempotentHint: true })).toEqual({
       gate: 'ask',
       rule: 'ask-by-default',
-      reason: 'office.send_mail may change something, so a person has to approve it.',
+      reason: 'office.send_mail needs a person\'s approval, says the rule "ask-by-default".',
+      terms: { rule: 'ask-by-default', levels: [level], remember: 'once' },
     });
   });
 
   test('does not believe a server that nobody named as trusted', () => {
-    const decision = decide(tool('everything.echo', { readOnlyHint: true }));
-    expect(decision).toMatchObject({ gate: 'ask', rule: 'ask-by-default' });
-    expect(decision.reason).toContain('not named as trusted');
+    expect(decide('other.echo', readOnly)).toMatchObject({ gate: 'ask', rule: 'ask-by-default' });
   });
 
   test('denies by name before anything else, also a tool that is not there', () => {
-    const readOnly = tool('everything.get-env', { readOnlyHint: true });
-    const trusting = { ...policy, trusted_servers: ['everything'] };
-    expect(decidePolicy(trusting, readOnly, readOnly.name)).toMatchObject({
+    expect(decide('everything.get-env', readOnly)).toMatchObject({ gate: 'deny', rule: 'no-env' });
+    expect(decide('legacy.anything', {}, { tool: undefined })).toMatchObject({
       gate: 'deny',
-      rule: 'deny:everything.get-env',
+      rule: 'no-legacy',
+      reason: 'It is gone.',
     });
-    expect(decidePolicy(policy, undefined, 'legacy.anything').rule).toBe('deny:legacy.*');
-    expect(decide(tool('legacy2.anything')).gate).toBe('ask');
-    expect(decide(tool('everything.get-env2')).gate).toBe('ask');
+    expect(decide('legacy2.anything').gate).toBe('ask');
+    expect(decide('everything.get-env2').gate).toBe('ask');
   });
 
   test('denies a tool that no server has, with a reason for the model', () => {
-    expect(decidePolicy(policy, undefined, 'office.fly')).toEqual({
+    expect(decide('office.fly', {}, { tool: undefined })).toEqual({
       gate: 'deny',
       rule: 'unknown-tool',
       reason: 'There is no tool office.fly at this time. Use one of the tools that are offered.',
+      terms: null,
     });
+  });
+
+  test('denies what no rule fits', () => {
+    const small = policyOf('rules: [{ id: echo, tool: a.echo, decide: allow }]');
+    expect(decidePolicy(small, callOf(toolOf('a.echo'))).gate).toBe('allow');
+    expect(decidePolicy(small, callOf(toolOf('a.shout')))).toEqual({
+      gate: 'deny',
+      rule: 'no-rule',
+      reason: 'a.shout is denied, because no rule of the policy says otherwise.',
+      terms: null,
+    });
+  });
+
+  test('denies everything under a policy that cannot be used, and says why', () => {
+    const fault = 'The policy file is not usable: line 3.';
+    expect(decideUnder({ fault }, callOf(toolOf('office.search_mail', readOnly)))).toEqual({
+      gate: 'deny',
+      rule: 'policy-broken',
+      reason: `Every tool call is denied until the policy file is mended. ${fault}`,
+      terms: null,
+    });
+    expect(isRepeatable({ fault }, toolOf('office.read', readOnly))).toBe(false);
   });
 });
 
 test('only what a trusted server calls read-only or idempotent is repeatable', () => {
-  expect(isRepeatable(policy, tool('office.read', { readOnlyHint: true }))).toBe(true);
-  expect(isRepeatable(policy, tool('office.put', { idempotentHint: true }))).toBe(true);
-  expect(isRepeatable(policy, tool('office.send'))).toBe(false);
-  expect(isRepeatable(policy, tool('other.read', { readOnlyHint: true, idempotentHint: true }))).toBe(false);
+  const isSo = (name: string, hints = {}) => isRepeatable({ policy }, toolOf(name, hints));
+  expect(isSo('office.read', readOnly)).toBe(true);
+  expect(isSo('office.put', { idempotentHint: true })).toBe(true);
+  expect(isSo('office.send')).toBe(false);
+  expect(isSo('other.read', { readOnlyHint: true, idempotentHint: true })).toBe(false);
 });

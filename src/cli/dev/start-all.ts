@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { migrate } from '../../store/migrate.ts';
+import { requireUsablePolicy } from '../policy-in-force.ts';
 import { signToken } from '../token.ts';
 import type { DataFolder } from './data-folder.ts';
 import { type DatabasePart, prepareDatabase } from './database-part.ts';
@@ -30,6 +31,8 @@ export interface Start {
 export async function startAll(start: Start): Promise<{ info: DevInfo; model: ModelChoice }> {
   const { supervisor, settings, folder, env, say } = start;
   warnOfUnusedSettings(env, say);
+  // Told at once, not after Postgres and Temporal have started for nothing.
+  await requireUsablePolicy(policyFile(env));
   const secretFile = jwtSecretFile(folder.path);
   const secret = ensureSecret(secretFile);
   // Every port is settled before anything starts: a taken one is told at once, and a part that is
@@ -102,8 +105,13 @@ function settingsOfRoles(start: Start, temporal: TemporalPart, database: Databas
     GATEWAY_HOST: loopback,
     TURNGATE_AGENTS_DIR: resolve(start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents')),
     TURNGATE_MCP_CONFIG: resolve(start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json')),
+    TURNGATE_POLICY: policyFile(start.env),
     TURNGATE_DATA: start.folder.path,
   };
+}
+
+function policyFile(env: NodeJS.ProcessEnv): string {
+  return resolve(env.TURNGATE_POLICY || besideOrShipped('policy.yaml'));
 }
 
 function developerToken(secret: string, env: NodeJS.ProcessEnv): Promise<string> {

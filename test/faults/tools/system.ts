@@ -11,6 +11,7 @@ import { temporalReady, temporalSpec } from '../../../src/cli/dev/temporal-serve
 import { bundleWorkflows } from '../../../src/cli/workflow-bundle.ts';
 import { migrate } from '../../../src/store/migrate.ts';
 import { repository } from '../../helpers/dev.ts';
+import { policyTrusting } from '../../helpers/policy.ts';
 import { type ScriptedModel, startScriptedModel } from '../../helpers/scripted-model.ts';
 import { openFolder, type PostgresService, removeFolder, startPostgres } from '../../helpers/services.ts';
 import { sayPlan } from './model.ts';
@@ -114,10 +115,8 @@ async function environmentOf(
     },
   };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }));
-  writeFileSync(
-    join(folder, 'default.yaml'),
-    'name: default\ninstructions: Be brief.\nmodel: faults\npolicy:\n  trusted_servers: [effects]\n',
-  );
+  writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: faults\n');
+  writeFileSync(join(folder, 'policy.yaml'), policyTrusting('effects'));
   const bundle = process.env.TURNGATE_TEST_BUNDLE ?? join(folder, 'workflows.js');
   if (process.env.TURNGATE_TEST_BUNDLE === undefined) writeFileSync(bundle, await bundleWorkflows());
   return {
@@ -128,6 +127,7 @@ async function environmentOf(
     OPENAI_BASE_URL: modelUrl,
     TURNGATE_AGENTS_DIR: folder,
     TURNGATE_MCP_CONFIG: join(folder, 'mcp.json'),
+    TURNGATE_POLICY: join(folder, 'policy.yaml'),
     TURNGATE_WORKFLOW_BUNDLE: bundle,
     CONNECTIONS_PER_USER: '0',
     CONNECTIONS_PER_ADDRESS: '0',

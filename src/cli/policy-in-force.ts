@@ -1,0 +1,31 @@
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { cleanText } from '../protocol/text.ts';
+import type { Db } from '../store/db.ts';
+import { recordPolicyRevision } from '../store/policy-revisions.ts';
+import { createPolicySource, type PolicySource } from '../tools/policy-source.ts';
+import { StartFailure } from './dev/start-failure.ts';
+
+/** The policy that a worker decides by: each revision is put on record and logged before its first decision. */
+export function policyInForce(file: string, db: Db, logger: Logger): PolicySource {
+  return createPolicySource({
+    file,
+    async onRevision(loaded, text) {
+      const { revision } = loaded;
+      const fault = 'fault' in loaded ? loaded.fault : null;
+      const seenBy = `${hostname()}:${process.pid}`;
+      await recordPolicyRevision(db, { revision, text: cleanText(text), fault, seenBy });
+      if (fault === null) logger.info({ revision, file }, 'the policy of this revision is in force');
+      else logger.error({ revision, file, fault }, 'the policy cannot be used: every tool call is denied');
+    },
+  });
+}
+
+/** @throws StartFailure where the policy file is missing or broken, in words that say what to mend */
+export async function requireUsablePolicy(file: string): Promise<void> {
+  const policy = await createPolicySource({ file, onRevision: async () => undefined }).current();
+  if ('policy' in policy) return;
+  throw new StartFailure(
+    `${policy.fault} No worker starts without the rules for tool calls; mend the file (\`turngate policy check\` looks at it), or set TURNGATE_POLICY to where it is.`,
+  );
+}
