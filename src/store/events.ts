@@ -1,7 +1,9 @@
 import type { EventBody, EventFrame, EventType } from '../protocol/server-frames.ts';
+import { webhookEventTypes } from '../protocol/webhooks.ts';
 import type { Db, Tx } from './db.ts';
 import { tellFeeds } from './feeds.ts';
 import { pageChars, usualChars } from './page-bounds.ts';
+import { tellWebhooks, wantedBy } from './webhooks.ts';
 
 /** An event to be written. `key` is unique in its session: written twice, it happens once. */
 export type NewEvent = {
@@ -29,7 +31,7 @@ export interface StoredEvent {
  */
 export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]): Promise<StoredEvent[]> {
   if (events.length === 0) return [];
-  const { rows } = await tx.query<{ key: string; seq: number; ts: number }>({
+  const { rows } = await tx.query<WrittenRow>({
     name: 'append-events',
     // An array of arrays must be rectangular, so the audiences travel as JSON.
     text: `with new as materialized (
@@ -39,14 +41,15 @@ export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]
          where not exists (select 1 from events o where o.session_id = $1 and o.event_key = e.key)
        ), bumped as (
          update sessions set last_seq = last_seq + (select count(*) from new), updated_at = now()
-         where id = $1 returning last_seq - (select count(*) from new) as base
+         where id = $1 returning last_seq - (select count(*) from new) as base, tenant
        )
        insert into events (session_id, seq, event_key, type, turn_id, body, size, audience, ts)
        select $1, base + n, key, type, turn_id, body::jsonb, length(body),
          case when audience is not null then array(select jsonb_array_elements_text(audience::jsonb)) end,
          clock_timestamp()
        from new, bumped
-       returning event_key as key, seq, ts`,
+       returning event_key as key, seq, ts, (select tenant from bumped) as tenant,
+         case when type = any($7) then ${wantedBy('events.type', '(select tenant from bumped)')} end as wanted`,
     values: [
       sessionId,
       events.map((event) => event.key),
@@ -54,23 +57,31 @@ export async function appendEvents(tx: Tx, sessionId: string, events: NewEvent[]
       events.map((event) => event.turnId ?? null),
       events.map((event) => JSON.stringify(event.body)),
       events.map((event) => (event.audience === undefined ? null : JSON.stringify(event.audience))),
+      webhookEventTypes,
     ],
   });
   const byKey = new Map(events.map((event) => [event.key, event]));
   const written = rows
     .toSorted((a, b) => a.seq - b.seq)
-    .flatMap(({ key, seq, ts }) => {
+    .flatMap(({ key, seq, ts, tenant, wanted }) => {
       const event = byKey.get(key);
       if (!event) return [];
       const { type, turnId = null, body, audience = null } = event;
-      return [{ frame: toFrame(sessionId, { seq, ts, type, turn_id: turnId, body }), audience }];
+      const frame = toFrame(sessionId, { seq, ts, type, turn_id: turnId, body });
+      return [{ frame, audience, tenant, endpoints: wanted ?? [] }];
     });
-  await tellFeeds(
-    tx,
-    sessionId,
-    written.map(({ frame }) => frame),
-  );
-  return written;
+  const frames = written.map(({ frame }) => frame);
+  await Promise.all([tellFeeds(tx, sessionId, frames), tellWebhooks(tx, written)]);
+  return written.map(({ frame, audience }) => ({ frame, audience }));
+}
+
+interface WrittenRow {
+  key: string;
+  seq: number;
+  ts: number;
+  tenant: string;
+  /** The webhook endpoints that want to hear of it. */
+  wanted: string[] | null;
 }
 
 interface EventRow {
