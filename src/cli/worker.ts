@@ -21,6 +21,8 @@ import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentLoader } from '../tools/agent-loader.ts';
 import { createMcpTools } from '../tools/mcp-tools.ts';
+import { WebhookEndpoints } from '../webhooks/endpoints.ts';
+import { WebhookSender } from '../webhooks/sender.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
 import { policyInForce, requireUsablePolicy } from './policy-in-force.ts';
@@ -46,6 +48,7 @@ export async function startWorker(
   logger: Logger,
 ): Promise<RunningWorker> {
   await requireUsablePolicy(config.TURNGATE_POLICY);
+  const endpoints = new WebhookEndpoints({ file: config.TURNGATE_WEBHOOKS, env, logger });
   const db = openPool({
     connectionString: config.DATABASE_URL,
     max: config.PG_POOL_MAX,
@@ -136,6 +139,15 @@ export async function startWorker(
     debug,
   });
   reconciler.start();
+  const webhooks = new WebhookSender(
+    { db, endpoints, logger },
+    {
+      timeoutMs: config.WEBHOOK_TIMEOUT_MS,
+      giveUpMs: config.WEBHOOK_GIVE_UP_MS,
+      retentionMs: config.WEBHOOK_RETENTION_MS,
+    },
+  );
+  webhooks.start();
   const stopReporting = reportHealth(
     config.WORKER_HEALTH_FILE,
     {
@@ -152,7 +164,7 @@ export async function startWorker(
     async close() {
       stopReporting();
       for (const worker of [steps, calls]) if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.allSettled([running, reconciler.stop()]);
+      await Promise.allSettled([running, reconciler.stop(), webhooks.stop()]);
       await Promise.allSettled([tools.close(), live.close()]);
       await Promise.allSettled([db.end(), connection.close()]);
     },

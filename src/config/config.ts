@@ -101,6 +101,20 @@ export const environment = z.object({
     .string()
     .default('policy.yaml')
     .describe('rules for tool calls: what runs, what is asked about and whom, what is denied'),
+  TURNGATE_WEBHOOKS: z
+    .string()
+    .optional()
+    .describe('file that says which webhooks go where; none are sent where not set'),
+  WEBHOOK_TIMEOUT_MS: ms
+    .max(60_000)
+    .default(10_000)
+    .describe('a receiver of webhooks that does not answer for this long is asked again later'),
+  WEBHOOK_GIVE_UP_MS: ms
+    .default(24 * 3_600_000)
+    .describe('a webhook that did not get through for this long is given up'),
+  WEBHOOK_RETENTION_MS: ms
+    .default(7 * 24 * 3_600_000)
+    .describe('webhooks that were delivered or given up are removed after this'),
   MODEL_SILENCE_MS: ms.default(60_000).describe('a model that says nothing for this long counts as failed'),
   MODEL_MAX_ATTEMPTS: count.default(6).describe('attempts of one step before the turn fails'),
   TOOL_TIMEOUT_MS: ms.default(300_000).describe('a tool call that takes longer is given up'),

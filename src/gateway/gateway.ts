@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { feedOwner } from '../protocol/feed-id.ts';
 import { readPresence } from '../store/presence.ts';
 import { writeReceipt } from '../store/receipts.ts';
+import { webhookNumbers } from '../store/webhook-views.ts';
 import { Attendance } from './attendance.ts';
 import { clientAddresses } from './client-address.ts';
 import { Commands } from './commands.ts';
@@ -28,6 +29,7 @@ import { serveInputs } from './http-inputs.ts';
 import { serveMetrics } from './http-metrics.ts';
 import { servePage } from './http-page.ts';
 import { HttpRouter } from './http-router.ts';
+import { serveWebhooks } from './http-webhooks.ts';
 import { InFlight } from './in-flight.ts';
 import { createMetrics } from './metrics.ts';
 import { type OriginCheck, originCheck } from './origins.ts';
@@ -166,6 +168,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   serveEvents(router, { db, commands, streams });
   serveFeed(router, { db, streams });
   serveExternalEvents(router, { db, live });
+  serveWebhooks(router, { db });
   serveHealth(router, { ...common, checkTemporal: deps.checkTemporal });
   const transfers = serveAttachments(router, {
     db,
@@ -180,6 +183,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     transfers,
     liveDropped: () => live.dropped,
     pool: () => db,
+    webhooks: () => webhookNumbers(db),
   });
   serveMetrics(router, { render, token: deps.config.METRICS_TOKEN });
   serveDocuments(router);

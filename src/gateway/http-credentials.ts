@@ -5,12 +5,14 @@ import {
   revocationView,
   ticketView,
 } from '../protocol/http-credentials.ts';
-import type { Identity } from './auth.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import { valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import type { Revoker } from './revoker.ts';
+import { requireService } from './service-role.ts';
+
+const whenOthers = 'Revoking what is not yours';
 
 const about = {
   ticket: {
@@ -46,23 +48,15 @@ export function serveCredentials(
     }
     const by = { tenant: identity.tenant, revokedBy: identity.userId };
     if (user_id !== undefined) {
-      if (user_id !== identity.userId) requireService(identity);
+      if (user_id !== identity.userId) requireService(identity, whenOthers);
       const issuedBefore = await revoker.revokeUser({ ...by, userId: user_id });
       return { status: 200, body: { user_id, issued_before: issuedBefore } };
     }
     const isOwn = token_id === undefined || token_id === identity.tokenId;
-    if (!isOwn) requireService(identity);
+    if (!isOwn) requireService(identity, whenOthers);
     const tokenId = token_id ?? identity.tokenId;
     const expiresAt = isOwn ? identity.expiresAt : (expires_at ?? null);
     await revoker.revokeToken({ ...by, tokenId, expiresAt });
     return { status: 200, body: { token_id: tokenId } };
   });
-}
-
-function requireService(identity: Identity): void {
-  if (identity.roles.includes('service')) return;
-  throw new PublicError(
-    'forbidden',
-    'Revoking what is not yours needs a token with the role "service" (claim "roles").',
-  );
 }

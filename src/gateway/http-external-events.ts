@@ -12,9 +12,8 @@ import { valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import { RateLimit } from './rate-limit.ts';
+import { requireService } from './service-role.ts';
 
-/** The role of a token that a backend of the deployment has. */
-const serviceRole = 'service';
 const maxUserIdChars = 200;
 
 const about = {
@@ -33,13 +32,9 @@ export function serveExternalEvents(router: HttpRouter, deps: { db: Db; live: Li
     burst: limits.externalEventsBurst,
   });
 
-  router.post('/v1/users/:user_id/events', about.send, async (call, { tenant, roles }) => {
-    if (!roles.includes(serviceRole)) {
-      throw new PublicError(
-        'forbidden',
-        `Only a service may send events to users: the token needs "${serviceRole}" in its claim "roles".`,
-      );
-    }
+  router.post('/v1/users/:user_id/events', about.send, async (call, identity) => {
+    requireService(identity, 'Sending events to users');
+    const { tenant } = identity;
     const userId = userIn(call.id);
     const waitMs = rate.take(tenant);
     if (waitMs > 0) throw tooMany(waitMs);

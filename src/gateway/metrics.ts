@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { closeCodes } from '../protocol/close-codes.ts';
 import type { Traffic, Transport } from './traffic.ts';
+import { type WebhookNumbers, webhookGauges } from './webhook-metrics.ts';
 
 /** What is asked at each scrape. */
 export interface MetricSources {
@@ -11,6 +12,8 @@ export interface MetricSources {
   /** Deltas and notices that the live plane dropped. */
   liveDropped(): number;
   pool(): { totalCount: number; idleCount: number; waitingCount: number };
+  /** Rejects where the store is away. */
+  webhooks(): Promise<WebhookNumbers>;
 }
 
 const knownCodes = new Set([
@@ -107,5 +110,10 @@ export function createMetrics(sources: MetricSources): () => Promise<string> {
     [[], sources.liveDropped()],
   ]);
 
-  return () => Registry.merge([register, processMetrics()]).metrics();
+  const askWebhooks = webhookGauges(register, sources.webhooks);
+
+  return async () => {
+    await askWebhooks();
+    return Registry.merge([register, processMetrics()]).metrics();
+  };
 }

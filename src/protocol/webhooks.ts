@@ -115,7 +115,10 @@ export const webhookEndpoint = z.object({
     .describe('`paused`: it asked to be left alone for a time; `disabled`: it answered 410'),
   paused_until: z.int().nullable(),
   pending: z.int().nonnegative().describe('deliveries of your tenant that are not through'),
-  dead: z.int().nonnegative().describe('deliveries of your tenant that were given up, as long as they are kept'),
+  dead: z
+    .int()
+    .nonnegative()
+    .describe('deliveries of your tenant that were given up, as long as they are kept'),
 });
 export type WebhookEndpointView = z.infer<typeof webhookEndpoint>;
 

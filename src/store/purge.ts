@@ -28,6 +28,12 @@ export async function purgeSessions(db: Db, limit: number): Promise<string[]> {
     // The others are taken in the next round.
     if (rowCount === batchRows) continue;
     await db.query({ name: 'purge-drafts', text: 'delete from drafts where session_id = $1', values: [id] });
+    // What is still on its way goes on; it is removed in its time.
+    await db.query({
+      name: 'purge-webhook-deliveries',
+      text: `delete from webhook_deliveries where session_id = $1 and status <> 'pending'`,
+      values: [id],
+    });
     await db.query({
       name: 'purge-session',
       text: 'delete from sessions where id = $1 and deleted_at is not null',

@@ -59,26 +59,29 @@ export async function recordDelivered(db: Db, id: string, answer: { status: numb
 }
 
 /**
- * It did not get through. It is tried again after `retryInMs`, unless that is later than `giveUpMs` after it was written:
- * then it is dead. What comes after it in its session is put off as well.
+ * It did not get through. It is tried again after `retryInMs`, unless that is null or later than `giveUpMs` after it was
+ * written: then it is dead. What comes after it in its session is put off as well.
  * @returns what has become of it; null where another attempt has begun since
  */
 export async function recordFailure(
   db: Db,
   due: DueDelivery,
-  failure: { status: number | null; words: string; retryInMs: number; giveUpMs: number },
+  failure: { status: number | null; words: string; retryInMs: number | null; giveUpMs: number },
 ): Promise<'pending' | 'dead' | null> {
   const { rows } = await db.query<{ status: 'pending' | 'dead' }>({
     name: 'record-webhook-failure',
-    text: `with failed as (
-         update webhook_deliveries set last_status = $3, last_error = $4,
-           next_attempt_at = now() + $5 * interval '1 millisecond',
-           status = case when now() + $5 * interval '1 millisecond' > due_since + $6 * interval '1 millisecond'
-             then 'dead' else status end,
-           finished_at = case when now() + $5 * interval '1 millisecond' > due_since + $6 * interval '1 millisecond'
-             then now() end
-         where id = $1 and attempts = $2 and status = 'pending'
-         returning endpoint, session_id, seq, status, next_attempt_at, attempts - attempts_before as tried
+    text: `with next as (
+         select id, due_since + $6::float8 * interval '1 millisecond' as last_call,
+           now() + $5::float8 * interval '1 millisecond' as at
+         from webhook_deliveries where id = $1 and attempts = $2 and status = 'pending' for update
+       ), failed as (
+         update webhook_deliveries d set last_status = $3, last_error = $4,
+           next_attempt_at = coalesce(n.at, now()),
+           status = case when n.at <= n.last_call then 'pending' else 'dead' end,
+           finished_at = case when n.at <= n.last_call then null else now() end
+         from next n where d.id = n.id
+         returning d.endpoint, d.session_id, d.seq, d.status, d.next_attempt_at,
+           d.attempts - d.attempts_before as tried
        ), put_off as (
          update webhook_deliveries d set next_attempt_at = f.next_attempt_at from failed f
          where f.status = 'pending' and f.tried < $7 and d.endpoint = f.endpoint and d.session_id = f.session_id

@@ -75,9 +75,7 @@ export async function pauseEndpoint(db: Db, name: string, forMs: number): Promis
 
 /** The endpoints that hear of this tenant. */
 export async function listEndpoints(db: Db, tenant: string): Promise<WebhookEndpointView[]> {
-  const { rows } = await db.query<
-    Omit<WebhookEndpointView, 'events'> & { event_types: WebhookEventType[] }
-  >({
+  const { rows } = await db.query<Omit<WebhookEndpointView, 'events'> & { event_types: WebhookEventType[] }>({
     name: 'list-webhook-endpoints',
     text: `select w.name, w.url, w.event_types,
              case when w.disabled_at is not null then 'disabled'

@@ -7,7 +7,12 @@ const columns = `d.id, d.endpoint, d.type, d.session_id, d.seq, d.status, d.atte
 /** A tenant's deliveries, newest first. */
 export async function listDeliveries(
   db: Db,
-  request: { tenant: string; status?: DeliveryStatus | undefined; limit: number; before?: string | undefined },
+  request: {
+    tenant: string;
+    status?: DeliveryStatus | undefined;
+    limit: number;
+    before?: string | undefined;
+  },
 ): Promise<WebhookDeliveriesPage> {
   const { tenant, status, limit, before } = request;
   const { rows } = await db.query<WebhookDelivery>({

@@ -21,7 +21,13 @@ export async function tellWebhooks(tx: Tx, events: readonly WantedEvent[]): Prom
   const rows = events.flatMap(({ frame, tenant, endpoints }) => {
     if (endpoints.length === 0 || !isWebhookEvent(frame)) return [];
     const payload = webhookPayload(tenant, frame);
-    return endpoints.map((endpoint) => ({ endpoint, tenant, frame, type: webhookTypes[frame.type], payload }));
+    return endpoints.map((endpoint) => ({
+      endpoint,
+      tenant,
+      frame,
+      type: webhookTypes[frame.type],
+      payload,
+    }));
   });
   if (rows.length === 0) return;
   await tx.query({

@@ -52,7 +52,8 @@ export async function post(
 function judge(response: Response): Posted {
   const { status } = response;
   if (response.ok) return { kind: 'delivered', status };
-  if (status === 410) return { kind: 'gone', status, words: 'It answered 410: the receiver is gone for good.' };
+  if (status === 410)
+    return { kind: 'gone', status, words: 'It answered 410: the receiver is gone for good.' };
   const retryAfter = status === 429 || status === 503 ? response.headers.get('retry-after') : null;
   const words =
     status >= 300 && status < 400

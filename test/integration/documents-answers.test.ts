@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { lockSession, transaction } from '../../src/store/db.ts';
+import { appendEvents } from '../../src/store/events.ts';
+import { syncEndpoints } from '../../src/store/webhook-endpoints.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { ask as askPeople } from '../helpers/questions.ts';
 import {
@@ -10,6 +13,7 @@ import {
   validatorsOf,
 } from '../helpers/schemas.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+import { ended } from '../helpers/webhook-bench.ts';
 
 let harness: GatewayHarness;
 let openApi: OpenApi;
@@ -142,6 +146,23 @@ async function askOfCredentials() {
   await ask('/v1/users/alice/events', '/v1/users/{user_id}/events', { body, claims });
 }
 
+async function askOfWebhooks() {
+  const at = '/v1/webhooks';
+  const types = ['turn_end'] as const;
+  const endpoint = { name: 'crm', url: 'https://crm.example.com', eventTypes: types, tenants: null };
+  await syncEndpoints(harness.db, [endpoint]);
+  const sessionId = await harness.session();
+  await transaction(harness.db, async (tx) => {
+    await lockSession(tx, sessionId);
+    await appendEvents(tx, sessionId, [ended()]);
+  });
+  const claims = { sub: 'backend', roles: ['service'] };
+  expect((await ask(`${at}/endpoints`, `${at}/endpoints`, { claims })).json.endpoints).toHaveLength(1);
+  const { json } = await ask(`${at}/deliveries`, `${at}/deliveries`, { claims });
+  const resend = `${at}/deliveries/${json.deliveries[0].id}/resend`;
+  await ask(resend, `${at}/deliveries/{id}/resend`, { claims, method: 'POST' });
+}
+
 async function askOfOperations() {
   for (const path of ['/healthz', '/readyz', '/metrics']) expect((await ask(path, path)).status).toBe(200);
   const names = ['openapi', 'asyncapi', 'schema'];
@@ -152,6 +173,7 @@ test('HTTP answers of a running gateway are what its OpenAPI document says, of e
   await askOfSessions();
   await askOfAttachments();
   await askOfCredentials();
+  await askOfWebhooks();
   await askOfOperations();
   const all = operationsOf(openApi).map(({ path, method }) => `${method} ${path}`);
   expect(all.filter((operation) => !asked.has(operation))).toEqual([]);

@@ -45,6 +45,8 @@ test('what goes on is counted: connections, frames, closes, answers, pool [http-
     'turngate_http_answers_total{method="get",route="/v1/sessions/:id",status="401"}': 1,
     'turngate_http_answers_total{method="other",route="other",status="404"}': 1,
     turngate_live_dropped_total: 0,
+    'turngate_webhook_deliveries{status="dead"}': 0,
+    turngate_webhook_oldest_pending_seconds: 0,
     'turngate_store_connections{state="waiting"}': 0,
   });
   expect(deltas).toBeGreaterThan(0);

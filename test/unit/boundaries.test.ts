@@ -33,6 +33,8 @@ const refused = [
   ['activities', '@temporalio/worker'],
   ['model', 'uWebSockets.js'],
   ['store', 'ink'],
+  ['webhooks', '../gateway/auth.ts'],
+  ['webhooks', 'pg'],
 ];
 const taken = [
   ['client', '../protocol/http.ts'],
@@ -43,6 +45,7 @@ const taken = [
   ['activities', '../store/db.ts'],
   ['gateway', '../store/db.ts'],
   ['cli', '../gateway/auth.ts'],
+  ['webhooks', '../store/db.ts'],
 ];
 const fileOf = (at: number) => `case-${at}.ts`;
 let folder: string;
