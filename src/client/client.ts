@@ -1,9 +1,10 @@
 import type { ApprovalStatus, ApprovalsPage } from '../protocol/approvals.ts';
 import type { CreateSessionBody, SessionChange, SessionView } from '../protocol/http.ts';
+import type { InputStatus, InputsPage } from '../protocol/inputs.ts';
 import type { AckFrame, AttachmentRef } from '../protocol/server-frames.ts';
 import { type Access, Api } from './api.ts';
 import { Feed, type FeedOptions } from './feed.ts';
-import { type Decision, decisionBody } from './frames.ts';
+import { type Answer, type Decision, decisionBody } from './frames.ts';
 import { type Runtime, type SocketConstructor, systemRuntime } from './runtime.ts';
 import { Session } from './session.ts';
 import type { SessionOptions } from './session-options.ts';
@@ -57,6 +58,12 @@ export interface Client {
     /** Decides over HTTP; rejects with `conflict` where another decision stands. */
     decide(toolCallId: string, decision: Decision): Promise<AckFrame>;
   };
+  readonly inputs: {
+    /** Questions of all my sessions in which I may answer; the last asked first. */
+    list(page?: PageQuery & { status?: InputStatus }): Promise<InputsPage>;
+    /** Answers over HTTP; rejects with `conflict` where another answer stands. */
+    answer(requestId: string, answer: Answer): Promise<AckFrame>;
+  };
   readonly attachments: {
     /** Uploads a file, to be named in a message of this session. */
     upload(sessionId: string, file: Blob, name: string): Promise<AttachmentRef>;
@@ -90,6 +97,10 @@ function clientWith(runtime: Runtime, access: Access): Client {
       list: (page = {}) => api.get(`/v1/approvals${queryOf(page)}`),
       decide: (toolCallId, decision) =>
         api.ask('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, decisionBody(decision)),
+    },
+    inputs: {
+      list: (page = {}) => api.get(`/v1/inputs${queryOf(page)}`),
+      answer: (requestId, answer) => api.ask('POST', `/v1/inputs/${encodeURIComponent(requestId)}`, answer),
     },
     attachments: {
       upload: (sessionId, file, name) =>

@@ -1,5 +1,6 @@
 import type { ApprovalView } from '../protocol/approvals.ts';
 import type { FeedFrame } from '../protocol/feed-frames.ts';
+import type { InputView } from '../protocol/inputs.ts';
 import { requestOf } from './apply-gate.ts';
 import { gateRules } from './gate-rules.ts';
 import type { ApprovalRequest, ConnectionState, Json } from './state.ts';
@@ -16,6 +17,20 @@ export interface WaitingApproval extends Omit<ApprovalRequest, 'expiresAt'> {
   readonly expiresAt: number | null;
 }
 
+/** A question that waits for an answer of mine. Times are milliseconds since 1970. */
+export interface WaitingInput {
+  readonly requestId: string;
+  readonly sessionId: string;
+  readonly turnId: string | null;
+  readonly toolCallId: string | null;
+  readonly kind: InputView['kind'];
+  readonly message: string;
+  /** JSON Schema of the content of an answer that accepts. */
+  readonly schema: Json;
+  readonly askedAt: number;
+  readonly expiresAt: number | null;
+}
+
 /** What the feed has come to. Immutable, as the snapshot of a session. */
 export interface FeedSnapshot {
   readonly connection: ConnectionState;
@@ -23,8 +38,8 @@ export interface FeedSnapshot {
   readonly lastSeq: number;
   /** Oldest first. */
   readonly approvals: readonly WaitingApproval[];
-  /** Questions that waited for an answer since the feed was opened, oldest first. */
-  readonly inputs: readonly Item<'input_request'>[];
+  /** Oldest first. */
+  readonly inputs: readonly WaitingInput[];
   /** The last change of each session, the one that changed last at the end; `removed`: it is none of mine any more. */
   readonly changes: readonly Item<'session_updated'>[];
 }
@@ -36,13 +51,13 @@ export function emptyFeed(lastSeq = 0): FeedSnapshot {
   return { connection, isLoaded: false, lastSeq, approvals: [], inputs: [], changes: [] };
 }
 
-/** What waits, as it was read when the feed was at `lastSeq`; questions are told by the feed alone. */
+/** What waits, as it was read when the feed was at `lastSeq` or later. */
 export function fromInbox(
   before: FeedSnapshot,
-  views: readonly ApprovalView[],
+  waiting: { approvals: readonly ApprovalView[]; inputs: readonly InputView[] },
   lastSeq: number,
 ): FeedSnapshot {
-  const approvals = views.map(
+  const approvals = waiting.approvals.map(
     (view): WaitingApproval => ({
       // What a gateway leaves out is said by the next event.
       ...requestOf({ approvers: [], needed: 1, ...view, expires_at: 0, ts: view.requested_at }),
@@ -54,7 +69,15 @@ export function fromInbox(
       arguments: view.arguments,
     }),
   );
-  return { ...before, isLoaded: true, lastSeq, approvals: approvals.reverse() };
+  const inputs = waiting.inputs.map((view): WaitingInput => {
+    const { request_id, session_id, turn_id, tool_call_id, kind, message, schema, requested_at, expires_at } =
+      view;
+    return {
+      ...{ requestId: request_id, sessionId: session_id, turnId: turn_id, toolCallId: tool_call_id },
+      ...{ kind, message, schema, askedAt: requested_at, expiresAt: expires_at },
+    };
+  });
+  return { ...before, isLoaded: true, lastSeq, approvals: approvals.reverse(), inputs: inputs.reverse() };
 }
 
 /** Pure. Applies the next item. */
@@ -84,7 +107,7 @@ export function applyFeed(before: FeedSnapshot, item: FeedFrame): FeedSnapshot {
     case 'tool_approval_resolved':
       return { ...at, approvals: withoutCall(at, item.tool_call_id) };
     case 'input_request':
-      return { ...at, inputs: [...withoutInput(at, item.request_id), item] };
+      return { ...at, inputs: [...withoutInput(at, item.request_id), waitingInput(item)] };
     case 'input_resolved':
       return { ...at, inputs: withoutInput(at, item.request_id) };
     case 'session_updated':
@@ -95,14 +118,23 @@ export function applyFeed(before: FeedSnapshot, item: FeedFrame): FeedSnapshot {
   }
 }
 
+function waitingInput(item: Item<'input_request'>): WaitingInput {
+  const { request_id: requestId, session_id: sessionId, kind, message, schema, ts: askedAt } = item;
+  return {
+    ...{ requestId, sessionId, kind, message, schema, askedAt },
+    turnId: item.turn_id ?? null,
+    toolCallId: item.tool_call_id ?? null,
+    expiresAt: item.expires_at ?? null,
+  };
+}
+
 function changeSession(at: FeedSnapshot, item: Item<'session_updated'>): FeedSnapshot {
   const others = at.changes.filter((change) => change.session_id !== item.session_id);
   const before = at.changes.find((change) => change.session_id === item.session_id);
   const changes = [...others, { ...before, ...item }].slice(-keptChanges);
   if (!item.removed) return { ...at, changes };
   const isOther = (one: { sessionId: string }) => one.sessionId !== item.session_id;
-  const inputs = at.inputs.filter((input) => input.session_id !== item.session_id);
-  return { ...at, changes, inputs, approvals: at.approvals.filter(isOther) };
+  return { ...at, changes, inputs: at.inputs.filter(isOther), approvals: at.approvals.filter(isOther) };
 }
 
 function changeCall(
@@ -119,5 +151,5 @@ function withoutCall(at: FeedSnapshot, toolCallId: string) {
 }
 
 function withoutInput(at: FeedSnapshot, requestId: string) {
-  return at.inputs.filter((input) => input.request_id !== requestId);
+  return at.inputs.filter((input) => input.requestId !== requestId);
 }

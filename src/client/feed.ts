@@ -1,5 +1,6 @@
 import type { ApprovalsPage } from '../protocol/approvals.ts';
 import type { FeedFrame } from '../protocol/feed-frames.ts';
+import type { InputsPage } from '../protocol/inputs.ts';
 import type { AckFrame, LiveFrame } from '../protocol/server-frames.ts';
 import { backoffMs } from './after-close.ts';
 import type { Access, Api } from './api.ts';
@@ -131,22 +132,32 @@ export class Feed {
     this.#stopStart = clock.after(delayMs, () => void this.#start(failures + 1), { keepsAlive: true });
   }
 
-  /** The first page says where the feed was; what changes while older pages are read, the feed tells. */
+  /** The first page says where the feed was; what changes while others are read, the feed tells (again). */
   async #readInbox(): Promise<void> {
+    const questions = await this.#readAll('/v1/inputs', (page: InputsPage) => page.inputs);
+    const calls = await this.#readAll('/v1/approvals', (page: ApprovalsPage) => page.approvals);
+    const { lastSeq } = questions;
+    this.#set(fromInbox(this.getSnapshot(), { approvals: calls.all, inputs: questions.all }, lastSeq));
+    for (const stream of this.#streams) {
+      if (this.#options.lastSeq === undefined) stream.startAt(lastSeq);
+    }
+  }
+
+  async #readAll<P extends { last_seq: number; next: string | null }, T>(
+    path: string,
+    itemsOf: (page: P) => T[],
+  ): Promise<{ all: T[]; lastSeq: number }> {
     const { signal } = this.#abort;
-    const path = `/v1/approvals?status=pending&limit=${pageItems}`;
-    const first = await this.#api.get<ApprovalsPage>(path, signal);
-    const approvals = [...first.approvals];
+    const query = `${path}?status=pending&limit=${pageItems}`;
+    const first = await this.#api.get<P>(query, signal);
+    const all = itemsOf(first);
     let { next } = first;
     for (let pages = 1; next !== null && pages < maxInboxPages; pages += 1) {
-      const page = await this.#api.get<ApprovalsPage>(`${path}&before=${encodeURIComponent(next)}`, signal);
-      approvals.push(...page.approvals);
+      const page = await this.#api.get<P>(`${query}&before=${encodeURIComponent(next)}`, signal);
+      all.push(...itemsOf(page));
       next = page.next;
     }
-    this.#set(fromInbox(this.getSnapshot(), approvals, first.last_seq));
-    for (const stream of this.#streams) {
-      if (this.#options.lastSeq === undefined) stream.startAt(first.last_seq);
-    }
+    return { all, lastSeq: first.last_seq };
   }
 
   #receive(raw: RawFrame): void {

@@ -8,6 +8,7 @@ export type {
   SessionChange,
   SessionView,
 } from '../protocol/http.ts';
+export type { InputsPage, InputView } from '../protocol/inputs.ts';
 export type {
   AckFrame,
   AttachmentRef,
@@ -20,7 +21,7 @@ export { type Client, type ClientOptions, createClient, type SessionsPage } from
 export { type ClientErrorCode, TurngateError } from './errors.ts';
 export type { EventStream, Resync, SessionEvent } from './event-stream.ts';
 export type { Feed, FeedEvent, FeedOptions } from './feed.ts';
-export type { FeedSnapshot, WaitingApproval } from './feed-state.ts';
+export type { FeedSnapshot, WaitingApproval, WaitingInput } from './feed-state.ts';
 export type { Answer, Decision, SendOptions } from './frames.ts';
 export type { SocketConstructor, SocketLike } from './runtime.ts';
 export type { Session } from './session.ts';
