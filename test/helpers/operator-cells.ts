@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, describe, test } from '@jest/globals';
+import { actions } from './operator-actions.ts';
+import { outcomes } from './operator-outcomes.ts';
+import { states } from './operator-states.ts';
+import { readOperatorTable } from './operator-table.ts';
+import { openWhole, type Whole } from './whole.ts';
+
+/** A test for each cell of the operators' table in this state; its title ends in the cell's id. */
+export function testCellsOf(name: string): void {
+  describe(`what an operator does: ${name}`, () => {
+    let at: Whole;
+    beforeAll(async () => {
+      at = await openWhole();
+    });
+    afterAll(() => at.close());
+
+    const cells = readOperatorTable().filter((cell) => cell.state === name);
+    for (const { id, outcome, ...cell } of cells) {
+      test(`${cell.action}, ${cell.state}: ${outcome} [${id}]`, async () => {
+        const [state, action, check] = [states[cell.state], actions[cell.action], outcomes[outcome]];
+        if (!(state && action && check)) throw new Error(`Nobody knows how to try the cell ${id}.`);
+        await check({ at, scene: await state.enter(at), state, action });
+      });
+    }
+  });
+}

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
+import { isEventFrame } from '../../src/protocol/server-frames.ts';
+import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
+import { acceptMessage } from '../../src/store/messages.ts';
+import { createTurnClient } from '../../src/temporal/turn-client.ts';
+import type { ModelCall, Reply } from './scripted-model.ts';
+import type { SessionClient } from './session-client.ts';
+import { eventually } from './turn-harness.ts';
+import type { Whole } from './whole.ts';
+
+/** A session with a client in it, in one of the states that an operator may find a run in. */
+export interface Scene {
+  sessionId: string;
+  /** The turn that it is about; of an idle session, the last one. */
+  turnId: string;
+  client: SessionClient;
+  handle: WorkflowHandle;
+  /** The call that waits or runs, where there is one. */
+  toolCallId: string | null;
+  /** Lets the turn go its way from here. */
+  release(): Promise<void>;
+}
+
+export interface State {
+  enter(at: Whole): Promise<Scene>;
+  /** Types of all events of the turn when nobody interferes. */
+  untouched: string[];
+  /** What the model had said and not finished when the state was entered. */
+  streaming?: string;
+  /** What becomes of the call that is open when its turn ends. */
+  openCall?: 'cancelled' | 'unknown';
+}
+
+const userId = 'alice';
+const said = ['turn_started', 'stream_start', 'stream_end'];
+const ran = ['tool_started', 'tool_result', 'stream_start', 'stream_end', 'turn_end'];
+const asked = ['tool_call', 'tool_approval_request', 'tool_approval_resolved'];
+
+/** What the model waits for, by the word in the message. */
+const held = new Map<string, PromiseWithResolvers<void>>();
+
+/** Messages say what the model is to do: `hold <word>`, or `call <tool> <text or file>`; anything else is answered. */
+export function followMessages(request: ModelCall): Reply {
+  const last = request.messages.at(-1);
+  const [what, which = '', text = ''] = String(last?.content ?? '').split(' ');
+  if (last?.role === 'user' && what === 'hold') return ['so far', { until: holdOf(which).promise }, ' and on'];
+  if (last?.role !== 'user' || what !== 'call') return ['ok'];
+  const args = which.startsWith('hold') ? { file: text } : { text };
+  return [{ toolCall: { name: `test__${which}`, arguments: args } }];
+}
+
+function holdOf(word: string): PromiseWithResolvers<void> {
+  const hold = held.get(word) ?? Promise.withResolvers<void>();
+  held.set(word, hold);
+  return hold;
+}
+
+async function open(at: Whole): Promise<Pick<Scene, 'sessionId' | 'client' | 'handle'>> {
+  at.model.script(followMessages);
+  const sessionId = await at.session();
+  const handle = at.client.workflow.getHandle(sessionWorkflowId(sessionId));
+  return { sessionId, handle, client: await at.connect(sessionId) };
+}
+
+/** Types of the events of a turn, as the client has got them. */
+export function typesOf(scene: Scene): string[] {
+  const events = scene.client.frames.filter(isEventFrame);
+  const ofTurn = events.filter((event) => 'turn_id' in event && event.turn_id === scene.turnId);
+  return ofTurn.map(({ type }) => type).filter((type) => type !== 'message_saved');
+}
+
+async function inStream(at: Whole): Promise<Scene & { word: string }> {
+  const opened = await open(at);
+  const word = randomUUID();
+  const turnId = await at.say(opened.sessionId, `hold ${word}`);
+  await eventually('what is said, in the draft', async () => {
+    const { rows } = await at.db.query('select content from drafts where session_id = $1', [opened.sessionId]);
+    return rows[0]?.content === 'so far';
+  });
+  const release = async () => holdOf(word).resolve();
+  return { ...opened, turnId, toolCallId: null, release, word };
+}
+
+async function atGate(at: Whole, message: string): Promise<Scene> {
+  const opened = await open(at);
+  const turnId = await at.say(opened.sessionId, message);
+  const { tool_call_id: toolCallId } = await opened.client.frame('tool_approval_request');
+  await eventually('the gate', async () => {
+    const { gates } = await opened.handle.query<{ gates: { state: string }[] }, []>('turnState');
+    return gates[0]?.state === 'waiting';
+  });
+  const release = () => at.decide(opened.sessionId, toolCallId, true);
+  return { ...opened, turnId, toolCallId, release };
+}
+
+async function inTool(at: Whole, scene: Scene, file: string): Promise<Scene> {
+  const { tool_call_id: toolCallId } = await scene.client.frame('tool_started');
+  await eventually('the call at the server', async () =>
+    at.effects().some((effect) => effect.tool_call_id === toolCallId),
+  );
+  return { ...scene, toolCallId, release: async () => writeFileSync(file, '') };
+}
+
+const freeFile = () => join(tmpdir(), `turngate-held-${randomUUID()}`);
+
+export const states: Record<string, State> = {
+  queued: {
+    untouched: [...said, 'turn_end'],
+    async enter(at) {
+      const opened = await open(at);
+      const { sessionId } = opened;
+      // A task queue that no worker looks at yet.
+      const taskQueue = `test-${randomUUID()}`;
+      const message = { sessionId, userId, clientMessageId: randomUUID(), content: 'plain' };
+      const { turnId } = await acceptMessage(at.db, message);
+      await createTurnClient(at.client, { taskQueue }).wake({ sessionId, userId });
+      const release = async () => void (await at.startWorker({ TEMPORAL_TASK_QUEUE: taskQueue }));
+      return { ...opened, turnId, toolCallId: null, release };
+    },
+  },
+  model: { untouched: [...said, 'turn_end'], streaming: 'so far', enter: inStream },
+  gate: {
+    untouched: [...said, ...asked, ...ran],
+    openCall: 'cancelled',
+    enter: (at) => atGate(at, `call effect ${randomUUID()}`),
+  },
+  tool: {
+    untouched: [...said, 'tool_call', ...ran],
+    openCall: 'cancelled',
+    async enter(at) {
+      const opened = await open(at);
+      const file = freeFile();
+      const turnId = await at.say(opened.sessionId, `call hold ${file}`);
+      return inTool(at, { ...opened, turnId, toolCallId: null, release: async () => undefined }, file);
+    },
+  },
+  effect: {
+    untouched: [...said, ...asked, ...ran],
+    openCall: 'unknown',
+    async enter(at) {
+      const file = freeFile();
+      const scene = await atGate(at, `call hold_effect ${file}`);
+      await scene.release();
+      return inTool(at, scene, file);
+    },
+  },
+  ending: {
+    untouched: [...said, 'turn_end'],
+    async enter(at) {
+      const scene = await inStream(at);
+      const lock = await holdLock(at, scene.sessionId);
+      await scene.release();
+      await eventually('the closing, behind the lock', lock.isAwaited);
+      return { ...scene, release: lock.release };
+    },
+  },
+  idle: {
+    untouched: [...said, 'turn_end'],
+    async enter(at) {
+      const opened = await open(at);
+      const turnId = await at.say(opened.sessionId, 'plain');
+      await opened.client.frame('turn_end');
+      await eventually(
+        'the end of the run',
+        async () => (await opened.handle.describe()).status.name === 'COMPLETED',
+      );
+      return { ...opened, turnId, toolCallId: null, release: async () => undefined };
+    },
+  },
+};
+
+/** Holds the session's row, which whoever ends a turn needs. */
+async function holdLock(at: Whole, sessionId: string) {
+  const holder = await at.db.connect();
+  await holder.query('begin');
+  await holder.query('select from sessions where id = $1 for update', [sessionId]);
+  const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return {
+    async isAwaited() {
+      const waiting = await at.db.query(
+        'select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)) and datname = current_database()',
+        [rows[0]?.pid],
+      );
+      return waiting.rowCount !== 0;
+    },
+    async release() {
+      await holder.query('commit');
+      holder.release();
+    },
+  };
+}
