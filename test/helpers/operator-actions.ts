@@ -22,7 +22,12 @@ export interface Action {
 
 /** What the `temporal` command line tool does to the session's open run, or to its last. */
 async function temporal(at: Whole, scene: Scene, ...args: string[]): Promise<void> {
-  const where = ['--address', at.config.TEMPORAL_ADDRESS, '--workflow-id', sessionWorkflowId(scene.sessionId)];
+  const where = [
+    '--address',
+    at.config.TEMPORAL_ADDRESS,
+    '--workflow-id',
+    sessionWorkflowId(scene.sessionId),
+  ];
   await run(fromSetup('TURNGATE_TEST_TEMPORAL_BIN'), ['workflow', ...args, ...where]);
 }
 

@@ -18,7 +18,10 @@ export const outcomes: Record<string, (happening: Happening) => Promise<void>> =
     await expectEnded(happening, 'failed');
     const { scene } = happening;
     const [end] = scene.client.of('turn_end');
-    expect(end?.error).toMatchObject({ code: 'processing_error', message: expect.stringMatching(/terminated/) });
+    expect(end?.error).toMatchObject({
+      code: 'processing_error',
+      message: expect.stringMatching(/terminated/),
+    });
     expect(scene.client.of('stream_reset').length).toBe(happening.state.streaming === undefined ? 0 : 1);
     await release(happening);
   },
@@ -53,14 +56,19 @@ export const outcomes: Record<string, (happening: Happening) => Promise<void>> =
     await expectUntouched(happening);
     const { recorded } = happening.action;
     const row = await eventually('the recorded signal', async () => (await rejectedOf(happening))[0]);
-    expect(row).toMatchObject({ signal: recorded?.signal, problem: expect.stringMatching(recorded?.problem ?? /$^/) });
+    expect(row).toMatchObject({
+      signal: recorded?.signal,
+      problem: expect.stringMatching(recorded?.problem ?? /$^/),
+    });
     expect(await rejectedOf(happening)).toHaveLength(1);
   },
   async decided(happening) {
     const { at, scene, action } = happening;
     await action.act(at, scene);
     await expectUntouched(happening);
-    expect(scene.client.of('tool_approval_resolved')).toMatchObject([{ decision: 'approved', by: action.by }]);
+    expect(scene.client.of('tool_approval_resolved')).toMatchObject([
+      { decision: 'approved', by: action.by },
+    ]);
     const effects = at.effects().filter((effect) => effect.tool_call_id === scene.toolCallId);
     expect(effects).toHaveLength(1);
     if (action.edited !== undefined) expect(effects[0]?.text).toBe(action.edited);

@@ -47,7 +47,8 @@ const held = new Map<string, PromiseWithResolvers<void>>();
 export function followMessages(request: ModelCall): Reply {
   const last = request.messages.at(-1);
   const [what, which = '', text = ''] = String(last?.content ?? '').split(' ');
-  if (last?.role === 'user' && what === 'hold') return ['so far', { until: holdOf(which).promise }, ' and on'];
+  if (last?.role === 'user' && what === 'hold')
+    return ['so far', { until: holdOf(which).promise }, ' and on'];
   if (last?.role !== 'user' || what !== 'call') return ['ok'];
   const args = which.startsWith('hold') ? { file: text } : { text };
   return [{ toolCall: { name: `test__${which}`, arguments: args } }];
@@ -78,7 +79,9 @@ async function inStream(at: Whole): Promise<Scene & { word: string }> {
   const word = randomUUID();
   const turnId = await at.say(opened.sessionId, `hold ${word}`);
   await eventually('what is said, in the draft', async () => {
-    const { rows } = await at.db.query('select content from drafts where session_id = $1', [opened.sessionId]);
+    const { rows } = await at.db.query('select content from drafts where session_id = $1', [
+      opened.sessionId,
+    ]);
     return rows[0]?.content === 'so far';
   });
   const release = async () => holdOf(word).resolve();

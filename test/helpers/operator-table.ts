@@ -17,7 +17,10 @@ export interface Cell {
 export function readOperatorTable(): Cell[] {
   const [, section] = readFileSync(page, 'utf8').split(`\n${heading}\n`);
   const rows = (section ?? '').split('\n').filter((line) => line.startsWith('| '));
-  const [head, rule, ...body] = rows.slice(0, rows.findIndex((line) => line.startsWith('| word')));
+  const [head, rule, ...body] = rows.slice(
+    0,
+    rows.findIndex((line) => line.startsWith('| word')),
+  );
   if (head === undefined || rule === undefined) {
     throw new Error(`docs/operations.md has no table under "${heading}" with the words below it.`);
   }
