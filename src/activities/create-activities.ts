@@ -18,15 +18,15 @@ export function createActivities(deps: ActivityDeps): Activities {
   const { db, live, logger, debug } = deps;
   const runId = () => Context.current().info.workflowExecution?.runId ?? '';
   const rejectSignal: Activities['recordRejectedSignal'] = async (signal) => {
+    // A run that has not begun its turn yet has none.
     const turn = await findTurnOfRun(db, signal.sessionId, runId());
-    logger.warn(
-      { session_id: signal.sessionId, turn_id: turn?.turnId, signal: signal.name },
-      'a signal was not understood and is ignored',
-    );
-    if (!turn) return;
+    const about = { session_id: signal.sessionId, turn_id: turn?.turnId, signal: signal.name };
+    logger.warn(about, 'a signal was not understood and is ignored');
     await recordRejectedSignal(db, {
+      // Of the activity, so that it is one row however often it is tried.
+      id: `${runId()}:${Context.current().info.activityId}`,
       sessionId: signal.sessionId,
-      turnId: turn.turnId,
+      turnId: turn?.turnId ?? null,
       name: cleanText(signal.name),
       problem: cleanText(signal.problem),
       payload: cleanText(signal.payload),

@@ -10,6 +10,7 @@ import { purgeSessions } from '../store/purge.ts';
 import { expireQuestions } from '../store/question-close.ts';
 import {
   findRunningAmong,
+  hastenWakes,
   type RunningTurn,
   retrySoon,
   sweepDrafts,
@@ -218,6 +219,7 @@ export class Reconciler {
     for (const turn of await findRunningAmong(this.#deps.db, [...how.keys()])) {
       await this.#end(turn, how.get(turn.runId) ?? 'closed');
     }
+    await hastenWakes(this.#deps.db, [...new Set(closed.map((run) => run.sessionId))]);
   }
 
   async #runningTurns(): Promise<void> {

@@ -16,6 +16,11 @@ export function sessionWorkflowId(sessionId: string): string {
   return `session:${sessionId}`;
 }
 
+/** The session of a workflow id that {@link sessionWorkflowId} made. */
+export function sessionOfWorkflow(workflowId: string): string {
+  return workflowId.slice(workflowId.indexOf(':') + 1);
+}
+
 /** Tool calls have a task queue of their own, so that slow tools never take a step's slot. */
 export function toolTaskQueue(taskQueue: string): string {
   return `${taskQueue}-tools`;

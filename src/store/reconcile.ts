@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { Db } from './db.ts';
 
 /*
@@ -35,6 +34,16 @@ export interface RunningTurn {
   sessionId: string;
   runId: string;
   userId: string;
+}
+
+/** Looks soon after the first waiting turns of these sessions, whose runs were closed before they began them. */
+export async function hastenWakes(db: Db, sessionIds: string[]): Promise<void> {
+  await db.query({
+    name: 'hasten-wakes',
+    text: `update turns set next_check_at = now(), check_delay_ms = 2000
+           where session_id = any($1) and status = 'queued' and check_delay_ms > 8000`,
+    values: [sessionIds],
+  });
 }
 
 /** Running turns that nobody has looked at for about a minute. */
@@ -156,13 +165,21 @@ export async function sweepDrafts(db: Db): Promise<void> {
   await db.query(`delete from drafts where updated_at < now() - interval '1 day'`);
 }
 
-/** Keeps a signal that could not be understood, for whoever asks why nothing happened. */
+/** Keeps a signal that was ignored, once, for whoever asks why nothing happened; of a session that is gone, nothing. */
 export async function recordRejectedSignal(
   db: Db,
-  signal: { sessionId: string; turnId: string; name: string; problem: string; payload: string },
+  signal: {
+    id: string;
+    sessionId: string;
+    turnId: string | null;
+    name: string;
+    problem: string;
+    payload: string;
+  },
 ): Promise<void> {
   await db.query(
-    `insert into rejected_signals (id, session_id, turn_id, signal, problem, payload) values ($1, $2, $3, $4, $5, $6)`,
-    [uuidv7(), signal.sessionId, signal.turnId, signal.name, signal.problem, signal.payload],
+    `insert into rejected_signals (id, session_id, turn_id, signal, problem, payload)
+     select $1, id, $3, $4, $5, $6 from sessions where id = $2 on conflict (id) do nothing`,
+    [signal.id, signal.sessionId, signal.turnId, signal.name, signal.problem, signal.payload],
   );
 }

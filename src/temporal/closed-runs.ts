@@ -1,9 +1,10 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { sessionWorkflowId, turnWorkflowType } from '../protocol/turn-workflow.ts';
+import { sessionOfWorkflow, sessionWorkflowId, turnWorkflowType } from '../protocol/turn-workflow.ts';
 
 /** Runs that ended in a way no turn ends by itself. */
 export interface ClosedRun {
   runId: string;
+  sessionId: string;
   /** Such as `TERMINATED`. */
   how: string;
 }
@@ -21,7 +22,8 @@ export async function listClosedRuns(client: Client, since: Date, limit: number)
   const runs: ClosedRun[] = [];
   await client.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => {
     for await (const run of client.workflow.list({ query, pageSize: limit })) {
-      runs.push({ runId: run.runId, how: run.status.name });
+      const sessionId = sessionOfWorkflow(run.workflowId);
+      runs.push({ runId: run.runId, sessionId, how: run.status.name });
       if (runs.length >= limit) break;
     }
   });

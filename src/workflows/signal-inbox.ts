@@ -1,4 +1,4 @@
-import { setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import { CancellationScope, patched, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import {
   type ApprovalSignalPayload,
   parseApprovalSignal,
@@ -26,8 +26,8 @@ export interface SignalInbox {
   /** Questions that are said to be answered, until they are taken. */
   inputs: Set<string>;
   rejected: number;
-  /** Settles when the bad signals so far are recorded. */
-  recorded(): Promise<void>;
+  /** At the run's end: tells of what no gate has taken, and settles when all that was ignored is recorded. */
+  close(): Promise<void>;
 }
 
 /** Parses what comes in; what cannot be understood is recorded and ignored, and never wedges the run. */
@@ -40,16 +40,34 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     approvals: new Map(),
     inputs: new Set(),
     rejected: 0,
-    async recorded() {
-      await Promise.allSettled(records);
+    async close() {
+      do {
+        rejectUntaken();
+        await Promise.allSettled(records.splice(0));
+      } while (records.length > 0 || untaken().length > 0);
     },
   };
+
+  /** Approvals of operators for calls that did not wait: without a word they would wonder. */
+  function untaken(): ApprovalSignalPayload[] {
+    return [...inbox.approvals.values()].filter((signal) => signal.decision_id === undefined);
+  }
+
+  function rejectUntaken(): void {
+    const signals = untaken();
+    inbox.approvals.clear();
+    if (signals.length === 0 || !patched('untaken-approvals')) return;
+    for (const signal of signals)
+      reject('approval', 'No call with this id waited for an approval then.', signal);
+  }
 
   function reject(name: string, problem: string, payload: unknown): void {
     inbox.rejected += 1;
     if (inbox.rejected > REJECTED_SIGNALS_MAX) return;
     const text = (JSON.stringify(payload) ?? 'undefined').slice(0, PAYLOAD_CHARS);
-    records.push(storeActivities.recordRejectedSignal({ sessionId, name, problem, payload: text }));
+    const signal = { sessionId, name, problem, payload: text };
+    // Also of a run that was cancelled meanwhile.
+    records.push(CancellationScope.nonCancellable(() => storeActivities.recordRejectedSignal(signal)));
   }
 
   setHandler(wakeSignal, () => {

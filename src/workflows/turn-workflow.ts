@@ -30,7 +30,7 @@ export async function turnWorkflow(input: TurnInput): Promise<void> {
 
   const moreWaiting = await runTurn(sessionId, inbox, state);
   state.state = 'ending';
-  await inbox.recorded();
+  await inbox.close();
   // Nothing is awaited from here on: a `wake` that comes now makes the server ask this task again.
   if (moreWaiting || inbox.woken) await continueAsNew<typeof turnWorkflow>(input);
 }

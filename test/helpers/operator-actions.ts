@@ -50,8 +50,10 @@ export const actions: Record<string, Action> = {
     async act(at, scene) {
       const { sessionId, toolCallId } = scene;
       const about = { sessionId, approved: true, decidedBy: 'alice', via: 'http' };
-      const isWaiting = toolCallId !== null && scene.client.of('tool_approval_resolved').length === 0;
-      const decided = isWaiting ? await decide(at.db, { ...about, toolCallId }) : null;
+      const { client } = scene;
+      const isWaiting =
+        client.of('tool_approval_request').length > client.of('tool_approval_resolved').length;
+      const decided = isWaiting && toolCallId !== null ? await decide(at.db, { ...about, toolCallId }) : null;
       const id = decided?.kind === 'recorded' ? decided.decisionId : randomUUID();
       const signal = { tool_call_id: callOf(scene), approved: true, decision_id: id };
       await scene.handle.signal('approval', signal);

@@ -120,6 +120,9 @@ export const states: Record<string, State> = {
       const taskQueue = `test-${randomUUID()}`;
       const message = { sessionId, userId, clientMessageId: randomUUID(), content: 'plain' };
       const { turnId } = await acceptMessage(at.db, message);
+      // It has waited for so long that the reconciler looks after it seldom.
+      const seldom = `next_check_at = now() + interval '10 minutes', check_delay_ms = 600000`;
+      await at.db.query(`update turns set ${seldom} where id = $1`, [turnId]);
       await createTurnClient(at.client, { taskQueue }).wake({ sessionId, userId });
       const release = async () => void (await at.startWorker({ TEMPORAL_TASK_QUEUE: taskQueue }));
       return { ...opened, turnId, toolCallId: null, release };
