@@ -7,6 +7,10 @@ import { environment } from '../../src/config/config.ts';
 import { closeCodes } from '../../src/protocol/close-codes.ts';
 import { errorCode } from '../../src/protocol/errors.ts';
 import { eventBodies } from '../../src/protocol/server-frames.ts';
+import { actions } from '../helpers/operator-actions.ts';
+import { outcomes } from '../helpers/operator-outcomes.ts';
+import { states } from '../helpers/operator-states.ts';
+import { readOperatorTable, readOperatorWords } from '../helpers/operator-table.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const read = (file: string) => readFileSync(join(repository, file), 'utf8');
@@ -106,5 +110,34 @@ describe('the requirements of docs/protocol.md', () => {
 
   test('no test names a requirement that there is none of', () => {
     expect(named.filter((id) => !required.includes(id))).toEqual([]);
+  });
+});
+
+// Titles of these tests are made of the table: `npm test -- -t '[terminate-gate]'` tries one cell.
+describe('the table of docs/operations.md of what an operator does', () => {
+  const cells = readOperatorTable();
+  const distinct = (values: string[]) => [...new Set(values)].toSorted();
+
+  test('every cell has its test: what is done, where the turn is, and what must follow are all known', () => {
+    const unknown = cells.filter(
+      ({ action, state, outcome }) => !(actions[action] && states[state] && outcomes[outcome]),
+    );
+    expect(unknown).toEqual([]);
+    const tried = files.flatMap((text) => [...text.matchAll(/^testCellsOf\('([a-z]+)'\);$/gm)]);
+    expect(tried.map(([, state = '']) => state).toSorted()).toEqual(
+      distinct(cells.map(({ state }) => state)),
+    );
+  });
+
+  test('it says of each action in each state what follows, once', () => {
+    expect(distinct(cells.map(({ state }) => state))).toEqual(Object.keys(states).toSorted());
+    expect(cells.length).toBe(new Set(cells.map(({ id }) => id)).size);
+    expect(cells.length).toBe(
+      Object.keys(states).length * distinct(cells.map(({ action }) => action)).length,
+    );
+  });
+
+  test('it explains the words that it uses, and no others', () => {
+    expect(readOperatorWords().toSorted()).toEqual(distinct(cells.map(({ outcome }) => outcome)));
   });
 });
