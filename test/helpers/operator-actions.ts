@@ -10,6 +10,8 @@ import type { Whole } from './whole.ts';
 const run = promisify(execFile);
 
 export interface Action {
+  /** Whether it needs a run of the session that was closed before. */
+  earlier?: boolean;
   /** Rejects where Temporal answers an error. */
   act(at: Whole, scene: Scene): Promise<void>;
   /** Of a signal that is recorded as ignored: its name, and what is said about it. */
@@ -31,8 +33,10 @@ async function temporal(at: Whole, scene: Scene, ...args: string[]): Promise<voi
   await run(fromSetup('TURNGATE_TEST_TEMPORAL_BIN'), ['workflow', ...args, ...where]);
 }
 
-const reset = (type: string) => (at: Whole, scene: Scene) =>
-  temporal(at, scene, 'reset', '--type', type, '--reason', 'test');
+const reset =
+  (type: string, ...more: string[]) =>
+  (at: Whole, scene: Scene) =>
+    temporal(at, scene, 'reset', '--type', type, '--reason', 'test', ...more);
 
 /** The call of the scene; where there is none, one that is made up. */
 const callOf = (scene: Scene) => scene.toolCallId ?? randomUUID();
@@ -43,6 +47,17 @@ export const actions: Record<string, Action> = {
   cancel: { act: (at, scene) => temporal(at, scene, 'cancel') },
   'reset-first': { act: reset('FirstWorkflowTask') },
   'reset-last': { act: reset('LastWorkflowTask') },
+  'reset-closed': {
+    earlier: true,
+    act: (at, scene) => reset('FirstWorkflowTask', '--run-id', scene.earlierRunId ?? '')(at, scene),
+  },
+  delete: {
+    async act(at, scene) {
+      await temporal(at, scene, 'delete');
+      // The reconciler's look at a running turn, which comes once a minute, is due.
+      await at.db.query('update turns set next_check_at = now() where id = $1', [scene.turnId]);
+    },
+  },
   'signal-wake': { act: (_at, { handle }) => handle.signal('wake') },
   'signal-cancel': { act: (_at, { handle, turnId }) => handle.signal('cancel', { turn_id: turnId }) },
   'signal-decided': {

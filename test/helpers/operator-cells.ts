@@ -19,7 +19,7 @@ export function testCellsOf(name: string): void {
       test(`${cell.action}, ${cell.state}: ${outcome} [${id}]`, async () => {
         const [state, action, check] = [states[cell.state], actions[cell.action], outcomes[outcome]];
         if (!(state && action && check)) throw new Error(`Nobody knows how to try the cell ${id}.`);
-        await check({ at, scene: await state.enter(at), state, action });
+        await check({ at, scene: await state.enter(at, action.earlier === true), state, action });
       });
     }
   });

@@ -21,12 +21,15 @@ export interface Scene {
   handle: WorkflowHandle;
   /** The call that waits or runs, where there is one. */
   toolCallId: string | null;
+  /** A run of the session that was closed before, where one was wanted. */
+  earlierRunId: string | null;
   /** Lets the turn go its way from here. */
   release(): Promise<void>;
 }
 
 export interface State {
-  enter(at: Whole): Promise<Scene>;
+  /** @param earlier whether the session is to have a turn that has ended before */
+  enter(at: Whole, earlier: boolean): Promise<Scene>;
   /** Types of all events of the turn when nobody interferes. */
   untouched: string[];
   /** What the model had said and not finished when the state was entered. */
@@ -60,11 +63,22 @@ function holdOf(word: string): PromiseWithResolvers<void> {
   return hold;
 }
 
-async function open(at: Whole): Promise<Pick<Scene, 'sessionId' | 'client' | 'handle'>> {
+type Opened = Pick<Scene, 'sessionId' | 'client' | 'handle' | 'earlierRunId'>;
+
+async function open(at: Whole, earlier: boolean): Promise<Opened> {
   at.model.script(followMessages);
   const sessionId = await at.session();
   const handle = at.client.workflow.getHandle(sessionWorkflowId(sessionId));
-  return { sessionId, handle, client: await at.connect(sessionId) };
+  if (!earlier) return { sessionId, handle, earlierRunId: null, client: await at.connect(sessionId) };
+  await at.say(sessionId, 'plain');
+  const { seq } = await at.event(sessionId, 'turn_end');
+  await untilCompleted(handle);
+  const client = await at.connect(sessionId, { query: { last_seq: String(seq) } });
+  return { sessionId, handle, earlierRunId: (await handle.describe()).runId, client };
+}
+
+export async function untilCompleted(handle: WorkflowHandle): Promise<void> {
+  await eventually('the end of the run', async () => (await handle.describe()).status.name === 'COMPLETED');
 }
 
 /** Types of the events of a turn, as the client has got them. */
@@ -74,8 +88,8 @@ export function typesOf(scene: Scene): string[] {
   return ofTurn.map(({ type }) => type).filter((type) => type !== 'message_saved');
 }
 
-async function inStream(at: Whole): Promise<Scene & { word: string }> {
-  const opened = await open(at);
+async function inStream(at: Whole, earlier: boolean): Promise<Scene> {
+  const opened = await open(at, earlier);
   const word = randomUUID();
   const turnId = await at.say(opened.sessionId, `hold ${word}`);
   await eventually('what is said, in the draft', async () => {
@@ -85,11 +99,11 @@ async function inStream(at: Whole): Promise<Scene & { word: string }> {
     return rows[0]?.content === 'so far';
   });
   const release = async () => holdOf(word).resolve();
-  return { ...opened, turnId, toolCallId: null, release, word };
+  return { ...opened, turnId, toolCallId: null, release };
 }
 
-async function atGate(at: Whole, message: string): Promise<Scene> {
-  const opened = await open(at);
+async function atGate(at: Whole, earlier: boolean, message: string): Promise<Scene> {
+  const opened = await open(at, earlier);
   const turnId = await at.say(opened.sessionId, message);
   const { tool_call_id: toolCallId } = await opened.client.frame('tool_approval_request');
   await eventually('the gate', async () => {
@@ -113,8 +127,8 @@ const freeFile = () => join(tmpdir(), `turngate-held-${randomUUID()}`);
 export const states: Record<string, State> = {
   queued: {
     untouched: [...said, 'turn_end'],
-    async enter(at) {
-      const opened = await open(at);
+    async enter(at, earlier) {
+      const opened = await open(at, earlier);
       const { sessionId } = opened;
       // A task queue that no worker looks at yet.
       const taskQueue = `test-${randomUUID()}`;
@@ -132,13 +146,13 @@ export const states: Record<string, State> = {
   gate: {
     untouched: [...said, ...asked, ...ran],
     openCall: 'cancelled',
-    enter: (at) => atGate(at, `call effect ${randomUUID()}`),
+    enter: (at, earlier) => atGate(at, earlier, `call effect ${randomUUID()}`),
   },
   tool: {
     untouched: [...said, 'tool_call', ...ran],
     openCall: 'cancelled',
-    async enter(at) {
-      const opened = await open(at);
+    async enter(at, earlier) {
+      const opened = await open(at, earlier);
       const file = freeFile();
       const turnId = await at.say(opened.sessionId, `call hold ${file}`);
       return inTool(at, { ...opened, turnId, toolCallId: null, release: async () => undefined }, file);
@@ -147,17 +161,17 @@ export const states: Record<string, State> = {
   effect: {
     untouched: [...said, ...asked, ...ran],
     openCall: 'unknown',
-    async enter(at) {
+    async enter(at, earlier) {
       const file = freeFile();
-      const scene = await atGate(at, `call hold_effect ${file}`);
+      const scene = await atGate(at, earlier, `call hold_effect ${file}`);
       await scene.release();
       return inTool(at, scene, file);
     },
   },
   ending: {
     untouched: [...said, 'turn_end'],
-    async enter(at) {
-      const scene = await inStream(at);
+    async enter(at, earlier) {
+      const scene = await inStream(at, earlier);
       const lock = await holdLock(at, scene.sessionId);
       await scene.release();
       await eventually('the closing, behind the lock', lock.isAwaited);
@@ -166,14 +180,11 @@ export const states: Record<string, State> = {
   },
   idle: {
     untouched: [...said, 'turn_end'],
-    async enter(at) {
-      const opened = await open(at);
+    async enter(at, earlier) {
+      const opened = await open(at, earlier);
       const turnId = await at.say(opened.sessionId, 'plain');
-      await opened.client.frame('turn_end');
-      await eventually(
-        'the end of the run',
-        async () => (await opened.handle.describe()).status.name === 'COMPLETED',
-      );
+      await opened.client.frame('turn_end', (end) => end.turn_id === turnId);
+      await untilCompleted(opened.handle);
       return { ...opened, turnId, toolCallId: null, release: async () => undefined };
     },
   },
