@@ -1,128 +1,183 @@
+import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
-import type { ErrorCode } from '../protocol/errors.ts';
-import { cleanText, cutAt } from '../protocol/text.ts';
 import { errorText } from './error-text.ts';
-import type { LiveConnection, McpConnection } from './mcp-connection.ts';
+import { CallClock } from './mcp-clock.ts';
+import type { Lease } from './mcp-connection.ts';
+import { createElicitor } from './mcp-elicit.ts';
+import { ExchangeLost, withExchange } from './mcp-exchange.ts';
+import { HttpFault } from './mcp-http-send.ts';
+import type { Link } from './mcp-link.ts';
+import { failed, unknown } from './mcp-outcome.ts';
+import type { McpPool } from './mcp-pool.ts';
+import { createProgressValve } from './mcp-progress.ts';
 import { callToolAnswer, toOutcome } from './mcp-result.ts';
 import type { ToolCallRequest, ToolOutcome } from './port.ts';
 
 const maxTimerMs = 2 ** 31 - 1;
-const messageChars = 2_000;
 /** Where a server that cares finds what is the same over all attempts of one call. */
 const idempotencyKey = 'turngate/toolCallId';
+const lostSession = 404;
+
+export interface CallOptions {
+  timeoutMs: number;
+  maxResultChars: number;
+}
 
 /**
  * One `tools/call`, as an outcome.
- * @param connection undefined where no server of that name is configured
+ * @param pool undefined where no server of that name is configured
  * @throws the signal's reason, when `request.signal` was aborted; nothing else
  */
 export async function callServer(
-  connection: McpConnection | undefined,
+  pool: McpPool | undefined,
   request: ToolCallRequest,
-  options: { timeoutMs: number; maxResultChars: number },
+  options: CallOptions,
 ): Promise<ToolOutcome> {
   request.signal.throwIfAborted();
-  if (connection === undefined) return failed('not_found', `There is no MCP server for ${request.tool}.`);
+  if (pool === undefined) return failed(`There is no MCP server for ${request.tool}.`);
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort('timeout'), Math.min(options.timeoutMs, maxTimerMs));
+  const clock = new CallClock(options.timeoutMs, () => stop.abort('timeout'));
   const onAbort = () => stop.abort('cancelled');
   request.signal.addEventListener('abort', onAbort);
+  const call = new Call(pool, request, clock, stop.signal, options);
   try {
-    const live = await connectUnlessStopped(connection, stop.signal);
-    request.signal.throwIfAborted();
-    if (live instanceof NotConnected) return failed('unavailable', live.why);
-    return await callLive(live, request, stop.signal, options);
+    // A server may have forgotten the session; then it did nothing, and a new session is begun.
+    return (await call.attempt()) ?? (await call.attempt()) ?? failed(`${request.tool} has no session.`);
   } finally {
-    clearTimeout(timer);
+    clock.end();
     request.signal.removeEventListener('abort', onAbort);
+    // What is still asked of people on behalf of this call is of no more use.
+    call.end();
   }
 }
 
-/** The request was never written, for this reason. */
-class NotConnected {
-  readonly why: string;
-  constructor(why: string) {
-    this.why = why;
-  }
-}
+class Call {
+  readonly #pool: McpPool;
+  readonly #request: ToolCallRequest;
+  readonly #clock: CallClock;
+  readonly #stop: AbortSignal;
+  readonly #options: CallOptions;
+  readonly #over = new AbortController();
 
-async function connectUnlessStopped(
-  connection: McpConnection,
-  signal: AbortSignal,
-): Promise<LiveConnection | NotConnected> {
-  const stopped = Promise.withResolvers<NotConnected>();
-  const onStop = () => stopped.resolve(new NotConnected('The MCP server did not start in time.'));
-  signal.addEventListener('abort', onStop);
-  try {
-    return await Promise.race([connection.connect(), stopped.promise]);
-  } catch (error) {
-    return new NotConnected(errorText(error));
-  } finally {
-    signal.removeEventListener('abort', onStop);
+  constructor(
+    pool: McpPool,
+    request: ToolCallRequest,
+    clock: CallClock,
+    stop: AbortSignal,
+    options: CallOptions,
+  ) {
+    this.#pool = pool;
+    this.#request = request;
+    this.#clock = clock;
+    this.#stop = stop;
+    this.#options = options;
   }
-}
 
-async function callLive(
-  live: LiveConnection,
-  request: ToolCallRequest,
-  stop: AbortSignal,
-  options: { timeoutMs: number; maxResultChars: number },
-): Promise<ToolOutcome> {
-  const { tool } = request;
-  const params = {
-    name: tool.slice(tool.indexOf('.') + 1),
-    arguments: request.arguments,
-    _meta: { [idempotencyKey]: request.toolCallId },
-  };
-  // It died between connect and here: nothing was written.
-  if (live.closed) return failed('unavailable', `The MCP server of ${tool} stopped before the call.`);
-  try {
-    const answer = await live.client.request({ method: 'tools/call', params }, callToolAnswer, {
-      signal: stop,
-      // Ours runs out first and tells the server; the SDK's own cannot be switched off.
-      timeout: maxTimerMs,
-      onprogress: (progress) => {
-        if (!stop.aborted) request.onProgress(boundedProgress(progress));
-      },
-    });
-    return toOutcome(tool, answer, options.maxResultChars);
-  } catch (error) {
-    request.signal.throwIfAborted();
-    if (stop.aborted) return unknown(tool, `gave no answer within ${options.timeoutMs} ms`);
-    if (live.closed) return unknown(tool, 'stopped before it answered');
-    if (error instanceof McpError)
-      return failed('tool_error', `${tool} refused the call: ${plainMessage(error)}`);
+  end(): void {
+    this.#over.abort();
+  }
+
+  /** @returns undefined where the server refused, unread, what belongs to a session that it does not know */
+  async attempt(): Promise<ToolOutcome | undefined> {
+    const lease = await this.#leaseUnlessStopped();
+    if (typeof lease === 'string') {
+      this.#request.signal.throwIfAborted();
+      return failed(lease);
+    }
+    const { link } = lease;
+    let spoilt = false;
+    const { elicits } = this.#pool.settings;
+    if (elicits) link.elicitor = this.#elicitor();
+    try {
+      this.#request.signal.throwIfAborted();
+      // It died between the lease and here: nothing was written.
+      if (link.closed) return failed(`The MCP server of ${this.#request.tool} stopped before the call.`);
+      return toOutcome(this.#request.tool, await this.#ask(link), this.#options.maxResultChars);
+    } catch (error) {
+      const isForgotten = error instanceof StreamableHTTPError && error.code === lostSession;
+      // A server that did not answer may yet ask people, in the middle of the next call.
+      spoilt = isForgotten || error instanceof HttpFault || (elicits && !(error instanceof McpError));
+      spoilt ||= elicits && this.#stop.aborted;
+      if (isForgotten && !this.#stop.aborted) return undefined;
+      return this.#outcomeOf(error, link);
+    } finally {
+      link.elicitor = undefined;
+      lease.release(spoilt);
+    }
+  }
+
+  #elicitor() {
+    return createElicitor(this.#request, this.#clock, AbortSignal.any([this.#stop, this.#over.signal]));
+  }
+
+  async #leaseUnlessStopped(): Promise<Lease | string> {
+    const stopped = Promise.withResolvers<string>();
+    const onStop = () => stopped.resolve('The MCP server did not start in time.');
+    if (this.#stop.aborted) onStop();
+    this.#stop.addEventListener('abort', onStop);
+    const leased = this.#pool.lease(this.#stop);
+    try {
+      const first = await Promise.race([leased, stopped.promise]);
+      if (typeof first === 'string')
+        leased.then(
+          (late) => late.release(),
+          () => undefined,
+        );
+      return first;
+    } catch (error) {
+      return errorText(error);
+    } finally {
+      this.#stop.removeEventListener('abort', onStop);
+    }
+  }
+
+  async #ask(link: Link) {
+    const { tool, toolCallId, arguments: args } = this.#request;
+    const params = {
+      name: tool.slice(tool.indexOf('.') + 1),
+      arguments: args,
+      _meta: { [idempotencyKey]: toolCallId },
+    };
+    const progress = createProgressValve(this.#request.onProgress);
+    try {
+      const options = {
+        signal: this.#stop,
+        // Ours runs out first and tells the server; the SDK's own cannot be switched off.
+        timeout: maxTimerMs,
+        onprogress: progress.take,
+      };
+      return await withExchange(() =>
+        link.client.request({ method: 'tools/call', params }, callToolAnswer, options),
+      );
+    } finally {
+      progress.end();
+    }
+  }
+
+  #outcomeOf(error: unknown, link: Link): ToolOutcome {
+    const { tool, signal } = this.#request;
+    signal.throwIfAborted();
+    const words = link.hide(errorText(error));
+    if (this.#stop.aborted) return unknown(tool, `gave no answer within ${this.#options.timeoutMs} ms`);
+    if (link.fault !== undefined) return unknown(tool, link.fault);
+    if (link.closed) return unknown(tool, 'stopped before it answered');
+    if (error instanceof HttpFault && !error.sent) return failed(`${tool} could not be reached: ${words}.`);
+    if (error instanceof HttpFault) return unknown(tool, `did not answer (${words})`);
+    if (error instanceof ExchangeLost) return unknown(tool, 'ended the connection without an answer');
+    if (error instanceof StreamableHTTPError) return refusedByHttp(tool, error, words);
+    if (error instanceof McpError) return failed(`${tool} refused the call: ${plainMessage(words)}`);
     return unknown(tool, 'gave an answer that cannot be read');
   }
 }
 
-function boundedProgress(raw: {
-  progress: number;
-  total?: number | undefined;
-  message?: string | undefined;
-}) {
-  return {
-    progress: raw.progress,
-    ...(raw.total === undefined ? {} : { total: raw.total }),
-    ...(raw.message === undefined ? {} : { message: cut(cleanText(raw.message)) }),
-  };
+/** Below 500 the request was not carried out; above, or with an answer that is none, nobody knows. */
+function refusedByHttp(tool: string, error: StreamableHTTPError, words: string): ToolOutcome {
+  const status = error.code ?? 0;
+  if (status >= 400 && status < 500) return failed(`${tool} refused the call: ${words}`);
+  return unknown(tool, `answered with an error (${words})`);
 }
 
 /** The SDK puts "MCP error <code>: " before the server's words. */
-function plainMessage(error: McpError): string {
-  return error.message.replace(/^(MCP error -?\d+: )+/, '');
-}
-
-function failed(code: ErrorCode, why: string): ToolOutcome {
-  const message = cut(cleanText(why));
-  return { status: 'failed', result: null, text: message, error: { code, message } };
-}
-
-function unknown(tool: string, what: string): ToolOutcome {
-  const message = `The server of ${tool} ${what}, so it is not known whether the call took effect. Look before calling it again.`;
-  return { status: 'unknown', text: message, error: { code: 'tool_error', message } };
-}
-
-function cut(text: string): string {
-  return text.slice(0, cutAt(text, messageChars));
+function plainMessage(words: string): string {
+  return words.replace(/^(MCP error -?\d+: )+/, '');
 }

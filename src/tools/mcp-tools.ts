@@ -2,20 +2,23 @@ import { dirname, resolve } from 'node:path';
 import { errorText } from './error-text.ts';
 import type { ToolLog } from './log.ts';
 import { callServer } from './mcp-call.ts';
-import { type McpServers, readMcpConfig } from './mcp-config.ts';
-import { createMcpConnection } from './mcp-connection.ts';
+import { type McpServers, parseMcpConfig, readMcpConfig } from './mcp-config.ts';
+import { createMcpPool } from './mcp-pool.ts';
+import { fullToolName } from './names.ts';
 import type { ToolDescriptor, ToolPort } from './port.ts';
 
 export interface McpToolsOptions {
   /** A file in the usual `mcpServers` form; or give `servers`. */
   configFile?: string;
   servers?: McpServers;
+  /** Of `servers`; a file says it itself. */
+  defaultServer?: string;
   /** Where servers are started. Default: the folder of the configuration file. */
   cwd?: string;
   /** What `${NAME}` in the configuration refers to. Default: the process's environment. */
   env?: NodeJS.ProcessEnv;
   logger: ToolLog;
-  /** How long a tool call may take. */
+  /** How long a tool call may take, where its server is not configured otherwise. */
   timeoutMs: number;
   /** How long a server may take to start. */
   connectTimeoutMs?: number;
@@ -26,13 +29,13 @@ export interface McpToolsOptions {
 }
 
 /**
- * The tools of MCP servers that run as children and speak over stdio. Servers start when first needed and
- * again after they died; `close` ends them.
+ * The tools of MCP servers, children that speak over their pipes or servers that speak over HTTP. They are connected
+ * to when first needed and again after they died; `close` ends them.
  * @throws Error when the configuration cannot be read
  */
 export function createMcpTools(options: McpToolsOptions): ToolPort {
   const { configFile, logger: log } = options;
-  const servers = options.servers ?? (configFile === undefined ? {} : readMcpConfig(configFile));
+  const { mcpServers, defaultServer } = configOf(options);
   const connectionOptions = {
     cwd: options.cwd ?? (configFile === undefined ? process.cwd() : dirname(resolve(configFile))),
     env: options.env ?? process.env,
@@ -40,12 +43,13 @@ export function createMcpTools(options: McpToolsOptions): ToolPort {
     connectTimeoutMs: options.connectTimeoutMs ?? 30_000,
   };
   const listWaitMs = options.listWaitMs ?? 5_000;
-  const connections = new Map(
-    Object.entries(servers).map(([name, server]) => [
+  const pools = new Map(
+    Object.entries(mcpServers).map(([name, server]) => [
       name,
-      createMcpConnection(name, server, connectionOptions),
+      createMcpPool(name, server, connectionOptions),
     ]),
   );
+  const poolOf = (tool: string) => pools.get(tool.split('.', 1)[0] ?? '');
 
   async function toolsOf(name: string, tools: Promise<ToolDescriptor[]>): Promise<ToolDescriptor[]> {
     const late = Promise.withResolvers<never>();
@@ -64,22 +68,31 @@ export function createMcpTools(options: McpToolsOptions): ToolPort {
   }
 
   return {
+    fullName: (name) => fullToolName(name, pools, defaultServer),
+    asksFirst: (tool) => poolOf(tool)?.settings.asksFirst ?? false,
     async list() {
-      const lists = [...connections].map(([name, connection]) => toolsOf(name, connection.tools()));
+      const lists = [...pools].map(([name, pool]) => toolsOf(name, pool.tools()));
       return (await Promise.all(lists)).flat();
     },
     async describe(tool, { fresh }) {
-      const tools = await connections.get(tool.split('.', 1)[0] ?? '')?.tools(fresh);
-      return tools?.find((known) => known.name === tool);
+      const pool = poolOf(tool);
+      if (fresh) return pool?.find(tool);
+      return (await pool?.tools())?.find((known) => known.name === tool);
     },
     call(request) {
-      return callServer(connections.get(request.tool.split('.', 1)[0] ?? ''), request, {
-        timeoutMs: options.timeoutMs,
+      const pool = poolOf(request.tool);
+      return callServer(pool, request, {
+        timeoutMs: pool?.settings.timeoutMs ?? options.timeoutMs,
         maxResultChars: options.maxResultChars ?? 256 * 1024,
       });
     },
     async close() {
-      await Promise.all([...connections.values()].map((connection) => connection.close()));
+      await Promise.all([...pools.values()].map((pool) => pool.close()));
     },
   };
+}
+
+function configOf({ configFile, servers, defaultServer }: McpToolsOptions) {
+  if (servers === undefined && configFile !== undefined) return readMcpConfig(configFile);
+  return parseMcpConfig('The configuration of MCP servers', { mcpServers: servers ?? {}, defaultServer });
 }

@@ -43,3 +43,17 @@ export function toolName(name: string, known: Iterable<string>): string {
   const border = name.indexOf('__');
   return border > 0 ? `${name.slice(0, border)}.${name.slice(border + 2)}` : name;
 }
+
+/**
+ * `server.tool` for a name that may be bare: what does not begin with a server's name and a dot is a tool of the
+ * default server.
+ */
+export function fullToolName(
+  name: string,
+  servers: { has(server: string): boolean },
+  defaultServer: string | undefined,
+): string {
+  const dot = name.indexOf('.');
+  if (defaultServer === undefined || (dot > 0 && servers.has(name.slice(0, dot)))) return name;
+  return `${defaultServer}.${name}`;
+}

@@ -18,6 +18,8 @@ export interface Elicitation {
   message: string;
   /** JSON Schema of the content of an answer that accepts. */
   schema: Record<string, unknown>;
+  /** Aborted when an answer is of no more use: the server took its question back, or the call has ended. */
+  signal: AbortSignal;
 }
 
 export type ElicitationAnswer =
@@ -46,6 +48,10 @@ export type ToolOutcome =
   | { status: 'unknown'; text: string; error: ErrorBody };
 
 export interface ToolPort {
+  /** `server.tool` for a name that may be bare: a tool of the default server, where one is configured. */
+  fullName(name: string): string;
+  /** Whether the tool's server asks before it does anything, so that a call may be let go while a question is open. */
+  asksFirst(tool: string): boolean;
   /** The tools of every configured server; of a server that is down, none, and a log line. */
   list(): Promise<ToolDescriptor[]>;
   /**

@@ -96,8 +96,8 @@ describe('call', () => {
 
   test('an unknown server and one that does not start are failed: nothing was sent', async () => {
     const port = start({ servers: { absent: { command: join(dir, 'no-such'), args: [], env: {} } } });
-    expect(await call(port, 'nobody.x')).toMatchObject({ status: 'failed', error: { code: 'not_found' } });
-    expect(await call(port, 'absent.x')).toMatchObject({ status: 'failed', error: { code: 'unavailable' } });
+    expect(await call(port, 'nobody.x')).toMatchObject({ status: 'failed', error: { code: 'tool_error' } });
+    expect(await call(port, 'absent.x')).toMatchObject({ status: 'failed', error: { code: 'tool_error' } });
   });
 
   test('a server that dies before it answers leaves the outcome unknown, and is started again', async () => {

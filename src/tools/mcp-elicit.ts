@@ -1,0 +1,53 @@
+import type { ElicitRequest, ElicitResult } from '@modelcontextprotocol/sdk/types.js';
+import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
+import type { CallClock } from './mcp-clock.ts';
+import type { ToolCallRequest } from './port.ts';
+import { schemaFault } from './schema-fault.ts';
+
+const messageChars = 4_000;
+const questionsPerCall = 20;
+
+/** What a server asks in the middle of one call. */
+export type Elicitor = (params: ElicitRequest['params'], signal: AbortSignal) => Promise<ElicitResult>;
+
+/**
+ * Brings the questions of a server to people, for one call.
+ * @param stop aborted when the call is over; a question that is open then is answered by an error, never by a choice
+ * that nobody made
+ */
+export function createElicitor(request: ToolCallRequest, clock: CallClock, stop: AbortSignal): Elicitor {
+  let asked = 0;
+  return async (params, signal) => {
+    asked += 1;
+    if (request.onElicit === undefined || asked > questionsPerCall || params.mode === 'url') {
+      return { action: 'decline' };
+    }
+    const schema = cleanJson(params.requestedSchema) as Record<string, unknown>;
+    if (schemaFault(schema) !== null) return { action: 'decline' };
+    const message = cleanText(params.message);
+    const ended = AbortSignal.any([signal, stop]);
+    clock.pause();
+    try {
+      const answer = await orAborted(
+        request.onElicit({ message: message.slice(0, cutAt(message, messageChars)), schema, signal: ended }),
+        ended,
+      );
+      if (answer.action !== 'accept') return { action: answer.action };
+      return { action: 'accept', content: answer.content as NonNullable<ElicitResult['content']> };
+    } finally {
+      clock.resume();
+    }
+  };
+}
+
+async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(new Error('The call is given up.'));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([answer, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
