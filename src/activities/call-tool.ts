@@ -1,21 +1,14 @@
 import { Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
-import { callFacts } from '../store/requester.ts';
-import {
-  beginCall,
-  type CallBeginning,
-  type CallOutcome,
-  finishCall,
-  type LedgerCall,
-} from '../store/tool-calls.ts';
+import { toolOfCall } from '../store/ledger-row.ts';
+import { beginCall, type CallBeginning, type CallOutcome, finishCall } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
-import { argumentsHash } from '../tools/arguments.ts';
-import { decideUnder } from '../tools/policy.ts';
 import type { ToolOutcome } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
+import { prepareInspection } from './inspect-call.ts';
 import { keepLease, LEASE_MS } from './lease.ts';
 import { persist } from './persist.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
@@ -25,10 +18,10 @@ const FINISH_FOR_MS = 300_000;
 
 /** One tool call: enforces the decision, commits the intent, calls, commits the result. Safe to run again at any point. */
 export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
-  return async ({ sessionId, toolCallId }) => {
+  return async ({ sessionId, toolCallId, tool }) => {
     const context = Context.current();
     const runId = context.info.workflowExecution?.runId ?? '';
-    const inspect = await prepareInspection(deps, { sessionId, toolCallId });
+    const inspect = await prepareInspection(deps, tool ?? (await toolOfCall(deps.db, toolCallId)));
     for (;;) {
       const beginning = await beginCall(deps.db, {
         sessionId,
@@ -44,7 +37,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         publishEvents(deps.live, sessionId, beginning.events);
         return new CallRun(deps, sessionId, beginning).run();
       } else {
-        if (beginning.kind === 'closed') publishEvents(deps.live, sessionId, beginning.events);
+        if ('events' in beginning) publishEvents(deps.live, sessionId, beginning.events);
         return toAnswer(beginning);
       }
     }
@@ -52,22 +45,9 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
 }
 
 function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }>): CallAnswer {
-  return beginning.kind === 'closed'
-    ? { kind: 'settled', status: beginning.status }
-    : { kind: beginning.kind };
-}
-
-/** Policy may have changed since the call was approved: what it denies now does not run. */
-async function prepareInspection(deps: ActivityDeps, call: { sessionId: string; toolCallId: string }) {
-  const [facts, policy] = await Promise.all([callFacts(deps.db, call), deps.policy.current()]);
-  const tool = await deps.tools.describe(facts?.tool ?? '', { fresh: false }).catch(() => undefined);
-  return ({ tool: toolName, arguments: args }: LedgerCall) => {
-    const { agent = '', requester = { id: '', role: null } } = facts ?? {};
-    const decision = decideUnder(policy, { tool, toolName, arguments: args, requester, agent });
-    // A server that is away fails the call by itself, with the reason why.
-    const isDenied = decision.gate === 'deny' && decision.rule !== 'unknown-tool';
-    return { argumentsHash: argumentsHash(args), denied: isDenied ? decision.reason : null };
-  };
+  if (beginning.kind === 'closed') return { kind: 'settled', status: beginning.status };
+  if (beginning.kind === 'asked') return { kind: 'asked', call: beginning.call };
+  return { kind: beginning.kind };
 }
 
 type Begun = Extract<CallBeginning, { kind: 'begin' }>;

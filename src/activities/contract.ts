@@ -38,7 +38,8 @@ export type GateAnswer = { kind: 'waiting'; call: StepCall } | { kind: 'decided'
 /** What a turn may do to the world. Every activity may run twice, at any time, and tells the same. */
 export interface Activities {
   runStep(input: { sessionId: string; step: number }): Promise<StepAnswer>;
-  callTool(input: { sessionId: string; toolCallId: string; tool: string }): Promise<CallAnswer>;
+  /** @param input.tool not there in runs of older versions */
+  callTool(input: { sessionId: string; toolCallId: string; tool?: string }): Promise<CallAnswer>;
   /** Does what is due at a gate, by the store's clock: reminds, escalates, lets it expire. */
   tendGate(input: { sessionId: string; toolCallId: string }): Promise<GateAnswer>;
   /** Writes an operator's decision (or, for runs of older versions, the timeout's) through the key that all decisions go through. */

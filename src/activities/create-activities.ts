@@ -1,10 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { cleanText } from '../protocol/text.ts';
+import { cleanJson, cleanText } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
 import { recordRejectedSignal } from '../store/reconcile.ts';
+import { tendGate } from '../store/tend-gate.ts';
 import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
+import { checkArguments } from '../tools/tool-schema.ts';
 import { createCallTool } from './call-tool.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -36,7 +38,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     runStep: createRunStep(deps),
     callTool: createCallTool(deps),
 
-    async recordVerdict({ sessionId, toolCallId, outcome, reason }) {
+    async recordVerdict({ sessionId, toolCallId, outcome, reason, arguments: edited }) {
       const expired = outcome === 'expired';
       if (!expired && deps.config.OPERATOR_SIGNALS === 'refuse') {
         await rejectSignal({
@@ -54,6 +56,8 @@ export function createActivities(deps: ActivityDeps): Activities {
               decidedBy: 'operator',
               via: 'signal',
               reason: reason === undefined ? undefined : cleanText(reason),
+              arguments: edited && (cleanJson(edited) as Record<string, unknown>),
+              checkArguments,
             };
         const decided = await recordVerdict(db, { sessionId, toolCallId, outcome, ...by });
         if (decided.kind === 'conflict') return 'conflict';
@@ -67,15 +71,16 @@ export function createActivities(deps: ActivityDeps): Activities {
     },
 
     async tendGate({ sessionId, toolCallId }) {
-      // Until levels and reminders are built a gate has one time, at which it expires.
-      const decided = await recordVerdict(db, {
-        sessionId,
-        toolCallId,
-        outcome: 'expired',
-        decidedBy: 'turngate',
-        via: 'timeout',
-      });
-      if (decided.kind === 'recorded') publishEvents(live, sessionId, decided.events);
+      const tended = await tendGate(db, { sessionId, toolCallId });
+      if (tended.kind === 'waiting') {
+        publishEvents(live, sessionId, tended.events);
+        return { kind: 'waiting', call: tended.call };
+      }
+      if (tended.kind === 'expired') {
+        const by = { decidedBy: 'turngate', via: 'timeout' };
+        const decided = await recordVerdict(db, { sessionId, toolCallId, outcome: 'expired', ...by });
+        if (decided.kind === 'recorded') publishEvents(live, sessionId, decided.events);
+      }
       return { kind: 'decided' };
     },
 

@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
+import { argumentsHash, toolHash } from '../gate/hashes.ts';
 import type { ModelToolCall } from '../model/port.ts';
 import { cleanText } from '../protocol/text.ts';
 import type { Requester } from '../store/requester.ts';
 import type { ProposedCall } from '../store/step-close.ts';
-import { argumentsHash, parseArguments } from '../tools/arguments.ts';
+import { parseArguments } from '../tools/arguments.ts';
 import { toolName } from '../tools/names.ts';
 import { decideUnder, isRepeatable } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
@@ -56,7 +57,9 @@ export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): 
       ...decision,
       repeatable: descriptor !== undefined && isRepeatable(policy, descriptor),
       policyRevision: policy.revision,
-      timeoutMs: decision.terms?.levels[0]?.timeoutMs ?? context.timeoutMs,
+      definition: descriptor ?? null,
+      toolHash: descriptor === undefined ? null : toolHash(descriptor),
+      timeoutMs: context.timeoutMs,
     };
     seen.add(call.id);
     if (!parsed.ok) return refused(proposed, 'failed', 'invalid-arguments', parsed.error);

@@ -9,6 +9,7 @@ import { createPostgresAttachments } from '../store/attachment-store.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentCatalogue } from '../tools/agent-catalogue.ts';
+import { checkArguments } from '../tools/tool-schema.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
@@ -58,6 +59,7 @@ export async function openGateway(
       turns: createTurnClient(client, { taskQueue: config.TEMPORAL_TASK_QUEUE }),
       agents: createAgentCatalogue(config.TURNGATE_AGENTS_DIR, logger),
       verifyToken,
+      checkArguments,
       checkTemporal: async () => {
         await client.withDeadline(Date.now() + TEMPORAL_CHECK_MS, () =>
           client.workflowService.describeNamespace({ namespace: config.TEMPORAL_NAMESPACE }),

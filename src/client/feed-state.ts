@@ -60,7 +60,7 @@ export function fromInbox(
   const approvals = waiting.approvals.map(
     (view): WaitingApproval => ({
       // What a gateway leaves out is said by the next event.
-      ...requestOf({ approvers: [], needed: 1, ...view, expires_at: 0, ts: view.requested_at }),
+      ...requestOf({ approvers: [], ...view, expires_at: 0, ts: view.requested_at }),
       expiresAt: view.expires_at,
       toolCallId: view.tool_call_id,
       sessionId: view.session_id,

@@ -13,7 +13,7 @@ import { PublicError } from '../protocol/errors.ts';
 import type { Right } from '../protocol/roles.ts';
 import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
-import { decide } from '../store/decisions.ts';
+import { type CheckArguments, decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
 import { checkRight } from '../store/participants.ts';
 import { answerQuestion } from '../store/questions.ts';
@@ -28,7 +28,9 @@ export interface Caller {
   sessionId: string;
   userId: string;
   /** The way they came, for the record of a decision. */
-  via: 'websocket' | 'http';
+  via: 'websocket' | 'socket_io' | 'http';
+  /** The client's; null where it is not known. */
+  address: string | null;
 }
 
 /** A change that is committed: `ack` goes out first, then `spread` tells everybody else. */
@@ -45,6 +47,7 @@ export class Commands {
   readonly #turns: TurnClient;
   readonly #inFlight: InFlight;
   readonly #attachmentsMax: number;
+  readonly #checkArguments: CheckArguments;
   readonly #logger: Logger;
 
   constructor(deps: {
@@ -54,6 +57,8 @@ export class Commands {
     inFlight: InFlight;
     /** Attachments of one message. */
     attachmentsMax: number;
+    /** Holds arguments that a person changed against the tool's schema. */
+    checkArguments: CheckArguments;
     logger: Logger;
   }) {
     this.#db = deps.db;
@@ -61,6 +66,7 @@ export class Commands {
     this.#turns = deps.turns;
     this.#inFlight = deps.inFlight;
     this.#attachmentsMax = deps.attachmentsMax;
+    this.#checkArguments = deps.checkArguments;
     this.#logger = deps.logger;
   }
 
@@ -103,27 +109,37 @@ export class Commands {
   /** @throws PublicError `not_found` (unknown call), `forbidden`, `conflict` (other arguments wait than were shown) */
   async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
     const { sessionId } = caller;
-    const { tool_call_id: toolCallId, approved, reason, arguments_hash: argumentsHash } = frame;
-    for (const field of ['arguments', 'remember', 'tool_hash'] as const) {
-      if (frame[field] === undefined || frame[field] === 'once') continue;
-      throw new PublicError('validation_error', `Field "${field}": is not supported by this server yet.`);
-    }
+    const { tool_call_id: toolCallId, approved, reason } = frame;
     const outcome = await decide(this.#db, {
       sessionId,
       toolCallId,
       approved,
       decidedBy: caller.userId,
       via: caller.via,
-      ...(reason === undefined ? {} : { reason }),
-      ...(argumentsHash === undefined ? {} : { argumentsHash }),
+      address: caller.address,
+      reason,
+      arguments: frame.arguments,
+      remember: frame.remember,
+      argumentsHash: frame.arguments_hash,
+      toolHash: frame.tool_hash,
+      round: frame.round,
+      checkArguments: this.#checkArguments,
     });
     const id = frame.id === undefined ? {} : { id: frame.id };
-    const { kind, decision } = outcome;
+    const { kind } = outcome;
     this.#logger.info({ session_id: sessionId, tool_call_id: toolCallId, kind }, 'decision taken in');
     if (kind === 'conflict') {
+      const { decision } = outcome;
       return { ack: { type: 'ack', ...id, disposition: 'conflict', decision }, spread: () => undefined };
     }
-    const { turnId, decisionId, events } = outcome;
+    if (kind === 'voted') {
+      const { approvals, needed, events } = outcome;
+      return {
+        ack: { type: 'ack', ...id, turn_id: outcome.turnId, disposition: 'recorded', approvals, needed },
+        spread: () => publishEvents(this.#live, sessionId, events),
+      };
+    }
+    const { turnId, decisionId, decision, events } = outcome;
     return {
       ack: { type: 'ack', ...id, turn_id: turnId, disposition: 'recorded', decision },
       spread: () => {

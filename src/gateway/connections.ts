@@ -55,7 +55,12 @@ export class Connections {
   }
 
   /** @param connectionId registered; this unregisters it when the socket is closed */
-  open(ws: WebSocket<Handled>, granted: Granted, connectionId: string): SocketHandler {
+  open(
+    ws: WebSocket<Handled>,
+    granted: Granted,
+    at: { connectionId: string; address: string | null },
+  ): SocketHandler {
+    const { connectionId, address } = at;
     const { attendance, commandsOf, framesPerSecond, readEvents, traffic, logger } = this.#deps;
     const { identity, hub, lastSeq, filter, received } = granted;
     const { sessionId } = hub;
@@ -76,6 +81,8 @@ export class Connections {
     const receipt = received && this.#receipt(sessionId, identity.userId, received);
     const reader = new FrameReader({
       connection,
+      via: 'websocket',
+      address,
       commands: commandsOf(sessionId),
       typing: attendance.typing,
       receipt,

@@ -24,6 +24,7 @@ const tooManyBack = 'retry_after_ms=5000';
 export class FrameReader {
   readonly #connection: Connection;
   readonly #commands: FrameCommands;
+  readonly #from: Pick<Caller, 'via' | 'address'>;
   readonly #typing: Pick<Typing, 'say'>;
   readonly #receipt: Receipt | null;
   readonly #logger: Logger;
@@ -36,6 +37,9 @@ export class FrameReader {
   constructor(options: {
     connection: Connection;
     commands: FrameCommands;
+    via: Caller['via'];
+    /** The client's; null where it is not known. */
+    address: string | null;
     typing: Pick<Typing, 'say'>;
     /** null: what arrived here is not kept. */
     receipt?: Receipt | null;
@@ -49,6 +53,7 @@ export class FrameReader {
   }) {
     this.#connection = options.connection;
     this.#commands = options.commands;
+    this.#from = { via: options.via, address: options.address };
     this.#typing = options.typing;
     this.#receipt = options.receipt ?? null;
     this.#logger = options.logger;
@@ -175,7 +180,7 @@ export class FrameReader {
 
   #caller(): Caller {
     const { sessionId, identity } = this.#connection;
-    return { sessionId, userId: identity.userId, via: 'websocket' };
+    return { sessionId, userId: identity.userId, ...this.#from };
   }
 
   #fail(error: unknown, frame: { id?: string | undefined; tool_call_id?: string | undefined }): void {

@@ -84,6 +84,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     turns,
     inFlight,
     attachmentsMax: deps.config.ATTACHMENTS_PER_MESSAGE,
+    checkArguments: deps.checkArguments,
     logger,
   });
   const feedCommands = new FeedCommands({ db, commands });
@@ -111,7 +112,8 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const typing = new Typing({ live, attendees, timings: timings.typing });
   const attendance = new Attendance({ registry, hubs, presence, typing });
   const framesPerSecond = deps.config.FRAMES_PER_SECOND;
-  const visitors = new Visitors(clientAddresses(deps.config.TRUSTED_PROXIES), {
+  const addressOf = clientAddresses(deps.config.TRUSTED_PROXIES);
+  const visitors = new Visitors(addressOf, {
     ofAddress: deps.config.CONNECTIONS_PER_ADDRESS,
     all: deps.config.CONNECTIONS_MAX,
   });
@@ -157,6 +159,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     ...common,
     inFlight,
     perSecond: deps.config.HTTP_REQUESTS_PER_SECOND,
+    addressOf,
   });
   const revoker = new Revoker({ db, registry, logger });
   const { agents } = deps;

@@ -21,7 +21,8 @@ export async function allowedSession(db: Db, call: HttpCall, identity: Identity)
 }
 
 export async function callerOf(db: Db, call: HttpCall, identity: Identity): Promise<Caller> {
-  return { sessionId: await allowedSession(db, call, identity), userId: identity.userId, via: 'http' };
+  const sessionId = await allowedSession(db, call, identity);
+  return { sessionId, userId: identity.userId, via: 'http', address: call.address };
 }
 
 export function noSession(): PublicError {

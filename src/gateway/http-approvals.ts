@@ -1,10 +1,11 @@
-import { approvalStatus, approvalsPage } from '../protocol/approvals.ts';
+import { approvalDetails, approvalStatus, approvalsPage, grantsPage } from '../protocol/approvals.ts';
 import { toolApprovalFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { feedId } from '../protocol/feed-id.ts';
 import { ackFrame } from '../protocol/server-frames.ts';
-import { listApprovals } from '../store/approvals.ts';
+import { listApprovals, readApproval } from '../store/approvals.ts';
 import type { Db } from '../store/db.ts';
+import { listGrants, revokeGrant } from '../store/grants.ts';
 import type { Caller } from './commands.ts';
 import type { FeedCommands } from './feed-commands.ts';
 import { HttpFault } from './http-exchange.ts';
@@ -20,6 +21,20 @@ const about = {
     summary: 'What waits, or waited, for your approval in all your sessions, and where your feed is.',
     query: listQuery,
     answers: { 200: approvalsPage },
+  },
+  show: {
+    summary:
+      'One approval whole: the tool and its schema, who may decide, what was done to it; also long after.',
+    answers: { 200: approvalDetails },
+  },
+  grants: {
+    summary: 'The approvals that are remembered: those that you gave, and those for your calls.',
+    query: pageQuery,
+    answers: { 200: grantsPage },
+  },
+  revoke: {
+    summary: 'Takes a remembered approval back: from the next call on people are asked again.',
+    answers: { 204: null },
   },
   decide: {
     summary: 'Decides a tool call; deciding the same again gets the same answer.',
@@ -37,11 +52,27 @@ export function serveApprovals(router: HttpRouter, deps: { db: Db; feedCommands:
     return { status: 200, body: await listApprovals(db, { tenant, userId, ...query }) };
   });
 
+  router.get('/v1/approvals/:id', about.show, async (call, { tenant, userId }) => {
+    const approval = await readApproval(db, { toolCallId: call.id, tenant, userId });
+    if (!approval) throw new PublicError('not_found', 'There is no such tool call for you.');
+    return { status: 200, body: approval };
+  });
+
+  router.get('/v1/grants', about.grants, async (call, { tenant, userId }) => {
+    const query = valid(pageQuery, Object.fromEntries(call.query));
+    return { status: 200, body: await listGrants(db, { tenant, userId, ...query }) };
+  });
+
+  router.delete('/v1/grants/:id', about.revoke, async (call, { tenant, userId }) => {
+    await revokeGrant(db, { tenant, userId, grantId: call.id, via: 'http', address: call.address });
+    return { status: 204, body: undefined };
+  });
+
   router.post('/v1/approvals/:id', about.decide, async (call, { tenant, userId }) => {
     const frame = readFrame({ ...(await call.body()), type: 'tool_approval', tool_call_id: call.id });
     if (frame.type !== 'tool_approval')
       throw new PublicError('processing_error', 'The body became another frame.');
-    const caller: Caller = { sessionId: feedId(tenant, userId), userId, via: 'http' };
+    const caller: Caller = { sessionId: feedId(tenant, userId), userId, via: 'http', address: call.address };
     const done = await feedCommands.decision(caller, frame);
     const { disposition, decision } = done.ack;
     if (disposition === 'conflict') {

@@ -18,6 +18,8 @@ export interface HttpCall {
   /** What the client calls this request; empty where it does not. */
   idempotencyKey: string;
   route: Route;
+  /** The client's; set by the router, which knows the proxies. */
+  address: string;
   /** Whether the client has gone: nothing may be written then. */
   isAborted(): boolean;
   /** Calls `handler` when the client goes before the answer's end; at once, where it has gone. */
@@ -128,6 +130,7 @@ export function readCall(res: HttpResponse, req: HttpRequest, isUpload = false):
     lastEventId: req.getHeader('last-event-id'),
     idempotencyKey: req.getHeader('idempotency-key'),
     route: routeOf(res, req),
+    address: '',
     isAborted: () => isAborted,
     onAborted: (handler) => {
       if (isAborted) handler();

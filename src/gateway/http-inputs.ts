@@ -41,7 +41,7 @@ export function serveInputs(router: HttpRouter, deps: { db: Db; feedCommands: Fe
     const frame = readFrame({ ...(await call.body()), type: 'input_response', request_id: call.id });
     if (frame.type !== 'input_response')
       throw new PublicError('processing_error', 'The body became another frame.');
-    const caller: Caller = { sessionId: feedId(tenant, userId), userId, via: 'http' };
+    const caller: Caller = { sessionId: feedId(tenant, userId), userId, via: 'http', address: call.address };
     const done = await feedCommands.input(caller, frame);
     const { disposition, input } = done.ack;
     if (disposition !== 'conflict') return { status: 200, body: done.ack, after: () => done.spread() };

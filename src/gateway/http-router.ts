@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import { PublicError } from '../protocol/errors.ts';
 import type { Identity } from './auth.ts';
+import type { ClientAddress } from './client-address.ts';
 import { bearerToken, streamToken } from './credentials.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import {
@@ -39,6 +40,7 @@ export class HttpRouter {
     inFlight: InFlight;
     traffic: Traffic;
     logger: Logger;
+    addressOf: ClientAddress;
   };
   readonly #rates: RateLimit;
 
@@ -52,6 +54,7 @@ export class HttpRouter {
       logger: Logger;
       /** Requests of one user. */
       perSecond: number;
+      addressOf: ClientAddress;
     },
   ) {
     this.#app = app;
@@ -146,6 +149,7 @@ export class HttpRouter {
     route?: Route,
   ): void {
     const call = readCall(res, req, route?.isUpload);
+    call.address = this.#deps.addressOf(call.route);
     const method = route?.method ?? 'other';
     const isAllowed = this.#deps.isAllowedOrigin(call.origin);
     const work = (isAllowed ? handler(call) : Promise.reject(foreignOrigin())).then(

@@ -91,6 +91,8 @@ export class SocketIoSession {
     this.#receipt = received && this.#receiptOf(identity.userId, received);
     this.#reader = new FrameReader({
       connection: this.#connection,
+      via: 'socket_io',
+      address: null,
       commands,
       typing,
       receipt: this.#receipt,

@@ -2,6 +2,8 @@ import type { ClientAddress, Route } from './client-address.ts';
 
 /** Room that a connection takes; given back once. */
 export interface Visit {
+  /** Where they come from, as it is counted. */
+  readonly address: string;
   leave(): void;
 }
 
@@ -36,6 +38,7 @@ export class Visitors {
     this.#all += 1;
     let isHere = true;
     return {
+      address,
       leave: () => {
         if (isHere) this.#leave(address);
         isHere = false;

@@ -163,7 +163,7 @@ async function letIn(
   // Asked a moment before the drain began, and too late for its farewell.
   if (isIn && deps.isDraining()) early.close('restarting', comeBack);
   if (isIn && !early.isClosed) {
-    data.handler = deps.connections.open(ws, granted, connectionId);
+    data.handler = deps.connections.open(ws, granted, { connectionId, address: data.visit?.address ?? null });
     early.replay(data.handler);
     return;
   }

@@ -35,6 +35,13 @@ export const toolApprovalFrame = z.object({
   tool_call_id: cleanString.min(1),
   approved: z.boolean(),
   arguments_hash: cleanString.optional().describe('of what was shown; `conflict` where something else waits'),
+  round: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      'of the request that was shown; needed from the second round on, `conflict` where it is another',
+    ),
   tool_hash: cleanString.optional().describe('of the tool that was shown; `conflict` where it has changed'),
   reason: cleanString
     .max(limits.reasonChars)

@@ -42,7 +42,7 @@ export async function readHistory(
     name: 'read-history',
     text: `select m.role, m.position, m.content, m.finish_reason, m.tool_call_id, m.attachments,
          case when m.role = 'assistant' then (
-           select json_agg(json_build_object('id', c.id, 'modelCallId', c.model_call_id, 'tool', c.tool, 'arguments', c.arguments)
+           select json_agg(json_build_object('id', c.id, 'modelCallId', c.model_call_id, 'tool', c.tool, 'arguments', coalesce(c.proposed_arguments, c.arguments))
              order by c.ordinal) from tool_calls c where c.message_id = m.id) end as tool_calls
        from (
          (select * from messages where session_id = $1 and position = $2 and removed_at is null)

@@ -35,6 +35,11 @@ export async function purgeSessions(db: Db, limit: number): Promise<string[]> {
       values: [id],
     });
     await db.query({
+      name: 'purge-audit',
+      text: 'delete from approval_audit where session_id = $1',
+      values: [id],
+    });
+    await db.query({
       name: 'purge-session',
       text: 'delete from sessions where id = $1 and deleted_at is not null',
       values: [id],

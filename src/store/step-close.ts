@@ -1,19 +1,15 @@
+import type { ToolDefinition } from '../gate/hashes.ts';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type { EventBody, GateDecision, Usage } from '../protocol/server-frames.ts';
+import type { GateDecision, Usage } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { deleteDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
-import type { StepCall, StepResult } from './steps.ts';
-import { closeCall } from './tool-call-close.ts';
+import { writeCalls } from './step-calls.ts';
+import type { StepResult } from './steps.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
-
-/** Arguments as an operator sees them in Temporal, bytes: of one call, and of all calls of a step together. */
-const OPERATOR_ARGUMENT_BYTES = 32 * 1024;
-/** Temporal takes 2 MB a payload and warns from 512 KiB; escaping may double this. */
-const OPERATOR_STEP_BYTES = 256 * 1024;
 
 /** A tool call that the model asked for, with the policy's decision on it. */
 export interface ProposedCall {
@@ -29,6 +25,9 @@ export interface ProposedCall {
   terms: GateTerms | null;
   /** SHA-256 (hex) of the policy file that decided. */
   policyRevision: string;
+  /** The tool as its server told of it, and its hash; null where there is none of that name. */
+  definition: ToolDefinition | null;
+  toolHash: string | null;
   repeatable: boolean;
   timeoutMs: number;
   /** Set where the call cannot run and the model is to hear why. */
@@ -74,13 +73,8 @@ export async function closeStep(
     await writeMessage(tx, closing, turn);
     const streamed = streamEnd(closing);
     if (closing.calls.length === 0 && !turn.unheard) return endTurn(tx, closing, 'completed', [streamed]);
-    const events = await writeCalls(tx, closing, turn);
-    const result: StepResult = {
-      kind: 'calls',
-      turnId: closing.turnId,
-      userId: turn.user_id,
-      calls: closing.calls.map((call) => toStepCall(call, closing.calls.length)),
-    };
+    const { calls, events } = await writeCalls(tx, closing, turn);
+    const result: StepResult = { kind: 'calls', turnId: closing.turnId, userId: turn.user_id, calls };
     await Promise.all([saveMeasures(tx, closing), saveResult(tx, closing, result)]);
     return { result, events: await appendEvents(tx, closing.sessionId, [streamed, ...events]) };
   });
@@ -152,117 +146,4 @@ async function saveResult(tx: Tx, closing: StepClosing, result: StepResult): Pro
     text: 'update steps set result = $3 where turn_id = $1 and step = $2',
     values: [closing.turnId, closing.step, JSON.stringify(result)],
   });
-}
-
-async function writeCalls(tx: Tx, closing: StepClosing, turn: ClosableTurn): Promise<NewEvent[]> {
-  const events: NewEvent[] = [];
-  for (const [index, call] of closing.calls.entries()) {
-    const ordinal = index + 1;
-    const expiresAt = await insertCall(tx, closing, call, ordinal);
-    events.push(callEvent(closing, call));
-    if (call.refusal) {
-      const row = {
-        id: call.toolCallId,
-        session_id: closing.sessionId,
-        turn_id: closing.turnId,
-        position: turn.position,
-        step: closing.step,
-        ordinal,
-      };
-      events.push(await closeCall(tx, row, { ...call.refusal, result: null }));
-    } else if (call.gate === 'ask') {
-      events.push(requestEvent(closing, call, turn.user_id, expiresAt));
-    }
-  }
-  return events;
-}
-
-async function insertCall(
-  tx: Tx,
-  closing: StepClosing,
-  call: ProposedCall,
-  ordinal: number,
-): Promise<number | null> {
-  const { rows } = await tx.query<{ expires_at: number | null }>({
-    name: 'insert-tool-call',
-    text: `insert into tool_calls (id, session_id, turn_id, step, ordinal, message_id, model_call_id, tool, arguments,
-             arguments_hash, gate, rule, reason, repeatable, timeout_ms, status, expires_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-             case when $16 = 'waiting' then now() + $15::bigint * interval '1 millisecond' end)
-           returning expires_at`,
-    values: [
-      call.toolCallId,
-      closing.sessionId,
-      closing.turnId,
-      closing.step,
-      ordinal,
-      closing.messageId,
-      call.modelCallId,
-      call.tool,
-      JSON.stringify(call.arguments),
-      call.argumentsHash,
-      call.gate,
-      call.rule,
-      call.reason,
-      call.repeatable,
-      call.timeoutMs,
-      call.gate === 'ask' && !call.refusal ? 'waiting' : 'ready',
-    ],
-  });
-  return rows[0]?.expires_at ?? null;
-}
-
-function callEvent(closing: StepClosing, call: ProposedCall): NewEvent {
-  return {
-    key: `tool_call:${call.toolCallId}`,
-    type: 'tool_call',
-    turnId: closing.turnId,
-    body: {
-      tool_call_id: call.toolCallId,
-      message_id: closing.messageId,
-      tool: call.tool,
-      arguments: call.arguments as EventBody<'tool_call'>['arguments'],
-      gate: call.gate,
-      rule: call.rule,
-      reason: call.reason,
-    },
-  };
-}
-
-function requestEvent(
-  closing: StepClosing,
-  call: ProposedCall,
-  userId: string,
-  expiresAt: number | null,
-): NewEvent {
-  return {
-    key: `approval_request:${call.toolCallId}:${call.argumentsHash}`,
-    type: 'tool_approval_request',
-    turnId: closing.turnId,
-    body: {
-      tool_call_id: call.toolCallId,
-      tool: call.tool,
-      arguments: call.arguments as EventBody<'tool_call'>['arguments'],
-      arguments_hash: call.argumentsHash,
-      reason: call.reason,
-      expires_at: expiresAt ?? 0,
-      approvers: [userId],
-      needed: 1,
-    },
-  };
-}
-
-function toStepCall(call: ProposedCall, calls: number): StepCall {
-  const limit = Math.min(OPERATOR_ARGUMENT_BYTES, Math.floor(OPERATOR_STEP_BYTES / calls));
-  const json = Buffer.from(JSON.stringify(call.arguments));
-  return {
-    toolCallId: call.toolCallId,
-    tool: call.tool,
-    // A character that the cut splits becomes U+FFFD.
-    arguments: json.length > limit ? `${json.subarray(0, limit).toString()}…` : json.toString(),
-    gate: call.refusal ? 'deny' : call.gate,
-    rule: call.rule,
-    reason: call.reason,
-    timeoutMs: call.timeoutMs,
-  };
 }

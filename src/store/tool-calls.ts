@@ -3,22 +3,25 @@ import type { ToolResultStatus } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
+import {
+  findLedgerRow,
+  type Inspection,
+  type LedgerCall,
+  type LedgerRow,
+  toLedgerCall,
+} from './ledger-row.ts';
+import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
+import type { StepCall } from './steps.ts';
 import { type CallClosing, type ClosingCall, closeCall } from './tool-call-close.ts';
-
-/** A call as it stands in the ledger, before it may run. */
-export interface LedgerCall {
-  toolCallId: string;
-  turnId: string;
-  tool: string;
-  arguments: Record<string, unknown>;
-}
 
 export type CallBeginning =
   | { kind: 'begin'; call: LedgerCall; attempt: number; repeatable: boolean; events: StoredEvent[] }
   /** The call has its result (perhaps since just now). */
   | { kind: 'closed'; status: ToolResultStatus; events: StoredEvent[] }
-  /** No decision for exactly these arguments. */
+  /** Nobody has decided yet. */
   | { kind: 'undecided' }
+  /** What is about to run is not what was decided, or needs a decision after all: people are asked (again). */
+  | { kind: 'asked'; call: StepCall; events: StoredEvent[] }
   /** An earlier attempt may still be running for this long, milliseconds. */
   | { kind: 'leased'; forMs: number }
   /** The turn has ended or belongs to another run. */
@@ -29,23 +32,8 @@ interface Beginning {
   toolCallId: string;
   runId: string;
   leaseMs: number;
-  /** Looks at what is about to run: its hash, and whether policy denies it now. Pure. */
-  inspect(call: LedgerCall): { argumentsHash: string; denied: string | null };
-}
-
-interface LedgerRow extends ClosingCall {
-  tool: string;
-  arguments: Record<string, unknown>;
-  arguments_hash: string;
-  gate: string;
-  status: 'waiting' | 'ready' | 'running' | ToolResultStatus;
-  attempt: number;
-  repeatable: boolean;
-  leased_ms: number;
-  approved: boolean;
-  turn_status: string;
-  turn_run_id: string;
-  cancel_requested: boolean;
+  /** Looks at what is about to run. Pure. */
+  inspect(call: LedgerCall): Inspection;
 }
 
 /**
@@ -62,34 +50,27 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
       return { kind: 'closed', status: row.status, events: [] };
     }
     if (row.turn_status !== 'running' || row.turn_run_id !== beginning.runId) return { kind: 'refused' };
-    const call = { toolCallId: row.id, turnId: row.turn_id, tool: row.tool, arguments: row.arguments };
-    const { argumentsHash, denied } = beginning.inspect(call);
-    const decided = row.gate === 'allow' || row.approved;
-    if (!decided || argumentsHash !== row.arguments_hash) return { kind: 'undecided' };
-    await markActed(tx, row.id);
     if (row.status === 'running') {
       if (row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
       if (!row.repeatable) return close(tx, row, lostResult);
     }
+    const call = toLedgerCall(row);
+    const now = beginning.inspect(call);
+    // A call that nobody has decided is left to its gate, whatever the policy says now: it is looked at again then.
+    if (row.status === 'waiting' && isUnchanged(row, now)) return { kind: 'undecided' };
     if (row.cancel_requested) return close(tx, row, cancelledBefore);
-    if (denied !== null) return close(tx, row, deniedNow(denied));
+    if (now.unavailable !== null) return close(tx, row, unavailableNow(now.unavailable));
+    if (now.gate === 'deny') return close(tx, row, deniedNow(now.reason));
+    const because = await whyNotDecided(tx, row, now);
+    if (because !== null) {
+      if (row.round >= ROUNDS_MAX) return close(tx, row, deniedNow(askedTooOften));
+      await markActed(tx, row.id);
+      const { call: asked, events } = await askAboutNow(tx, row, now, because);
+      return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
+    }
+    await markActed(tx, row.id);
     return begin(tx, row, call, beginning.leaseMs);
   });
-}
-
-async function findLedgerRow(tx: Tx, beginning: Beginning): Promise<LedgerRow | undefined> {
-  const { rows } = await tx.query<LedgerRow>({
-    name: 'find-ledger-row',
-    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.tool, c.arguments, c.arguments_hash, c.gate, c.status,
-         c.attempt, c.repeatable, t.position, t.status as turn_status, t.run_id as turn_run_id,
-         t.cancel_requested_at is not null as cancel_requested,
-         coalesce(ceil(extract(epoch from c.lease_until - clock_timestamp()) * 1000), 0)::int as leased_ms,
-         exists (select 1 from decisions d where d.tool_call_id = c.id and d.arguments_hash = c.arguments_hash
-                 and d.decision = 'approved') as approved
-       from tool_calls c join turns t on t.id = c.turn_id where c.id = $1 and c.session_id = $2`,
-    values: [beginning.toolCallId, beginning.sessionId],
-  });
-  return rows[0];
 }
 
 /** The reconciler stops signalling a decision once the turn has acted on it. */
@@ -111,12 +92,20 @@ const lostResult: CallClosing = {
   },
 };
 
+/** Asked about this often, something is wrong that no approval mends. */
+const ROUNDS_MAX = 10;
+const askedTooOften = `What was to run had changed each time that this call was approved, ${ROUNDS_MAX} times; it is given up.`;
+
 const cancelledBefore: CallClosing = {
   status: 'cancelled',
   result: null,
   text: 'The turn was cancelled before this tool call was run.',
   error: null,
 };
+
+function unavailableNow(why: string): CallClosing {
+  return { status: 'failed', result: null, text: why, error: { code: 'unavailable', message: why } };
+}
 
 function deniedNow(reason: string): CallClosing {
   return { status: 'denied', result: null, text: reason, error: { code: 'tool_error', message: reason } };
@@ -183,6 +172,19 @@ export interface CallOutcome {
   error: ErrorBody | null;
 }
 
+interface FinishableCall extends ClosingCall {
+  status: ToolResultStatus | 'waiting' | 'ready' | 'running';
+  attempt: number;
+  edited_by: string | null;
+  edited: Record<string, unknown> | null;
+}
+
+/** The model has to know that what it reads is not the result of what it asked for. */
+function editNote(row: FinishableCall): string {
+  if (row.edited === null) return '';
+  return `[A person changed the arguments before this ran, to ${JSON.stringify(row.edited)}]\n`;
+}
+
 /** Commits the result of an attempt, only where the call is still that attempt's. */
 export async function finishCall(
   db: Db,
@@ -191,20 +193,19 @@ export async function finishCall(
   return transaction(db, async (tx) => {
     const [, found] = await Promise.all([
       lockSession(tx, outcome.sessionId),
-      tx.query<ClosingCall & { status: ToolResultStatus | 'waiting' | 'ready' | 'running'; attempt: number }>(
-        {
-          name: 'find-call-to-finish',
-          text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.attempt, t.position
+      tx.query<FinishableCall>({
+        name: 'find-call-to-finish',
+        text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.attempt, t.position,
+                 c.edited_by, case when c.edited_by is not null then c.arguments end as edited
                from tool_calls c join turns t on t.id = c.turn_id where c.id = $1`,
-          values: [outcome.toolCallId],
-        },
-      ),
+        values: [outcome.toolCallId],
+      }),
     ]);
     const row = found.rows[0];
     if (!row || row.status === 'waiting' || row.status === 'ready') return { status: null, events: [] };
     if (row.status !== 'running') return { status: row.status, events: [] };
     if (row.attempt !== outcome.attempt) return { status: null, events: [] };
-    const event = await closeCall(tx, row, outcome);
+    const event = await closeCall(tx, row, { ...outcome, text: editNote(row) + outcome.text });
     return { status: outcome.status, events: await appendEvents(tx, outcome.sessionId, [event]) };
   });
 }

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { TurnEndStatus, Usage } from '../protocol/server-frames.ts';
+import { writeAudit } from './approval-audit.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
@@ -181,13 +182,15 @@ export function streamEnd(stream: {
 interface OpenCallRow extends ClosingCall {
   status: 'waiting' | 'ready' | 'running';
   arguments_hash: string;
+  tool_hash: string | null;
+  round: number;
   repeatable: boolean;
 }
 
 async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   const { rows } = await tx.query<OpenCallRow>({
     name: 'find-open-calls',
-    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.repeatable, t.position
+    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.repeatable, t.position
            from tool_calls c join turns t on t.id = c.turn_id
            where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running') order by c.step, c.ordinal`,
     values: [ending.turnId],
@@ -214,12 +217,20 @@ async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
 async function withdrawGate(tx: Tx, call: OpenCallRow): Promise<NewEvent> {
   const { rows } = await tx.query<{ at: number }>({
     name: 'withdraw-gate',
-    text: `insert into decisions (id, tool_call_id, turn_id, arguments_hash, decision, decided_by, via, acted_at)
-           values ($1, $2, $3, $4, 'withdrawn', 'turngate', 'turn_end', now()) returning decided_at as at`,
-    values: [uuidv7(), call.id, call.turn_id, call.arguments_hash],
+    text: `insert into decisions (id, tool_call_id, turn_id, arguments_hash, decision, decided_by, via, acted_at, round, shown_hash, tool_hash)
+           values ($1, $2, $3, $4, 'withdrawn', 'turngate', 'turn_end', now(), $5, $4, $6) returning decided_at as at`,
+    values: [uuidv7(), call.id, call.turn_id, call.arguments_hash, call.round, call.tool_hash],
+  });
+  await writeAudit(tx, {
+    sessionId: call.session_id,
+    toolCallId: call.id,
+    actor: 'turngate',
+    via: 'turn_end',
+    action: 'withdrawn',
+    body: { round: call.round, arguments_hash: call.arguments_hash, tool_hash: call.tool_hash },
   });
   return {
-    key: `approval_resolved:${call.id}:${call.arguments_hash}`,
+    key: `approval_resolved:${call.id}:${call.round}`,
     type: 'tool_approval_resolved',
     turnId: call.turn_id,
     body: { tool_call_id: call.id, decision: 'withdrawn', by: 'turngate', at: rows[0]?.at ?? 0 },

@@ -15,6 +15,7 @@ import { type Db, openPool } from '../../src/store/db.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
 import { createAgentCatalogue } from '../../src/tools/agent-catalogue.ts';
+import { checkArguments } from '../../src/tools/tool-schema.ts';
 import { createTestDatabase, fromSetup } from './database.ts';
 import { type ConnectOptions, SessionClient } from './session-client.ts';
 import { until } from './until.ts';
@@ -116,6 +117,7 @@ export async function openGatewayHarness(
     db: gatewayDb,
     attachments: createPostgresAttachments(gatewayDb),
     live,
+    checkArguments,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
     agents: createAgentCatalogue(options.config?.TURNGATE_AGENTS_DIR ?? 'agents', logger),

@@ -118,6 +118,8 @@ export function gatedCall(): ProposedCall {
     gate: 'ask',
     rule: 'default',
     reason: 'not known as read-only',
+    definition: null,
+    toolHash: null,
     terms: {
       rule: 'default',
       levels: [

@@ -139,7 +139,7 @@ export async function openTurnHarness(): Promise<TurnHarness> {
         via: 'websocket',
         reason,
       });
-      if (decided.kind === 'conflict') throw new Error('The call is decided already.');
+      if (decided.kind !== 'recorded') throw new Error(`The decision was not taken: ${decided.kind}.`);
       await turns.approval(sessionId, {
         tool_call_id: toolCallId,
         approved,

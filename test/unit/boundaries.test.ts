@@ -24,6 +24,7 @@ const refused = [
   ['page', 'node:fs'],
   ['model', '../store/db.ts'],
   ['tools', '../activities/deps.ts'],
+  ['gate', '../store/db.ts'],
   ['store', '../gateway/auth.ts'],
   ['live', '../store/db.ts'],
   ['gateway', '../activities/deps.ts'],
@@ -44,6 +45,7 @@ const taken = [
   ['workflows', '../protocol/text.ts'],
   ['activities', '../store/db.ts'],
   ['gateway', '../store/db.ts'],
+  ['store', '../gate/hashes.ts'],
   ['cli', '../gateway/auth.ts'],
   ['webhooks', '../store/db.ts'],
 ];

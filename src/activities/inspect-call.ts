@@ -1,0 +1,51 @@
+import { Context } from '@temporalio/activity';
+import { argumentsHash, toolHash } from '../gate/hashes.ts';
+import type { Inspection, LedgerCall } from '../store/ledger-row.ts';
+import { errorText } from '../tools/error-text.ts';
+import { decideUnder } from '../tools/policy.ts';
+import type { LoadedPolicy } from '../tools/policy-source.ts';
+import type { ToolDescriptor } from '../tools/port.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/**
+ * Looks at what is about to run, immediately before it runs: the tool as its server tells of it now, the policy as its
+ * file is now. What was decided is held against this.
+ * @param tool `server.tool`
+ */
+export async function prepareInspection(
+  deps: ActivityDeps,
+  tool: string,
+): Promise<(call: LedgerCall) => Inspection> {
+  const [policy, found] = await Promise.all([policyToUse(deps), describe(deps, tool)]);
+  return ({ tool: toolName, arguments: args, requester, agent }) => {
+    const { descriptor, unavailable } = found;
+    const decision = decideUnder(policy, { tool: descriptor, toolName, arguments: args, requester, agent });
+    return {
+      ...decision,
+      argumentsHash: argumentsHash(args),
+      toolHash: descriptor === undefined ? null : toolHash(descriptor),
+      definition: descriptor ?? null,
+      policyRevision: policy.revision,
+      unavailable,
+    };
+  };
+}
+
+/** A file that is being mended should not cost an approval that somebody gave: it is looked at some times more. */
+async function policyToUse(deps: ActivityDeps): Promise<LoadedPolicy> {
+  const policy = await deps.policy.current();
+  const isLast = Context.current().info.attempt >= deps.config.MODEL_MAX_ATTEMPTS;
+  if ('fault' in policy && !isLast) throw new Error(`Nothing runs under a broken policy. ${policy.fault}`);
+  return policy;
+}
+
+async function describe(
+  deps: ActivityDeps,
+  tool: string,
+): Promise<{ descriptor: ToolDescriptor | undefined; unavailable: string | null }> {
+  try {
+    return { descriptor: await deps.tools.describe(tool, { fresh: true }), unavailable: null };
+  } catch (error) {
+    return { descriptor: undefined, unavailable: errorText(error) };
+  }
+}

@@ -1,0 +1,62 @@
+import type { GateLevel, GateTerms } from '../protocol/gate-terms.ts';
+import type { Participant, ParticipantRole } from '../protocol/server-frames.ts';
+
+/** Calls that were asked about before rules said by whom: whoever may decide in the session. */
+const anybody: GateLevel = {
+  approvers: { users: [], roles: ['owner', 'member', 'approver'], requester: true },
+  needed: 1,
+  timeoutMs: null,
+  remindEveryMs: null,
+};
+
+/** The terms of a call; `rule` where its row has none. */
+export function termsOf(call: { terms: GateTerms | null; rule: string }): GateTerms {
+  return call.terms ?? { rule: call.rule, levels: [anybody], remember: 'once' };
+}
+
+/** The level that a gate is at. */
+export function levelAt(terms: GateTerms, level: number): GateLevel {
+  return terms.levels[Math.min(level, terms.levels.length - 1)] ?? anybody;
+}
+
+/** Whoever was asked may go on deciding when it was escalated to others: levels add up. */
+function levelsUpTo(terms: GateTerms, level: number): GateLevel[] {
+  const levels = terms.levels.slice(0, level + 1);
+  return levels.length > 0 ? levels : [anybody];
+}
+
+/** Whether the rule lets this participant decide; that their role may decide at all is asked apart. */
+export function mayDecide(
+  gate: { terms: GateTerms; level: number; requesterId: string },
+  person: { userId: string; role: ParticipantRole },
+): boolean {
+  return levelsUpTo(gate.terms, gate.level).some(({ approvers }) => {
+    if (person.userId === gate.requesterId && !approvers.requester) return false;
+    return approvers.users.includes(person.userId) || approvers.roles.includes(person.role);
+  });
+}
+
+/** Those of the participants who may decide. A viewer never may. */
+export function approversAmong(
+  gate: { terms: GateTerms; level: number; requesterId: string },
+  participants: Participant[],
+): string[] {
+  return participants
+    .filter(({ user_id: userId, role }) => role !== 'viewer' && mayDecide(gate, { userId, role }))
+    .map(({ user_id }) => user_id);
+}
+
+/** The users whom the rule names, up to this level. */
+export function namedApprovers(terms: GateTerms, level: number): string[] {
+  return [...new Set(levelsUpTo(terms, level).flatMap(({ approvers }) => approvers.users))];
+}
+
+/** For an error: whom the rule lets decide. */
+export function approversInWords(gate: { terms: GateTerms; level: number }): string {
+  const levels = levelsUpTo(gate.terms, gate.level);
+  const users = namedApprovers(gate.terms, gate.level);
+  const roles = [...new Set(levels.flatMap(({ approvers }) => approvers.roles))];
+  const who = [...users, ...roles.map((role) => `whoever is ${role}`)].join(', ') || 'nobody';
+  const isRequesterOut = levels.every(({ approvers }) => !approvers.requester);
+  return isRequesterOut ? `${who}, but not the person whose message led to it` : who;
+}
