@@ -7,6 +7,8 @@ export const modelTask = z.strictObject({
   everyMs: z.number().min(0).max(10_000),
   /** The time it takes to begin. */
   firstMs: z.number().min(0).max(10_000),
+  /** Whether it asks for the bench's tool first, and says its tokens when that has a result. */
+  tool: z.boolean().optional(),
 });
 export type ModelTask = z.infer<typeof modelTask>;
 

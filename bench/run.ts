@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { measureDecision } from './decision.ts';
 import { measureDeltas, measurePlane } from './deltas.ts';
 import { measureFirstDelta } from './first-delta.ts';
 import { measureGatewayStreams } from './gateway-streams.ts';
@@ -10,7 +11,7 @@ import { measureResume } from './resume.ts';
 import type { Findings, Row } from './rows.ts';
 import type { System } from './system.ts';
 
-export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
+export const partNames = ['a', 'b', 'plane', 'c', 'd', 'e', 'f', 'g', 'h', 'i'] as const;
 export type PartName = (typeof partNames)[number];
 
 export interface Scale {
@@ -23,6 +24,7 @@ export interface Scale {
   many: { steps: number[]; windowMs: number };
   resume: { clients: number };
   gateway: { connections: number; windowMs: number };
+  decision: { rounds: number; warmups: number };
   /** For what the part before set off to come to rest: last commits, closing runs. */
   restMs: number;
 }
@@ -36,6 +38,7 @@ export const scales: Record<'full' | 'quick', Scale> = {
     many: { steps: [100, 200, 300, 400, 500, 600, 800, 1_000], windowMs: 6_000 },
     resume: { clients: 1_000 },
     gateway: { connections: 1_000, windowMs: 10_000 },
+    decision: { rounds: 60, warmups: 5 },
     restMs: 1_000,
   },
   quick: {
@@ -47,6 +50,7 @@ export const scales: Record<'full' | 'quick', Scale> = {
     many: { steps: [5], windowMs: 300 },
     resume: { clients: 20 },
     gateway: { connections: 20, windowMs: 1_500 },
+    decision: { rounds: 3, warmups: 1 },
     restMs: 100,
   },
 };
@@ -113,6 +117,12 @@ export async function runParts(
       name: 'h',
       line: `(h) ${scale.gateway.connections} streaming connections of the gateway ...`,
       measure: () => measureGatewayStreams(system, scale.gateway),
+    },
+    {
+      part: 'i',
+      name: 'i',
+      line: `(i) ${scale.decision.rounds} approvals, and as many bare signals ...`,
+      measure: () => measureDecision(system, scale.decision),
     },
   ];
   const rows: Row[] = [];

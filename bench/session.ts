@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import WebSocket from 'ws';
+import type WebSocket from 'ws';
 import type { ServerFrame } from '../src/protocol/server-frames.ts';
 import { nowMs } from './clock.ts';
 import { arrivalStamps, type ModelTask } from './model-task.ts';
+import { openSession } from './open-session.ts';
 import { StreamLog } from './stream-log.ts';
 
-const openBoundMs = 10_000;
 const turnBoundMs = 60_000;
 
 export interface Turn {
@@ -37,28 +37,10 @@ export class BenchSession {
 
   /** Makes a session and connects to it; it is ready for its first message. */
   static async open(at: { http: string; ws: string; token: string }): Promise<BenchSession> {
-    const headers = { authorization: `Bearer ${at.token}` };
-    const made = await fetch(`${at.http}/v1/sessions`, {
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: '{}',
-      signal: AbortSignal.timeout(openBoundMs),
-    });
-    if (made.status !== 201) throw new Error(`A session could not be made: HTTP ${made.status}.`);
-    const { id } = (await made.json()) as { id: string };
-    const socket = new WebSocket(`${at.ws}/v1/sessions/${id}/ws`, {
-      headers,
-      perMessageDeflate: false,
-      handshakeTimeout: openBoundMs,
-    });
+    const { id, socket } = await openSession(at);
     const session = new BenchSession(id, socket);
     socket.on('close', (code) => session.#break(new Error(`The gateway closed a connection: ${code}.`)));
     socket.on('error', (error) => session.#break(error));
-    await new Promise<void>((resolve, reject) => {
-      socket.once('message', () => resolve());
-      socket.once('error', reject);
-      socket.once('close', () => reject(session.#broken));
-    });
     socket.on('message', (data) => session.#take(nowMs(), String(data)));
     return session;
   }

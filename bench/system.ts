@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -117,6 +117,7 @@ export class SystemStarter {
         OPENAI_BASE_URL: modelUrl,
         TURNGATE_MODEL: 'bench',
         STEP_SLOTS: stepSlots,
+        TURNGATE_MCP_CONFIG: this.#writeMcpConfig(),
         // Everybody here is one user at one address.
         CONNECTIONS_PER_USER: '0',
         CONNECTIONS_PER_ADDRESS: '0',
@@ -130,6 +131,15 @@ export class SystemStarter {
     };
     await untilReady(child, (signal) => pollUntil(isThere, pollMs, signal), readyBoundMs);
     return JSON.parse(readFileSync(file, 'utf8')) as DevInfo;
+  }
+
+  /** What `mcp.json` has, and the bench's own tool. */
+  #writeMcpConfig(): string {
+    const { mcpServers } = JSON.parse(readFileSync(here('../mcp.json'), 'utf8')) as { mcpServers: object };
+    const bench = { command: process.execPath, args: [here('./processes/bench-tool.ts')] };
+    const file = join(this.#folder, 'mcp.json');
+    writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers, bench } }));
+    return file;
   }
 
   #process(name: string, env: Record<string, string>): ChildSpec {

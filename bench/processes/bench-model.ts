@@ -13,6 +13,8 @@ const request = z.object({
   messages: z.array(z.object({ role: z.string(), content: z.unknown() })).min(1),
 });
 
+/** As the worker offers `bench.begin`. */
+const benchTool = 'bench__begin';
 /** Tokens written in one round of the event loop at full speed. */
 const burst = 20;
 
@@ -40,10 +42,15 @@ class Answer {
     this.#response.write(`${this.#chunk({ role: 'assistant', content: first + stamp() }, null)}`);
   }
 
-  end(promptTokens: number): void {
+  callTool(): void {
+    const call = { index: 0, id: 'call', type: 'function', function: { name: benchTool, arguments: '{}' } };
+    this.#response.write(this.#chunk({ role: 'assistant', tool_calls: [call] }, null));
+  }
+
+  end(promptTokens: number, reason: 'stop' | 'tool_calls'): void {
     const usage = { prompt_tokens: promptTokens, completion_tokens: this.#written };
     const last = `${this.#head},"choices":[],"usage":${JSON.stringify(usage)}}\n\n`;
-    this.#response.end(`${this.#chunk({}, 'stop')}${last}data: [DONE]\n\n`);
+    this.#response.end(`${this.#chunk({}, reason)}${last}data: [DONE]\n\n`);
   }
 
   #chunk(delta: object, finishReason: string | null): string {
@@ -82,8 +89,10 @@ async function serve(incoming: IncomingMessage, response: ServerResponse): Promi
   const asked = messages.findLast((message) => message.role === 'user')?.content;
   const task = modelTask.parse(JSON.parse(String(asked)));
   const answer = new Answer(response, arrivedMs, model);
-  await say(answer, task);
-  if (!answer.isOver) answer.end(messages.length);
+  const asksTool = task.tool === true && messages.at(-1)?.role !== 'tool';
+  if (asksTool) answer.callTool();
+  else await say(answer, task);
+  if (!answer.isOver) answer.end(messages.length, asksTool ? 'tool_calls' : 'stop');
 }
 
 const server = createServer((incoming, response) => {

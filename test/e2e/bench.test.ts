@@ -17,6 +17,7 @@ const ids = [
   ...[1, 10].flatMap((streams) => [`b.plane.${streams}.p50`, `b.plane.${streams}.p99`]),
   ...['c.200', 'c.2000', 'd.first_delta', 'd.chunk'],
   ...['e.memory', 'f.sessions', 'f.p99', 'g.p50', 'g.p99', 'h.p50', 'h.p99'],
+  ...['i', 'i.begun', 'i.begun.p90', 'i.told', 'i.ack', 'i.bare', 'i.bare.p90', 'i.bare_same'],
 ];
 const runBoundMs = 120_000;
 
