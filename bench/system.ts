@@ -117,7 +117,7 @@ export class SystemStarter {
         OPENAI_BASE_URL: modelUrl,
         TURNGATE_MODEL: 'bench',
         STEP_SLOTS: stepSlots,
-        TURNGATE_MCP_CONFIG: this.#writeMcpConfig(),
+        ...this.#ownConfiguration(),
         // Everybody here is one user at one address.
         CONNECTIONS_PER_USER: '0',
         CONNECTIONS_PER_ADDRESS: '0',
@@ -133,13 +133,22 @@ export class SystemStarter {
     return JSON.parse(readFileSync(file, 'utf8')) as DevInfo;
   }
 
-  /** What `mcp.json` has, and the bench's own tool. */
-  #writeMcpConfig(): string {
-    const { mcpServers } = JSON.parse(readFileSync(here('../mcp.json'), 'utf8')) as { mcpServers: object };
+  /** What `mcp.json` and `agents/default.yaml` have, and the bench's own tool. */
+  #ownConfiguration(): Record<string, string> {
+    const { mcpServers } = JSON.parse(readFileSync(here('../mcp.json'), 'utf8')) as {
+      mcpServers: Record<string, object>;
+    };
+    const shipped = Object.entries(mcpServers).map(([name, server]) => [
+      name,
+      { cwd: repository, ...server },
+    ]);
     const bench = { command: process.execPath, args: [here('./processes/bench-tool.ts')] };
-    const file = join(this.#folder, 'mcp.json');
-    writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers, bench } }));
-    return file;
+    const mcpFile = join(this.#folder, 'mcp.json');
+    writeFileSync(mcpFile, JSON.stringify({ mcpServers: { ...Object.fromEntries(shipped), bench } }));
+    const agent = readFileSync(here('../agents/default.yaml'), 'utf8');
+    // Without this line it may use every server.
+    writeFileSync(join(this.#folder, 'default.yaml'), agent.replace(/^servers:.*$/m, ''));
+    return { TURNGATE_MCP_CONFIG: mcpFile, TURNGATE_AGENTS_DIR: this.#folder };
   }
 
   #process(name: string, env: Record<string, string>): ChildSpec {
