@@ -22,6 +22,7 @@ export { type ClientErrorCode, TurngateError } from './errors.ts';
 export type { EventStream, Resync, SessionEvent } from './event-stream.ts';
 export type { Feed, FeedEvent, FeedOptions } from './feed.ts';
 export type { FeedSnapshot, WaitingApproval, WaitingInput } from './feed-state.ts';
+export { type FormField, formFields, readField } from './form.ts';
 export type { Answer, Decision, SendOptions } from './frames.ts';
 export type { SocketConstructor, SocketLike } from './runtime.ts';
 export type { Session } from './session.ts';

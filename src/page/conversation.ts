@@ -1,16 +1,11 @@
-import {
-  type Message,
-  openTurn,
-  type Session,
-  type SessionSnapshot,
-  TurngateError,
-} from '../client/index.ts';
+import { type Message, openTurn, type Session, type SessionSnapshot } from '../client/index.ts';
 import { Composer } from './composer.ts';
 import { h, setChildren, setText } from './dom.ts';
+import { faultText } from './fault-text.ts';
+import { GateCards, type ReadAbout } from './gate-cards.ts';
 import { Keyed } from './keyed.ts';
 import { MessageView } from './message-view.ts';
 import { agentText, connectionText, presenceText } from './status-text.ts';
-import { ToolCard, type ToolState } from './tool-card.ts';
 
 /** Who is this near the end of the log is taken along when something is added. */
 const nearEndPixels = 80;
@@ -32,18 +27,14 @@ export class ConversationView {
   readonly #queued = h('div', { class: 'items' });
   readonly #composer: Composer;
   readonly #messages = new Keyed<Message, MessageView>(() => new MessageView());
-  readonly #tools: Keyed<ToolState, ToolCard>;
-  readonly #toolStates = new Map<string, ToolState>();
-  readonly #decisionFaults = new Map<string, string>();
+  readonly #cards: GateCards;
   readonly #stop: () => void;
   readonly #countdown: number;
 
-  /** @param onTakeOver opens the session anew in this tab, after another took its place */
-  constructor(session: Session, onTakeOver: () => void) {
+  /** @param deps.takeOver opens the session anew in this tab, after another took its place */
+  constructor(session: Session, deps: { takeOver(): void; readAbout: ReadAbout }) {
     this.#session = session;
-    this.#tools = new Keyed<ToolState, ToolCard>(
-      () => new ToolCard((...decision) => this.#decide(...decision)),
-    );
+    this.#cards = new GateCards(session, deps.readAbout, () => this.#show());
     this.#older = h('button', { class: 'plain', click: () => this.#loadOlder() }, 'Older messages');
     this.#composer = new Composer({
       send: (content) => this.#try(session.send(content)),
@@ -51,7 +42,7 @@ export class ConversationView {
       typing: (active) => session.typing(active),
     });
     this.#again.addEventListener('click', () => {
-      if (session.getSnapshot().connection.kind === 'stopped') onTakeOver();
+      if (session.getSnapshot().connection.kind === 'stopped') deps.takeOver();
       else session.reconnect();
     });
     this.#log.append(this.#older, this.#items, this.#queued);
@@ -97,31 +88,14 @@ export class ConversationView {
     this.#log.scrollTop = this.#log.scrollHeight;
   }
 
-  /** Messages, each followed by the tool calls it asks for. */
+  /** Messages, each followed by the tool calls it asks for and the questions about them. */
   #elements(at: SessionSnapshot): Element[] {
     const shown = this.#messages.show(at.messages, ({ id }) => id);
-    const calls = at.messages.flatMap(({ toolCallIds }) =>
-      toolCallIds.flatMap((id) => this.#toolState(at, id)),
-    );
-    const cards = this.#tools.show(calls, ({ call }) => call.id);
-    const cardOf = new Map(calls.map(({ call }, index) => [call.id, cards[index]]));
-    return at.messages.flatMap((message, index) => {
-      const own = message.toolCallIds.map((id) => cardOf.get(id));
-      return [shown[index], ...own].filter((element) => element !== undefined);
+    const cards = this.#cards.show(at);
+    return at.messages.flatMap(({ id }, index) => {
+      const message = shown[index];
+      return message === undefined ? [] : [message, ...(cards.get(id) ?? [])];
     });
-  }
-
-  /** The same object while nothing of it has changed. */
-  #toolState(at: SessionSnapshot, id: string): ToolState[] {
-    const call = at.toolCalls[id];
-    if (!call) return [];
-    const isDeciding = at.queue.some((item) => item.kind === 'decision' && item.toolCallId === id);
-    const fault = this.#decisionFaults.get(id) ?? null;
-    const known = this.#toolStates.get(id);
-    if (known?.call === call && known.isDeciding === isDeciding && known.fault === fault) return [known];
-    const state = { call, isDeciding, fault };
-    this.#toolStates.set(id, state);
-    return [state];
   }
 
   #showConnection(at: SessionSnapshot): void {
@@ -131,23 +105,6 @@ export class ConversationView {
     this.#again.hidden = connection.kind !== 'waiting' && !isTaken;
     setText(this.#again, isTaken ? 'Continue here' : 'Try now');
     this.element.dataset.connection = connection.kind;
-  }
-
-  #decide(toolCallId: string, approved: boolean, reason: string): void {
-    this.#decisionFaults.delete(toolCallId);
-    const why = reason === '' ? {} : { reason };
-    this.#session.decide(toolCallId, { approved, ...why }).then(
-      (ack) => {
-        if (ack.disposition !== 'conflict') return;
-        this.#note(toolCallId, `Somebody was quicker: ${ack.decision?.decision} by ${ack.decision?.by}.`);
-      },
-      (error: unknown) => this.#note(toolCallId, messageOf(error)),
-    );
-  }
-
-  #note(toolCallId: string, words: string): void {
-    this.#decisionFaults.set(toolCallId, words);
-    this.#show();
   }
 
   #loadOlder(): void {
@@ -162,7 +119,7 @@ export class ConversationView {
 
   #try(work: Promise<unknown>, then: () => void = () => undefined): void {
     setText(this.#fault, '');
-    work.then(then, (error: unknown) => setText(this.#fault, messageOf(error)));
+    work.then(then, (error: unknown) => setText(this.#fault, faultText(error)));
   }
 }
 
@@ -179,9 +136,4 @@ function queuedElements(at: SessionSnapshot): Element[] {
       ),
     ];
   });
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof TurngateError && error.code === 'closed') return '';
-  return error instanceof Error ? error.message : String(error);
 }

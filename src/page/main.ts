@@ -62,7 +62,10 @@ class Page {
     setSessionOfAddress(id);
     this.#view?.close();
     const session = this.#client.session(id, { device: deviceOfTab() });
-    this.#view = new ConversationView(session, () => this.#open(id));
+    this.#view = new ConversationView(session, {
+      takeOver: () => this.#open(id),
+      readAbout: async () => ({ schema: null, description: null, remember: 'once', mayDecide: false }),
+    });
     const stop = session.store.subscribe(() => {
       const { connection, messages, title } = session.getSnapshot();
       if (connection.kind === 'stopped' && connection.code === 'unauthorized') {
@@ -89,9 +92,10 @@ class Page {
 
   /** What waits in which session, and sessions that were made, changed or lost, wherever that was. */
   #heed(): void {
-    const { approvals, changes } = this.#feed.getSnapshot();
+    const { approvals, inputs, changes } = this.#feed.getSnapshot();
     const waiting = new Map<string, number>();
-    for (const { sessionId } of approvals) waiting.set(sessionId, (waiting.get(sessionId) ?? 0) + 1);
+    for (const { sessionId } of [...approvals, ...inputs])
+      waiting.set(sessionId, (waiting.get(sessionId) ?? 0) + 1);
     let { sessions } = this.#state;
     for (const change of changes) {
       const { session_id: id, title } = change;

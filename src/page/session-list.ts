@@ -9,7 +9,7 @@ const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' 
 export interface ListState {
   sessions: readonly SessionView[];
   chosen: string | null;
-  /** How many approvals wait, by session. */
+  /** How many approvals and questions wait, by session. */
   waiting: ReadonlyMap<string, number>;
   hasMore: boolean;
   fault: string | null;
@@ -54,7 +54,7 @@ export class SessionList {
       element.firstElementChild?.setAttribute('aria-current', String(isChosen));
       const waiting = state.waiting.get(state.sessions[index]?.id ?? '') ?? 0;
       element.toggleAttribute('data-waits', waiting > 0);
-      element.title = waiting > 0 ? `${waiting} waiting for your decision` : '';
+      element.title = waiting > 0 ? `${waiting} waiting for you` : '';
     });
     setChildren(this.#items, elements);
     this.#more.hidden = !state.hasMore;

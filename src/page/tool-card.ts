@@ -1,5 +1,7 @@
-import type { ToolCall } from '../client/index.ts';
+import type { Decision, ToolCall } from '../client/index.ts';
+import { type ApprovalAbout, ApprovalForm } from './approval-form.ts';
 import { h, setText } from './dom.ts';
+import { decisionText } from './gate-text.ts';
 
 const words: Record<ToolCall['status'], string> = {
   proposed: 'about to run',
@@ -14,83 +16,89 @@ const words: Record<ToolCall['status'], string> = {
   unknown: 'outcome unknown',
 };
 const mostResultChars = 20_000;
-const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 export interface ToolState {
   call: ToolCall;
+  about: ApprovalAbout | null;
+  userId: string | null;
   /** A decision was sent and is not answered. */
   isDeciding: boolean;
   /** What was wrong with the last decision. */
   fault: string | null;
 }
 
-export type Decide = (toolCallId: string, approved: boolean, reason: string) => void;
+export type Decide = (toolCallId: string, decision: Decision) => void;
 
-/** One tool call: what it is to do, what the gate says, and where it waits for a person, the two buttons. */
+/** One tool call: what it is to do, what the gate says, what came of it; and where it waits, how to decide it. */
 export class ToolCard {
   readonly element: HTMLElement;
   readonly #name = h('strong');
   readonly #status = h('span', { class: 'status' });
   readonly #reason = h('p', { class: 'why' });
-  readonly #arguments = h('pre');
+  readonly #arguments = h('pre', { class: 'arguments' });
+  readonly #original = h('pre', { class: 'original' });
+  readonly #originalBox: HTMLDetailsElement;
   readonly #result = h('pre');
   readonly #resultBox: HTMLDetailsElement;
+  readonly #late = h('pre');
+  readonly #lateBox: HTMLDetailsElement;
   readonly #progress = h('progress');
-  readonly #decision = h('p', { class: 'why' });
-  readonly #form: HTMLElement;
-  readonly #why = h('input', { type: 'text', placeholder: 'Reason (the model reads it)', maxlength: '2000' });
-  readonly #buttons: HTMLButtonElement[];
-  readonly #deadline = h('span', { class: 'hint' });
+  readonly #decision = h('p', { class: 'why decision' });
+  readonly #approval: ApprovalForm;
   readonly #fault = h('p', { class: 'fault', role: 'alert' });
   #id = '';
 
   constructor(decide: Decide) {
-    const say = (approved: boolean) => () => decide(this.#id, approved, this.#why.value.trim());
-    this.#buttons = [
-      h('button', { class: 'approve', click: say(true) }, 'Approve'),
-      h('button', { class: 'reject', click: say(false) }, 'Reject'),
-    ];
-    this.#form = h('div', { class: 'decide' }, this.#why, ...this.#buttons, this.#deadline);
+    this.#approval = new ApprovalForm((decision) => decide(this.#id, decision));
+    this.#originalBox = h('details', {}, h('summary', {}, 'What the model asked for'), this.#original);
     this.#resultBox = h('details', {}, h('summary', {}, 'Result'), this.#result);
+    this.#lateBox = h('details', {}, h('summary', {}, 'Came too late to count'), this.#late);
     this.element = h(
       'section',
       { class: 'tool', 'aria-label': 'Tool call' },
       h('header', {}, this.#name, this.#status),
       this.#reason,
       h('details', { open: true }, h('summary', {}, 'Arguments'), this.#arguments),
+      this.#originalBox,
       this.#progress,
       this.#decision,
       this.#resultBox,
-      this.#form,
+      this.#lateBox,
+      this.#approval.element,
       this.#fault,
     );
   }
 
-  update({ call, isDeciding, fault }: ToolState): void {
+  update(state: ToolState): void {
+    const { call, fault } = state;
     this.#id = call.id;
     this.element.dataset.status = call.status;
     setText(this.#name, call.tool);
     setText(this.#status, words[call.status]);
-    setText(this.#reason, call.approval?.reason ?? call.reason);
+    setText(this.#reason, reasonOf(call));
     setText(this.#arguments, JSON.stringify(call.arguments, null, 2));
+    const { originalArguments: original } = call;
+    this.#originalBox.hidden = original === null;
+    setText(this.#original, original === null ? '' : JSON.stringify(original, null, 2));
     this.#showResult(call);
     this.#showProgress(call);
-    const waits = call.approval !== null;
-    this.#form.hidden = !waits;
-    for (const button of this.#buttons) button.disabled = isDeciding;
-    setText(this.#deadline, call.approval ? `until ${when.format(call.approval.expiresAt)}` : '');
-    this.#fault.hidden = fault === null || !waits;
+    this.#approval.update(state);
+    this.#fault.hidden = fault === null || call.approval === null;
     setText(this.#fault, fault ?? '');
   }
 
   #showResult(call: ToolCall): void {
-    const { result, error, decision } = call;
-    const by = decision ? `${decision.decision} by ${decision.by}` : '';
-    setText(this.#decision, decision?.reason ? `${by}: ${decision.reason}` : by);
-    this.#decision.hidden = decision === null;
+    const { result, error, lateResults } = call;
+    setText(this.#decision, decisionText(call));
+    this.#decision.hidden = call.decision === null;
     const text = error ? error.message : result === null ? '' : textOf(result);
     this.#resultBox.hidden = text === '';
-    setText(this.#result, text.length > mostResultChars ? `${text.slice(0, mostResultChars)}…` : text);
+    setText(this.#result, cut(text));
+    this.#lateBox.hidden = lateResults.length === 0;
+    const late = lateResults.map(
+      (one) => `Attempt ${one.attempt}, ${one.status}: ${one.error?.message ?? textOf(one.result)}`,
+    );
+    setText(this.#late, cut(late.join('\n')));
   }
 
   #showProgress({ progress, status }: ToolCall): void {
@@ -102,6 +110,15 @@ export class ToolCard {
   }
 }
 
+function reasonOf({ approval, reason, rule }: ToolCall): string {
+  const by = approval?.rule ?? rule;
+  return `${approval?.reason ?? reason}${by === null ? '' : ` (rule: ${by})`}`;
+}
+
 function textOf(result: ToolCall['result']): string {
   return typeof result === 'string' ? result : JSON.stringify(result, null, 2);
+}
+
+function cut(text: string): string {
+  return text.length > mostResultChars ? `${text.slice(0, mostResultChars)}…` : text;
 }

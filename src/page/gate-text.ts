@@ -1,0 +1,53 @@
+import type { ApprovalRequest, ResolvedInput, SessionSnapshot, ToolCall } from '../client/index.ts';
+
+const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+const because: Record<NonNullable<ApprovalRequest['because']>, string> = {
+  escalated: 'nobody decided in time',
+  edited: 'somebody changed what is to run',
+  arguments_changed: 'its arguments are not those that were approved',
+  tool_changed: 'the tool is not what it was when it was approved',
+  rule_changed: 'the policy has changed since',
+  grant_fell: 'the approval that was remembered no longer counts',
+};
+
+/** What people have to know before they decide: why again, who, how many, until when. */
+export function requestLines(request: ApprovalRequest): string[] {
+  const { needed, approvals, approvers, reminders, level } = request;
+  const again = request.because === null ? [] : [`Asked again because ${because[request.because]}.`];
+  const given = approvals.map(({ by }) => by).join(', ');
+  const votes = `${approvals.length} of ${needed} approvals${given === '' ? '' : ` (${given})`}.`;
+  const escalated = level > 0 ? [`Escalated ${times(level)}.`] : [];
+  const reminded = reminders > 0 ? [`Reminded ${times(reminders)}.`] : [];
+  return [
+    ...again,
+    ...(needed > 1 ? [votes] : []),
+    `${approvers.join(', ') || 'Nobody'} may decide, until ${when.format(request.expiresAt)}.`,
+    ...escalated,
+    ...reminded,
+  ];
+}
+
+/** Who decided what, in one line. */
+export function decisionText({ decision }: ToolCall): string {
+  if (!decision) return '';
+  const { by, at, reason, remember } = decision;
+  const asked = { session: ', remembered for this session', always: ', remembered for good' };
+  const kept = remember === undefined ? '' : asked[remember];
+  return `${decision.decision} by ${by}, ${when.format(at)}${kept}${reason ? `: ${reason}` : ''}`;
+}
+
+const answers = { accept: 'answered', decline: 'declined', cancel: 'not answered' };
+
+export function answerText({ action, by, at, content }: ResolvedInput): string {
+  const said = content === undefined ? '' : `: ${JSON.stringify(content)}`;
+  return `${answers[action]} by ${by}, ${when.format(at)}${said}`;
+}
+
+export function deadlineText(input: SessionSnapshot['inputs'][number]): string {
+  return input.expires_at === undefined ? '' : `until ${when.format(input.expires_at)}`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
