@@ -35,6 +35,8 @@ export interface Decision {
   argumentsHash?: string | undefined;
   /** Of the tool that was shown; likewise. */
   toolHash?: string | undefined;
+  /** Of the request that was shown; likewise. From the second one of a call on, a decision has to say it. */
+  round?: number | undefined;
 }
 
 /** What a person says to an `input_request`. */
@@ -55,6 +57,7 @@ export function decisionFrame(toolCallId: string, decision: Decision, shown: Sho
     ...decision,
     argumentsHash: decision.argumentsHash ?? shown.argumentsHash,
     toolHash: decision.toolHash ?? shown.toolHash,
+    round: decision.round ?? shown.round,
   });
   return without({ type: 'tool_approval', id: randomId(), tool_call_id: toolCallId, ...said });
 }

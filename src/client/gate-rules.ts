@@ -10,7 +10,7 @@ export interface GateRules {
   /** One of several people approved. */
   vote(known: readonly GivenApproval[], vote: GivenApproval): readonly GivenApproval[];
   /** What a decision says that it is about. */
-  shown(approval: Pick<ApprovalRequest, 'argumentsHash' | 'toolHash'> | null | undefined): Shown;
+  shown(approval: Pick<ApprovalRequest, 'argumentsHash' | 'toolHash' | 'round'> | null | undefined): Shown;
   /** What came too late, kept beside the result. */
   late(known: readonly LateResult[], late: LateResult): readonly LateResult[];
 }
@@ -30,6 +30,7 @@ export const gateRules: GateRules = {
   shown: (approval) => ({
     argumentsHash: approval?.argumentsHash,
     toolHash: approval?.toolHash ?? undefined,
+    round: approval?.round,
   }),
 
   late: (known, late) => [...known, late].slice(-keptLate),

@@ -96,4 +96,5 @@ export interface ResolvedInput extends Pick<Event<'input_resolved'>, 'action' | 
 export interface Shown {
   readonly argumentsHash: string | undefined;
   readonly toolHash: string | undefined;
+  readonly round: number | undefined;
 }

@@ -87,7 +87,7 @@ export const mutants: Record<string, Partial<Rules>> = {
   'forgets the approvals when a question is escalated': { ask: (_known, asked) => asked },
   'knows the last approval only': { vote: (_known, vote) => [vote] },
   'decides without saying what was shown': {
-    shown: () => ({ argumentsHash: undefined, toolHash: undefined }),
+    shown: () => ({ argumentsHash: undefined, toolHash: undefined, round: undefined }),
   },
   'knows the last late result only': { late: (_known, late) => [late] },
   'sends the next message before the last one is answered': { overtakes: () => true },
