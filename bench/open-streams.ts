@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { onlySteps } from '../src/protocol/turn-limits.ts';
 import { type Db, openPool } from '../src/store/db.ts';
 import { writeDrafts } from '../src/store/drafts.ts';
 import { acceptMessage } from '../src/store/messages.ts';
@@ -58,7 +59,7 @@ export async function withOpenStreams<T>(
 
 async function openStream(db: Db, userId: string, sessionId: string, text: string): Promise<OpenStream> {
   await acceptMessage(db, { sessionId, userId, clientMessageId: randomUUID(), content: 'Say a lot.' });
-  const bounds = { historyMessages: 50, maxSteps: 25 };
+  const bounds = { historyMessages: 50, limits: onlySteps(25), questionMs: 60_000 };
   const run = { sessionId, runId: randomUUID(), workflowId: `session:${sessionId}`, step: 1, ...bounds };
   const { opening, committed } = await openStep(db, run);
   const events = await committed;

@@ -6,6 +6,7 @@ import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { Db } from '../store/db.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
 import type { AgentDefinition } from '../tools/agent.ts';
+import type { LimitsSource } from '../tools/limits-source.ts';
 import type { PolicySource } from '../tools/policy-source.ts';
 import type { ToolPort } from '../tools/port.ts';
 import type { DraftWriter } from './draft-writer.ts';
@@ -20,6 +21,7 @@ export interface ActivityDeps {
   attachments: AttachmentStore;
   loadAgent(name: string): Promise<AgentDefinition>;
   policy: PolicySource;
+  limits: LimitsSource;
   drafts: DraftWriter;
   nudges: TurnNudges;
   config: Pick<
@@ -27,7 +29,6 @@ export interface ActivityDeps {
     | 'TURNGATE_MODEL'
     | 'APPROVAL_TIMEOUT_MS'
     | 'OPERATOR_SIGNALS'
-    | 'MAX_STEPS'
     | 'HISTORY_MESSAGES'
     | 'ATTACHMENT_MODEL_BYTES'
     | 'MODEL_MAX_ATTEMPTS'

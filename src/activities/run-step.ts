@@ -1,12 +1,14 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
-import { type ModelAnswer, ModelError } from '../model/port.ts';
+import { type ModelAnswer, ModelError, type ModelRequest } from '../model/port.ts';
 import { cleanText } from '../protocol/text.ts';
+import { boundsCost, priceOf, type TurnLimits } from '../protocol/turn-limits.ts';
 import type { StoredEvent } from '../store/events.ts';
 import { requesterOf } from '../store/requester.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
 import { countFailure, type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
+import type { Spent } from '../store/usage.ts';
 import { type AgentDefinition, mayUse } from '../tools/agent.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
@@ -17,6 +19,7 @@ import { toModelMessages, toModelTools } from './model-messages.ts';
 import { persist } from './persist.ts';
 import { type ProposalContext, proposeCalls } from './propose-calls.ts';
 import { noteChoices, noteProgress } from './step-notices.ts';
+import { spentOn } from './step-spending.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
 import { TextStream } from './text-stream.ts';
 
@@ -29,6 +32,7 @@ const RETRY_AFTER_MAX_MS = 3_600_000;
 export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
   return async ({ sessionId, step }) => {
     const { workflowExecution } = Context.current().info;
+    const limits = await deps.limits.current();
     const [{ opening, committed }, tools] = await Promise.all([
       openStep(deps.db, {
         sessionId,
@@ -36,7 +40,8 @@ export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
         runId: workflowExecution?.runId ?? '',
         workflowId: workflowExecution?.workflowId ?? '',
         historyMessages: deps.config.HISTORY_MESSAGES,
-        maxSteps: deps.config.MAX_STEPS,
+        limits,
+        questionMs: deps.config.APPROVAL_TIMEOUT_MS,
         debug: deps.debug,
       }),
       deps.tools.list(),
@@ -44,9 +49,10 @@ export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
     if (opening.kind !== 'open') {
       publishEvents(deps.live, sessionId, await committed);
       if (opening.kind === 'busy') throw turnBusy();
+      if (opening.kind === 'question') return opening;
       return opening.kind === 'closed' ? opening.result : { kind: opening.kind };
     }
-    return new StepRun(deps, { sessionId, step, opening, committed, tools }).run();
+    return new StepRun(deps, { sessionId, step, limits, opening, committed, tools }).run();
   };
 }
 
@@ -61,6 +67,7 @@ function turnBusy(): ApplicationFailure {
 interface OpenedStep {
   sessionId: string;
   step: number;
+  limits: TurnLimits;
   opening: OpenStep;
   committed: Promise<StoredEvent[]>;
   tools: ToolDescriptor[];
@@ -72,7 +79,10 @@ class StepRun {
   readonly #at: OpenedStep;
   readonly #context = Context.current();
   readonly #stream: TextStream;
+  readonly #beganAt = Date.now();
   #model: string | null = null;
+  #request: ModelRequest | null = null;
+  #answer: ModelAnswer | null = null;
   #firstTokenMs: number | null = null;
 
   constructor(deps: ActivityDeps, at: OpenedStep) {
@@ -117,9 +127,10 @@ class StepRun {
     const model = this.#deps.config.TURNGATE_MODEL ?? opening.config.model ?? agent.model;
     this.#model = model;
     const ask = async () => {
+      checkPrice(this.#at.limits, model);
       const bounds = { maxBytes: this.#deps.config.ATTACHMENT_MODEL_BYTES, vision: agent.vision };
       const parts = await readParts(this.#deps.attachments, opening.history, bounds);
-      const request = {
+      const request: ModelRequest = {
         model,
         messages: toModelMessages(agent.instructions, opening.history, parts),
         tools: toModelTools(tools),
@@ -127,7 +138,9 @@ class StepRun {
         maxOutputTokens: agent.max_output_tokens,
         signal: AbortSignal.any([signal, unopened.signal]),
       };
-      return this.#deps.model.stream(request, sink);
+      this.#request = request;
+      this.#answer = await this.#deps.model.stream(request, sink);
+      return this.#answer;
     };
     const opened = committed.then(
       (events) => {
@@ -222,14 +235,21 @@ class StepRun {
       cancelled: false,
       model: this.#model,
       firstTokenMs: this.#firstTokenMs,
+      spent: this.#spent(),
       debug: this.#deps.debug,
     };
+  }
+
+  #spent(): Spent {
+    const saidChars = this.#stream.content.length + this.#stream.thoughts.length;
+    const ms = Date.now() - this.#beganAt;
+    return spentOn({ request: this.#request, answer: this.#answer, saidChars, ms }, this.#at.limits);
   }
 
   /** Only what failed here counts: an attempt whose worker was stopped is nobody's failure. */
   async #failure(error: unknown): Promise<unknown> {
     const { turnId, attempt } = this.#at.opening;
-    const failed = { turnId, step: this.#at.step, attempt, model: this.#model };
+    const failed = { turnId, step: this.#at.step, attempt, model: this.#model, spent: this.#spent() };
     const failures = await countFailure(this.#deps.db, failed);
     return toFailure(error, failures, this.#deps.config.MODEL_MAX_ATTEMPTS);
   }
@@ -247,6 +267,13 @@ class StepRun {
     noteChoices(this.#deps.live, closing.sessionId, closed.result);
     return closed.result;
   }
+}
+
+/** Costs that nobody can count are not free: a person has to say the price, or take the limit away. */
+function checkPrice(limits: TurnLimits, model: string): void {
+  if (!boundsCost(limits) || priceOf(limits, model) !== undefined) return;
+  const message = `Costs are limited here, and the model "${model}" has no price; it is to be named under \`prices\` in the file of TURNGATE_LIMITS ("*" is any other model).`;
+  throw ApplicationFailure.create({ type: 'Limits.NoPrice', message, nonRetryable: true });
 }
 
 /** What no attempt gets over (no such agent, an answer that the store refuses) must not hold the session for ever. */

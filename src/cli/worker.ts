@@ -20,6 +20,7 @@ import { createPostgresAttachments } from '../store/attachment-store.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentLoader } from '../tools/agent-loader.ts';
+import { openLimits } from '../tools/limits-source.ts';
 import { createMcpTools } from '../tools/mcp-tools.ts';
 import { WebhookEndpoints } from '../webhooks/endpoints.ts';
 import { WebhookSender } from '../webhooks/sender.ts';
@@ -49,6 +50,11 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   await requireUsablePolicy(config.TURNGATE_POLICY);
   const endpoints = new WebhookEndpoints({ file: config.TURNGATE_WEBHOOKS, env, logger });
+  const limits = await openLimits({
+    file: config.TURNGATE_LIMITS,
+    maxSteps: config.MAX_STEPS,
+    logger,
+  });
   const db = openPool({
     connectionString: config.DATABASE_URL,
     max: config.PG_POOL_MAX,
@@ -91,6 +97,7 @@ export async function startWorker(
     }),
     loadAgent: createAgentLoader(config.TURNGATE_AGENTS_DIR),
     policy: policyInForce(config.TURNGATE_POLICY, db, logger),
+    limits,
     drafts: new DraftWriter(db, logger),
     nudges,
     config,

@@ -96,6 +96,10 @@ export const environment = z.object({
   OPENAI_BASE_URL: z.string().optional().describe('base URL of any OpenAI-compatible model server'),
   TURNGATE_MODEL: z.string().optional().describe("model name; wins over the agent's"),
   TURNGATE_AGENTS_DIR: z.string().default('agents').describe('folder of agent definitions'),
+  TURNGATE_LIMITS: z
+    .string()
+    .optional()
+    .describe('file of limits and prices; without one only the steps of a turn are limited'),
   TURNGATE_MCP_CONFIG: z.string().default('mcp.json').describe('MCP servers, in the usual mcpServers form'),
   TURNGATE_POLICY: z
     .string()
@@ -127,7 +131,9 @@ export const environment = z.object({
     .describe(
       'whether an approval signal without a decision row (Temporal UI, CLI) counts as an operator’s decision',
     ),
-  MAX_STEPS: count.default(25).describe('steps of one turn before it fails'),
+  MAX_STEPS: count
+    .default(25)
+    .describe('steps of one turn before people are asked, where TURNGATE_LIMITS says nothing of it'),
   HISTORY_MESSAGES: count.default(50).describe('messages of history that the model sees'),
   ATTACHMENT_BYTES: count
     .max(100 * 1024 * 1024)

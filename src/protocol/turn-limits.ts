@@ -34,3 +34,8 @@ export function priceOf(limits: TurnLimits, model: string): Price | undefined {
 export function boundsCost(limits: TurnLimits): boolean {
   return limits.turn.cost !== undefined || limits.userDay.cost !== undefined;
 }
+
+/** Limits where nothing but the steps of a turn is bounded. */
+export function onlySteps(steps: number): TurnLimits {
+  return { turn: { steps }, userDay: {}, prices: new Map() };
+}

@@ -8,6 +8,7 @@ import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
 import { type Answer, type AnswerContent, expired, resolveQuestion } from './question-close.ts';
 import { checkContent } from './question-content.ts';
+import type { OpenQuestion } from './steps.ts';
 
 /** Where neither the session nor who asks says how long people have. */
 const usualTimeoutMs = 7 * 24 * 3_600_000;
@@ -29,6 +30,8 @@ export interface Question {
 interface QuestionRow {
   id: string;
   turn_id: string;
+  kind: InputKind;
+  message: string;
   schema: Record<string, unknown>;
   is_due: boolean;
   action: InputAction | null;
@@ -37,7 +40,7 @@ interface QuestionRow {
   at: number;
 }
 
-const columns = `id, turn_id, schema, expires_at <= now() as is_due, action, content, answered_by, answered_at as at`;
+const columns = `id, turn_id, kind, message, schema, expires_at <= now() as is_due, action, content, answered_by, answered_at as at`;
 
 /**
  * Asks whoever may decide in the session, or finds what was asked with this key, and its answer: who gets one has
@@ -47,16 +50,27 @@ export async function askQuestion(
   tx: Tx,
   question: Question,
 ): Promise<{ requestId: string; answer: Answer | null; events: NewEvent[] }> {
+  const asked = await readAsked(tx, question);
+  if (asked) return { requestId: asked.question.requestId, answer: asked.answer, events: [] };
+  const { requestId, event } = await insertQuestion(tx, question);
+  return { requestId, answer: null, events: [event] };
+}
+
+/** What was asked with this key, and its answer: who gets one has acted on it. The caller holds the session's lock. */
+export async function readAsked(
+  tx: Tx,
+  asked: { turnId: string; key: string },
+): Promise<{ question: OpenQuestion; answer: Answer | null } | null> {
   const { rows } = await tx.query<QuestionRow>({
     name: 'find-asked-question',
     text: `update input_requests set acted_at = case when action is not null then coalesce(acted_at, now()) end
            where turn_id = $1 and key = $2 returning ${columns}`,
-    values: [question.turnId, question.key],
+    values: [asked.turnId, asked.key],
   });
-  const asked = rows[0];
-  if (asked) return { requestId: asked.id, answer: answerOf(asked), events: [] };
-  const { requestId, event } = await insertQuestion(tx, question);
-  return { requestId, answer: null, events: [event] };
+  const row = rows[0];
+  if (!row) return null;
+  const { id: requestId, kind, message } = row;
+  return { question: { requestId, kind, message }, answer: answerOf(row) };
 }
 
 async function insertQuestion(tx: Tx, question: Question): Promise<{ requestId: string; event: NewEvent }> {

@@ -10,6 +10,7 @@ import { writeCalls } from './step-calls.ts';
 import type { StepResult } from './steps.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
+import { recordStep, type Spent } from './usage.ts';
 
 /** A tool call that the model asked for, with the policy's decision on it. */
 export interface ProposedCall {
@@ -51,6 +52,7 @@ export interface StepClosing {
   /** What was asked, and how long its first piece of text or reasoning took. */
   model: string | null;
   firstTokenMs: number | null;
+  spent: Spent;
   debug?: DebugSource | undefined;
 }
 
@@ -133,11 +135,14 @@ async function endTurn(
 
 async function saveMeasures(tx: Tx, closing: StepClosing): Promise<void> {
   const usage = closing.usage ? JSON.stringify(closing.usage) : null;
-  await tx.query({
-    name: 'save-step-measures',
-    text: 'update steps set usage = $3, model = $4, first_token_ms = $5 where turn_id = $1 and step = $2',
-    values: [closing.turnId, closing.step, usage, closing.model, closing.firstTokenMs],
-  });
+  await Promise.all([
+    recordStep(tx, closing),
+    tx.query({
+      name: 'save-step-measures',
+      text: 'update steps set usage = $3, model = $4, first_token_ms = $5 where turn_id = $1 and step = $2',
+      values: [closing.turnId, closing.step, usage, closing.model, closing.firstTokenMs],
+    }),
+  ]);
 }
 
 async function saveResult(tx: Tx, closing: StepClosing, result: StepResult): Promise<void> {

@@ -1,15 +1,21 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { GateDecision, InputKind } from '../protocol/server-frames.ts';
+import type { LimitName, TurnLimits } from '../protocol/turn-limits.ts';
 import type { Db, Tx } from './db.ts';
-import { lockSession, transactionAhead } from './db.ts';
+import { lockSession, transaction, transactionAhead } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { type HistoryMessage, readHistory } from './history.ts';
+import { type Passage, passLimits } from './limits.ts';
 import type { SessionConfig } from './sessions.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, type TurnEnding } from './turn-end.ts';
+import { recordStep, type Spent } from './usage.ts';
 
 /** A step that ends its worker each time must not do so for ever; a few restarts are nobody's fault. */
 const LOST_ATTEMPTS_MAX = 20;
+
+/** The limits that are looked at before a step; that of tool calls is looked at before each call. */
+const stepLimits = ['steps', 'tokens', 'cost', 'wall_time_ms'] as const satisfies LimitName[];
 
 /** A tool call as the workflow (and with it the operator) sees it. */
 export interface StepCall {
@@ -59,6 +65,8 @@ export interface OpenStep {
 export type StepOpening =
   | OpenStep
   | { kind: 'closed'; result: StepResult }
+  /** The turn stands at a limit: the same step is opened again when people have answered. */
+  | { kind: 'question'; turnId: string; userId: string; question: OpenQuestion }
   /** The turn has ended or belongs to another run: this run has nothing to do with it any more. */
   | { kind: 'refused' }
   /** No turn waits. */
@@ -72,7 +80,9 @@ interface Input {
   workflowId: string;
   step: number;
   historyMessages: number;
-  maxSteps: number;
+  limits: TurnLimits;
+  /** How long people have to answer where a limit is reached. */
+  questionMs: number;
   debug?: DebugSource | undefined;
 }
 
@@ -82,6 +92,7 @@ interface ClaimRow {
   position: number;
   status: string;
   cancel_requested: boolean;
+  limit_key: string | null;
 }
 
 interface StepRow {
@@ -117,10 +128,12 @@ export async function openStep(
     if (!turn) return done({ kind: 'nothing' });
     if (other) return done({ kind: 'busy' });
     if (turn.cancel_requested) return endAtOpening(tx, input, turn, { status: 'cancelled' });
-    if (input.step > input.maxSteps) return endAtOpening(tx, input, turn, tooManySteps(input.maxSteps));
     const lost = (step?.attempt ?? 0) - (step?.failures ?? 0);
     if (lost > LOST_ATTEMPTS_MAX) return endAtOpening(tx, input, turn, tooManyLost(lost));
-    return takeAttempt(tx, input, turn, step, session);
+    const passage = step ? free : await passStepLimits(tx, input, turn);
+    if (passage.kind === 'asked') return askAtOpening(tx, input, turn, passage);
+    if (passage.kind === 'over') return endAtOpening(tx, input, turn, { ...passage, status: 'cancelled' });
+    return takeAttempt(tx, input, turn, step, session, passage.granted);
   });
   const events = committed.then(() => value.events);
   // Heard here as well: what the caller does first may fail before it awaits this.
@@ -149,7 +162,7 @@ async function findSession(tx: Tx, sessionId: string): Promise<{ agent: string; 
 async function findTurn(tx: Tx, where: string, values: string[]): Promise<ClaimRow | undefined> {
   const { rows } = await tx.query<ClaimRow>({
     name: `find-turn ${where.slice(0, 40)}`,
-    text: `select id, user_id, position, status, cancel_requested_at is not null as cancel_requested
+    text: `select id, user_id, position, status, cancel_requested_at is not null as cancel_requested, limit_key
            from turns where session_id = $1 and ${where}`,
     values,
   });
@@ -166,14 +179,45 @@ async function findStep(tx: Tx, input: Input): Promise<StepRow | undefined> {
   return rows[0];
 }
 
-function tooManySteps(maxSteps: number): Pick<TurnEnding, 'status' | 'error'> {
-  const message = `The turn reached its limit of ${maxSteps} steps without an answer; ask for less at once, or raise MAX_STEPS.`;
-  return { status: 'failed', error: { code: 'processing_error', message } };
+const free = { kind: 'free', granted: 0 } as const;
+
+/** What a step uses is counted when it ends, so limits are looked at before the next one; of a first step only the day's. */
+async function passStepLimits(tx: Tx, input: Input, turn: ClaimRow): Promise<Passage> {
+  const { limits, step, sessionId, questionMs } = input;
+  const { tokens, cost, wall_time_ms } = limits.turn;
+  const ofTurn = step > 1 && (tokens ?? cost ?? wall_time_ms) !== undefined;
+  const stepsAreUp = step > limits.turn.steps;
+  const ofDay = stepLimits.some((name) => limits.userDay[name] !== undefined);
+  if (turn.limit_key === null && !ofTurn && !stepsAreUp && !ofDay) return free;
+  const at = {
+    sessionId,
+    limits,
+    questionMs,
+    turnId: turn.id,
+    userId: turn.user_id,
+    limitKey: turn.limit_key,
+  };
+  return passLimits(tx, at, stepLimits, { steps: step - 1 });
 }
 
 function tooManyLost(attempts: number): Pick<TurnEnding, 'status' | 'error'> {
   const message = `The step was begun ${attempts} times, and each time its worker stopped before it was done; look at the workers' logs.`;
   return { status: 'failed', error: { code: 'processing_error', message } };
+}
+
+/** The turn is this run's from here on, though no step of it has begun: so it can be cancelled, and is asked once. */
+async function askAtOpening(
+  tx: Tx,
+  input: Input,
+  turn: ClaimRow,
+  asked: Extract<Passage, { kind: 'asked' }>,
+): Promise<Opened> {
+  const [, events] = await Promise.all([
+    claimTurn(tx, input, turn.id, 0),
+    appendEvents(tx, input.sessionId, [startedEvent(input, turn.id), ...asked.events]),
+  ]);
+  const { question } = asked;
+  return { opening: { kind: 'question', turnId: turn.id, userId: turn.user_id, question }, events };
 }
 
 async function endAtOpening(
@@ -197,16 +241,11 @@ async function takeAttempt(
   turn: ClaimRow,
   step: StepRow | undefined,
   session: { agent: string; config: SessionConfig },
+  grantedSteps: number,
 ): Promise<Opened> {
   const attempt = (step?.attempt ?? 0) + 1;
   const messageId = step?.message_id ?? uuidv7();
-  const claimed = tx.query({
-    name: 'claim-turn',
-    text: `update turns set status = 'running', run_id = $2, max_steps = $3, started_at = coalesce(started_at, now()),
-             next_check_at = case when status = 'queued' then now() + interval '60 seconds' else next_check_at end
-           where id = $1`,
-    values: [turn.id, input.runId, input.maxSteps],
-  });
+  const claimed = claimTurn(tx, input, turn.id, grantedSteps);
   const counted = tx.query({
     name: 'count-attempt',
     text: `insert into steps (turn_id, step, message_id, attempt) values ($1, $2, $3, $4)
@@ -225,6 +264,16 @@ async function takeAttempt(
   return { opening: { kind: 'open', ...session, ...open }, events };
 }
 
+async function claimTurn(tx: Tx, input: Input, turnId: string, grantedSteps: number): Promise<void> {
+  await tx.query({
+    name: 'claim-turn',
+    text: `update turns set status = 'running', run_id = $2, max_steps = greatest(max_steps, $3), started_at = coalesce(started_at, now()),
+             next_check_at = case when status = 'queued' then now() + interval '60 seconds' else next_check_at end
+           where id = $1`,
+    values: [turnId, input.runId, input.limits.turn.steps + grantedSteps],
+  });
+}
+
 /** What was steered into an attempt that failed is heard by the next one: its place is before this step's answer. */
 async function hearSteered(tx: Tx, input: Input, turn: ClaimRow): Promise<void> {
   await tx.query({
@@ -235,32 +284,37 @@ async function hearSteered(tx: Tx, input: Input, turn: ClaimRow): Promise<void> 
 }
 
 /**
- * Counts an attempt that the model failed, and keeps which model it was.
+ * Counts an attempt that the model failed, and keeps which model it was and what it used.
  * @returns how many there were of this step
  */
 export async function countFailure(
   db: Db,
-  failed: { turnId: string; step: number; attempt: number; model: string | null },
+  failed: { turnId: string; step: number; attempt: number; model: string | null; spent: Spent },
 ): Promise<number> {
-  const { rows } = await db.query<{ failures: number }>({
-    name: 'count-failure',
-    text: `update steps set failures = failures + 1, model = coalesce($4, model)
-           where turn_id = $1 and step = $2 and attempt = $3 returning failures`,
-    values: [failed.turnId, failed.step, failed.attempt, failed.model],
+  return transaction(db, async (tx) => {
+    const [{ rows }] = await Promise.all([
+      tx.query<{ failures: number }>({
+        name: 'count-failure',
+        text: `update steps set failures = failures + 1, model = coalesce($4, model)
+               where turn_id = $1 and step = $2 and attempt = $3 returning failures`,
+        values: [failed.turnId, failed.step, failed.attempt, failed.model],
+      }),
+      recordStep(tx, failed),
+    ]);
+    return rows[0]?.failures ?? 0;
   });
-  return rows[0]?.failures ?? 0;
 }
 
 function openingEvents(input: Input, turnId: string, messageId: string, attempt: number): NewEvent[] {
   const body = { message_id: messageId, attempt };
   const key = `stream:${messageId}:${attempt}`;
   return [
-    {
-      key: `turn_started:${turnId}`,
-      type: 'turn_started',
-      turnId,
-      body: { workflow_id: input.workflowId, run_id: input.runId },
-    },
+    startedEvent(input, turnId),
     attempt === 1 ? { key, type: 'stream_start', turnId, body } : { key, type: 'stream_reset', turnId, body },
   ];
+}
+
+function startedEvent(input: Input, turnId: string): NewEvent {
+  const body = { workflow_id: input.workflowId, run_id: input.runId };
+  return { key: `turn_started:${turnId}`, type: 'turn_started', turnId, body };
 }

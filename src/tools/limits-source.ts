@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import type { TurnLimits } from '../protocol/turn-limits.ts';
+import { onlySteps, type TurnLimits } from '../protocol/turn-limits.ts';
 import { errorCode, errorText } from './error-text.ts';
 import { parseLimits } from './limits-file.ts';
 
@@ -24,7 +24,7 @@ interface Options {
  */
 export async function openLimits({ file, maxSteps, logger }: Options): Promise<LimitsSource> {
   if (file === undefined) {
-    const limits = { turn: { steps: maxSteps }, userDay: {}, prices: new Map() };
+    const limits = onlySteps(maxSteps);
     return { current: async () => limits };
   }
   const read = async () => parseLimits(await readText(file), { file, maxSteps });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LivePlane, SessionMessage } from '../../src/live/port.ts';
 import { publishEvents } from '../../src/live/publish-events.ts';
+import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import type { Db } from '../../src/store/db.ts';
 import { writeDrafts } from '../../src/store/drafts.ts';
 import type { StoredEvent } from '../../src/store/events.ts';
@@ -36,7 +37,7 @@ export class StreamingStep {
   /** Opens the step, or its next attempt. Answers the events for who wants to lose their publication. */
   async open(options: { publish: boolean } = { publish: true }): Promise<StoredEvent[]> {
     const { sessionId, runId } = this;
-    const bounds = { historyMessages: 50, maxSteps: 25 };
+    const bounds = { historyMessages: 50, limits: onlySteps(25), questionMs: 60_000 };
     const { opening, committed } = await openStep(this.#db, {
       sessionId,
       runId,
@@ -96,6 +97,7 @@ export class StreamingStep {
       cancelled: false,
       model: 'test',
       firstTokenMs: 1,
+      spent: { inputTokens: 1, outputTokens: 1, isEstimate: false, cost: null, ms: 1 },
     });
     if (!closed) throw new Error('The step cannot be closed.');
     if (options.publish !== false) this.publish(closed.events);

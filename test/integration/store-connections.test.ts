@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { type Db, openPool, type Tx, transaction } from '../../src/store/db.ts';
 import { acceptMessage } from '../../src/store/messages.ts';
 import { createSession } from '../../src/store/sessions.ts';
@@ -109,7 +110,8 @@ test('an opening whose commit fails before anybody awaits it is no unhandled rej
     workflowId: 'workflow',
     step: 1,
     historyMessages: 50,
-    maxSteps: 25,
+    limits: onlySteps(25),
+    questionMs: 60_000,
   });
   // Another round trip: by then the commit has failed, and nobody has asked for it.
   await db.query('select 1');

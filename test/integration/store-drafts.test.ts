@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import type { Db } from '../../src/store/db.ts';
 import { writeDrafts } from '../../src/store/drafts.ts';
 import { acceptMessage, readMessages } from '../../src/store/messages.ts';
@@ -27,7 +28,8 @@ async function cancelAfter(attempts: number): Promise<string[]> {
     workflowId: 'w',
     step: 1,
     historyMessages: 50,
-    maxSteps: 25,
+    limits: onlySteps(25),
+    questionMs: 60_000,
   };
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const { opening, committed } = await openStep(db, input);
