@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readLiveState } from '../../src/store/live-state.ts';
+import { answerLimit, limitAsked } from '../helpers/limits.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 
 let at: TurnHarness;
@@ -76,13 +77,14 @@ test('a model that falls silent is given up after its attempts', async () => {
   expect(await readLiveState(at.db, sessionId)).toMatchObject({ turn: null, stream: null });
 });
 
-test('a turn that only calls tools stops at its limit of steps', async () => {
+test('a turn that only calls tools asks at its limit of steps', async () => {
   at.model.script(() => [{ toolCall: { name: 'test__slow', arguments: { seconds: 0 } } }]);
   const sessionId = await at.session();
   await at.say(sessionId, 'loop');
-  const end = await at.event(sessionId, 'turn_end');
-  expect(end).toMatchObject({ status: 'failed' });
-  expect(end.error?.message).toMatch(/limit of 3 steps/);
+  const asked = await limitAsked(at, sessionId);
+  expect(asked.message).toMatch(/limit of 3 steps/);
+  await answerLimit(at, asked, 'decline');
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'cancelled' });
   expect((await at.events(sessionId)).filter((event) => event.type === 'stream_end')).toHaveLength(3);
 });
 
