@@ -26,6 +26,7 @@ import { sweepRevocations } from '../store/revocations.ts';
 import { sweepTickets } from '../store/tickets.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
 import { endRunningTurn } from '../store/turns.ts';
+import { sweepUsage } from '../store/usage.ts';
 import { describeRun, listClosedRuns } from '../temporal/closed-runs.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 
@@ -111,6 +112,7 @@ export class Reconciler {
     if (Date.now() - this.#sweptAt > SWEEP_EVERY_MS) {
       this.#sweptAt = Date.now();
       await this.#part('drafts', () => sweepDrafts(this.#deps.db));
+      await this.#part('old usage', () => sweepUsage(this.#deps.db));
     }
     if (Date.now() - this.#purgedAt > PURGE_EVERY_MS) {
       this.#purgedAt = Date.now();

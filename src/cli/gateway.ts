@@ -9,6 +9,7 @@ import { createPostgresAttachments } from '../store/attachment-store.ts';
 import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentCatalogue } from '../tools/agent-catalogue.ts';
+import { openLimits } from '../tools/limits-source.ts';
 import { checkArguments } from '../tools/tool-schema.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
@@ -32,6 +33,7 @@ export async function openGateway(
   const verifyToken = createTokenVerifier(config, {
     reportKeyFailure: (error) => logger.warn({ err: error }, 'the key set could not be read'),
   });
+  const limits = await openLimits({ file: config.TURNGATE_LIMITS, maxSteps: config.MAX_STEPS, logger });
   const db = openPool({
     connectionString: config.DATABASE_URL,
     max: config.PG_POOL_MAX,
@@ -57,6 +59,7 @@ export async function openGateway(
       attachments: createPostgresAttachments(db),
       live,
       turns: createTurnClient(client, { taskQueue: config.TEMPORAL_TASK_QUEUE }),
+      limits,
       agents: createAgentCatalogue(config.TURNGATE_AGENTS_DIR, logger),
       verifyToken,
       checkArguments,

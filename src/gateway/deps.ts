@@ -9,6 +9,7 @@ import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
 import { type LifeTimings, lifeTimings } from './gateway-life.ts';
 import type { Agents } from './http-agents.ts';
+import type { LimitsNow } from './http-usage.ts';
 import { type HubTimings, hubTimings } from './hub-ports.ts';
 import { goodbyeMs } from './parting.ts';
 import { type TypingTimings, typingTimings } from './typing.ts';
@@ -21,6 +22,7 @@ export interface GatewayDeps {
   live: LivePlane;
   turns: TurnClient;
   agents: Agents;
+  limits: LimitsNow;
   verifyToken: VerifyToken;
   checkArguments: CheckArguments;
   /** Rejects when Temporal cannot be reached; asked by `/readyz`. */

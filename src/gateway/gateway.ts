@@ -29,6 +29,7 @@ import { serveInputs } from './http-inputs.ts';
 import { serveMetrics } from './http-metrics.ts';
 import { servePage } from './http-page.ts';
 import { HttpRouter } from './http-router.ts';
+import { serveUsage } from './http-usage.ts';
 import { serveWebhooks } from './http-webhooks.ts';
 import { InFlight } from './in-flight.ts';
 import { createMetrics } from './metrics.ts';
@@ -165,6 +166,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { agents } = deps;
   serveSessions(router, { db, commands, agents, admin: new SessionAdmin({ live, commands, revoker }) });
   serveAgents(router, agents);
+  serveUsage(router, { db, limits: deps.limits });
   serveApprovals(router, { db, feedCommands });
   serveInputs(router, { db, feedCommands });
   serveCredentials(router, { gatekeeper, revoker });

@@ -1,4 +1,4 @@
-import type { Use } from '../protocol/turn-limits.ts';
+import type { Bounds, LimitName, Use } from '../protocol/turn-limits.ts';
 import type { Db, Tx } from './db.ts';
 
 /** Kept for whoever wants to know what the last month cost. */
@@ -127,6 +127,17 @@ export async function readDayUseIn(tx: Tx, user: { sessionId: string; userId: st
     values: [user.sessionId, user.userId],
   });
   return rows[0] ?? noUse;
+}
+
+/** What people allowed a user above the limits of this day. */
+export async function readDayGrants(db: Db, user: { tenant: string; userId: string }): Promise<Bounds> {
+  const { rows } = await db.query<{ name: LimitName; more: number }>({
+    name: 'read-day-grants',
+    text: `select name, sum(more)::float8 as more from limit_grants
+           where scope = 'user_day' and tenant = $1 and user_id = $2 and ${today} group by name`,
+    values: [user.tenant, user.userId],
+  });
+  return Object.fromEntries(rows.map(({ name, more }) => [name, more]));
 }
 
 /** Removes what is older than anybody asks for, some of it at a time. */

@@ -15,6 +15,7 @@ import { type Db, openPool } from '../../src/store/db.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
 import { createAgentCatalogue } from '../../src/tools/agent-catalogue.ts';
+import { openLimits } from '../../src/tools/limits-source.ts';
 import { checkArguments } from '../../src/tools/tool-schema.ts';
 import { createTestDatabase, fromSetup } from './database.ts';
 import { type ConnectOptions, SessionClient } from './session-client.ts';
@@ -120,6 +121,7 @@ export async function openGatewayHarness(
     checkArguments,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
+    limits: await openLimits({ file: options.config?.TURNGATE_LIMITS, maxSteps: 25, logger }),
     agents: createAgentCatalogue(options.config?.TURNGATE_AGENTS_DIR ?? 'agents', logger),
     verifyToken: createTokenVerifier(authConfig(options.auth)),
     checkTemporal: async () => {

@@ -109,6 +109,7 @@ async function askOfSessions() {
   const { requestId } = await askPeople(harness.db, question);
   expect((await ask('/v1/inputs', '/v1/inputs')).json.inputs).toHaveLength(1);
   expect((await ask('/v1/agents', '/v1/agents')).json.agents.length).toBeGreaterThan(1);
+  expect((await ask('/v1/usage', '/v1/usage')).json.limits.turn).toEqual({ steps: 25 });
   await ask('/v1/feed', '/v1/feed');
   await ask('/v1/feed', '/v1/feed', { headers: events });
   const decision = { approved: false };
