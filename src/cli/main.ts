@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { devOptions } from './dev/settings.ts';
 import { StartFailure } from './dev/start-failure.ts';
+import { addApprovals, addInputs, addWebhooks } from './inbox/commands.ts';
+import { CommandFailure } from './inbox/failure.ts';
 
 // Each command is imported only when it is run: `turngate token` need not load Temporal.
 const program = new Command('turngate')
@@ -29,6 +31,10 @@ program
     new Option('--data <folder>', 'folder of `turngate dev`').env('TURNGATE_DATA').default('.turngate'),
   )
   .action(async (options) => (await import('./chat.ts')).runChat(options, process.env));
+
+addApprovals(program);
+addInputs(program);
+addWebhooks(program);
 
 program
   .command('gateway')
@@ -76,5 +82,5 @@ try {
 } catch (error) {
   // A sentence for what a person can set right; the stack only for what is our own fault.
   console.error(error instanceof StartFailure ? error.message : error);
-  process.exit(1);
+  process.exit(error instanceof CommandFailure ? error.exitCode : 1);
 }

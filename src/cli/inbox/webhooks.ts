@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import type {
+  DeliveryStatus,
+  WebhookDeliveriesPage,
+  WebhookDelivery,
+  WebhookEndpointsList,
+} from '../../protocol/webhooks.ts';
+import { webhookSecret } from '../../webhooks/sign.ts';
+import type { InboxDeps, OutputOptions } from './approvals.ts';
+import { pathOf } from './ask.ts';
+import { agoText, safe } from './words.ts';
+
+const secretBytes = 32;
+
+export async function listEndpoints({ ask, console }: InboxDeps, options: OutputOptions): Promise<void> {
+  const list = await ask<WebhookEndpointsList>('GET', '/v1/webhooks/endpoints');
+  if (options.json) return console.print(JSON.stringify(list));
+  if (list.endpoints.length === 0)
+    console.tell('No webhooks go anywhere: TURNGATE_WEBHOOKS names no endpoint.');
+  for (const { name, url, events, state, paused_until, pending, dead } of list.endpoints) {
+    const until = paused_until === null ? '' : ` for another while (${agoText(paused_until)})`;
+    console.print(
+      `${name}  ${state}${until}  ${pending} pending, ${dead} dead\n    ${safe(url)}  ${events.join(', ')}`,
+    );
+  }
+}
+
+export async function listDeliveries(
+  { ask, console }: InboxDeps,
+  options: OutputOptions & { status?: DeliveryStatus; limit: string; before?: string },
+): Promise<void> {
+  const { status, limit, before } = options;
+  const page = await ask<WebhookDeliveriesPage>(
+    'GET',
+    pathOf('/v1/webhooks/deliveries', { status, limit, before }),
+  );
+  if (options.json) return console.print(JSON.stringify(page));
+  if (page.deliveries.length === 0) console.tell('There are none.');
+  for (const delivery of page.deliveries) console.print(deliveryLines(delivery));
+  if (page.next !== null) console.tell(`There is more: --before ${page.next}`);
+}
+
+export async function resendDelivery(
+  { ask, console }: InboxDeps,
+  id: string,
+  options: OutputOptions,
+): Promise<void> {
+  const path = `/v1/webhooks/deliveries/${encodeURIComponent(id)}/resend`;
+  const delivery = await ask<WebhookDelivery>('POST', path);
+  if (options.json) console.print(JSON.stringify(delivery));
+  else
+    console.print(
+      `It is sent again, to ${delivery.endpoint}, under the same id.\n${deliveryLines(delivery)}`,
+    );
+}
+
+/** A new secret, of the form that both sides need. */
+export function newSecret(): string {
+  return webhookSecret(randomBytes(secretBytes));
+}
+
+function deliveryLines(delivery: WebhookDelivery): string {
+  const { id, endpoint, type, status, attempts, created_at, next_attempt_at, last_error } = delivery;
+  const next = next_attempt_at === null ? '' : `, next ${agoText(next_attempt_at)}`;
+  const line = `${id}  ${endpoint}  ${type}  ${status}, ${attempts} attempts${next}, written ${agoText(created_at)}`;
+  return last_error === null ? line : `${line}\n    ${safe(last_error)}`;
+}

@@ -1,0 +1,42 @@
+import { headOf, terminalText } from '../chat/terminal-text.ts';
+
+/** Text of others on one line, harmless to a terminal. */
+export function safe(text: string): string {
+  return terminalText(text).replaceAll('\n', ' ');
+}
+
+const lineBounds = { maxChars: 300, maxLines: 1 };
+
+/** A value as JSON on one line, harmless to a terminal, with a word on what is not shown. */
+export function shortJson(value: unknown): string {
+  return headOf(safe(JSON.stringify(value) ?? 'null'), lineBounds);
+}
+
+/** A value as JSON on several lines, all of it: a person decides by it. */
+export function longJson(value: unknown, indent = ''): string {
+  const text = terminalText(JSON.stringify(value, null, 2) ?? 'null');
+  return text.replaceAll('\n', `\n${indent}`);
+}
+
+const units = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+] as const;
+
+/** `3 min`, from the largest unit of which there is a whole one. */
+export function spanText(ms: number): string {
+  const [unit, size] = units.find(([, size]) => ms >= size) ?? units[3];
+  return `${Math.max(0, Math.floor(ms / size))} ${unit}`;
+}
+
+export function agoText(at: number, now = Date.now()): string {
+  return at > now ? `in ${spanText(at - now)}` : `${spanText(now - at)} ago`;
+}
+
+/** `expires in 3 h`, or that its time was up. */
+export function expiryText(at: number | null, now = Date.now()): string {
+  if (at === null) return 'never expires';
+  return at > now ? `expires in ${spanText(at - now)}` : `its time was up ${spanText(now - at)} ago`;
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { lockSession, transaction } from '../../src/store/db.ts';
+import { appendEvents } from '../../src/store/events.ts';
+import { recordFailure, takeDueDeliveries } from '../../src/store/webhook-deliveries.ts';
+import { syncEndpoints } from '../../src/store/webhook-endpoints.ts';
+import { webhookKey } from '../../src/webhooks/sign.ts';
+import { runCli } from '../helpers/cli.ts';
+import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { ended } from '../helpers/webhook-bench.ts';
+
+let harness: GatewayHarness;
+let service: string;
+
+beforeAll(async () => {
+  harness = await openGatewayHarness();
+  service = await signToken({ sub: 'backend', roles: ['service'] });
+  const url = 'https://crm.example.com/in';
+  await syncEndpoints(harness.db, [{ name: 'crm', url, eventTypes: ['turn_end'], tenants: null }]);
+  const sessionId = await harness.session();
+  await transaction(harness.db, async (tx) => {
+    await lockSession(tx, sessionId);
+    await appendEvents(tx, sessionId, [ended()]);
+  });
+  const [due] = await takeDueDeliveries(harness.db, { free: new Map([['crm', 1]]), leaseMs: 1_000 });
+  const failure = { status: 500, words: 'It answered 500.', retryInMs: null, giveUpMs: 1 };
+  if (due) await recordFailure(harness.db, due, failure);
+});
+afterAll(() => harness.close());
+
+const webhooks = (...args: string[]) =>
+  runCli(['webhooks', ...args, '--url', harness.http, '--token', service]);
+
+test('endpoints, what is dead, and sending it again, as words and as JSON', async () => {
+  expect((await webhooks('list')).out).toMatch(
+    /^crm {2}active {2}0 pending, 1 dead\n.*crm\.example\.com\/in {2}turn\.ended\n$/,
+  );
+  const dead = await webhooks('deliveries', '--status', 'dead');
+  expect([dead.code, dead.out]).toEqual([
+    0,
+    expect.stringMatching(/turn\.ended {2}dead, 1 attempts.*\n {4}It answered 500\.\n$/),
+  ]);
+  const { deliveries } = JSON.parse((await webhooks('deliveries', '--json')).out);
+  expect(deliveries).toMatchObject([{ status: 'dead', endpoint: 'crm' }]);
+  const again = await webhooks('resend', deliveries[0].id);
+  expect([again.code, again.out]).toEqual([0, expect.stringContaining('pending')]);
+  expect(await webhooks('deliveries', '--status', 'dead')).toMatchObject({
+    code: 0,
+    out: '',
+    err: 'There are none.\n',
+  });
+});
+
+test('refusals are sentences and exit codes', async () => {
+  expect(await webhooks('resend', 'none')).toMatchObject({
+    code: 3,
+    out: '',
+    err: expect.stringContaining('no such delivery'),
+  });
+  const person = await runCli(['webhooks', 'list', '--url', harness.http, '--token', await signToken()]);
+  expect(person).toMatchObject({ code: 4, out: '', err: expect.stringContaining('"service"') });
+  const stranger = await runCli(['webhooks', 'list', '--url', harness.http, '--token', 'x']);
+  expect(stranger).toMatchObject({ code: 4, err: expect.stringContaining('turngate token') });
+  const nobody = await runCli(['webhooks', 'list', '--url', 'http://127.0.0.1:1', '--token', 'x']);
+  expect(nobody).toMatchObject({ code: 1, err: expect.stringMatching(/^Nothing answers at http/) });
+});
+
+test('a new secret is of the form that is asked for', async () => {
+  const [one, two] = [await runCli(['webhooks', 'secret']), await runCli(['webhooks', 'secret'])];
+  expect(webhookKey(one.out.trim())).toHaveLength(32);
+  expect(one.out).not.toBe(two.out);
+});
