@@ -1,6 +1,5 @@
-import type { ApprovalView } from '../../protocol/approvals.ts';
+import type { ApprovalDetails, ApprovalView } from '../../protocol/approvals.ts';
 import type { StandingDecision } from '../../protocol/server-frames.ts';
-import type { ApprovalDetails } from './approval-details.ts';
 import { agoText, expiryText, longJson, safe, shortJson } from './words.ts';
 
 /** Two lines for a list. */

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ApprovalStatus, ApprovalsPage } from '../../protocol/approvals.ts';
+import type { ApprovalDetails, ApprovalStatus, ApprovalsPage } from '../../protocol/approvals.ts';
 import type { RememberScope } from '../../protocol/client-frames.ts';
 import type { AckFrame } from '../../protocol/server-frames.ts';
 import { terminalText } from '../chat/terminal-text.ts';
-import type { ApprovalDetails } from './approval-details.ts';
 import { approvalLines, approvalText, decisionText } from './approval-text.ts';
 import { type Ask, pathOf } from './ask.ts';
 import { difference } from './difference.ts';
