@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { devOptions } from './dev/settings.ts';
 import { StartFailure } from './dev/start-failure.ts';
-import { addApprovals, addInputs, addWebhooks } from './inbox/commands.ts';
+import { addApprovals, addGrants, addInputs, addWebhooks } from './inbox/commands.ts';
 import { CommandFailure } from './inbox/failure.ts';
 
 // Each command is imported only when it is run: `turngate token` need not load Temporal.
@@ -33,6 +33,7 @@ program
   .action(async (options) => (await import('./chat.ts')).runChat(options, process.env));
 
 addApprovals(program);
+addGrants(program);
 addInputs(program);
 addWebhooks(program);
 

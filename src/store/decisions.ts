@@ -122,7 +122,7 @@ async function record(db: Db, verdict: Verdict, check: ((tx: Tx) => Promise<void
       case 'not_waiting':
         throw new PublicError('conflict', 'This tool call does not wait for an approval.');
       case 'votes':
-        return vote(tx, verdict, row, judgement);
+        return vote(tx, verdict, row, { approvals: judgement.approvals, needed: judgement.needed });
       case 'asks_again':
         return askAgain(tx, verdict, row, edited ?? row.arguments, judgement.needed);
       case 'decides':

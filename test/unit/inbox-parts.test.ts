@@ -79,7 +79,9 @@ test('what others wrote is harmless to a terminal, and never looks like somethin
   const hostile = { a: '\u001b[2Jx\u202egpj.exe\u0000', b: 'two\nlines' };
   for (const text of [shortJson(hostile), longJson(hostile)]) {
     const codes = [...text].map((char) => char.codePointAt(0) ?? 0);
-    expect(codes.filter((code) => (code < 32 && code !== 10) || (code >= 0x202a && code <= 0x202e))).toEqual([]);
+    expect(codes.filter((code) => (code < 32 && code !== 10) || (code >= 0x202a && code <= 0x202e))).toEqual(
+      [],
+    );
   }
   expect(shortJson({ a: 'x'.repeat(1_000) })).toMatch(/more characters\)$/);
 });

@@ -25,8 +25,9 @@ export interface OutputOptions {
 export interface DecideOptions extends OutputOptions {
   reason?: string;
   remember?: RememberScope;
-  /** The hash of the arguments that were shown before; without it, what waits now is meant. */
+  /** Of what was shown before; without them, what waits now is meant. */
   hash?: string;
+  round?: string;
   yes?: boolean;
 }
 
@@ -68,7 +69,7 @@ export async function decideApproval(
     const isSure = await confirm(deps.console, approved ? 'Approve this?' : 'Reject this?');
     if (!isSure) throw new CommandFailure('left', 'Nothing was decided.');
   }
-  await send(deps, details, { approved, reason, remember, arguments_hash: options.hash }, options);
+  await send(deps, details, { approved, reason, remember }, options);
 }
 
 /** Approves with other arguments, which come from the option or from the person's editor. */
@@ -97,12 +98,11 @@ export async function editApproval(
       throw new CommandFailure('left', 'Nothing was decided.');
     }
   }
-  const { reason, remember, hash } = options;
-  const body = { approved: true, arguments: edited, reason, remember, arguments_hash: hash };
-  await send(deps, details, body, options);
+  const { reason, remember } = options;
+  await send(deps, details, { approved: true, arguments: edited, reason, remember }, options);
 }
 
-/** With the hashes of what was read, so that the decision is about exactly that. */
+/** With the hashes and the round of what was read, so that the decision is about exactly that. */
 async function send(
   { ask, console }: InboxDeps,
   details: ApprovalDetails,
@@ -111,14 +111,14 @@ async function send(
     arguments?: Record<string, unknown>;
     reason: string | undefined;
     remember: RememberScope | undefined;
-    arguments_hash: string | undefined;
   },
-  options: OutputOptions,
+  options: DecideOptions,
 ): Promise<void> {
   const body = {
     ...decision,
-    arguments_hash: decision.arguments_hash ?? details.arguments_hash,
+    arguments_hash: options.hash ?? details.arguments_hash,
     tool_hash: details.tool_hash,
+    round: options.round === undefined ? details.round : Number(options.round),
   };
   const ack = await ask<AckFrame>('POST', path(details.tool_call_id), body);
   console.print(options.json ? JSON.stringify(ack) : ackText(ack));

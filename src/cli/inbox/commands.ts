@@ -47,6 +47,7 @@ function deciding(command: Command): Command {
   return command
     .option('--reason <words>', 'why; the model reads it where the call is rejected')
     .option('--hash <arguments_hash>', 'of what was shown to you; anything else is refused')
+    .option('--round <number>', 'of what was shown to you')
     .option('--yes', 'do not ask again');
 }
 
@@ -85,6 +86,19 @@ export function addApprovals(program: Command): void {
         ...options,
         approved: false,
       }),
+    );
+}
+
+export function addGrants(program: Command): void {
+  const grants = program.command('grants').description('approvals that are remembered');
+  asking(grants, 'list', 'those that you gave, and those for your calls')
+    .option('--limit <count>', 'at most so many', '50')
+    .option('--before <id>', 'older ones than this')
+    .action(async (options) => (await import('./grants.ts')).listGrants(await depsOf(options), options));
+  asking(grants, 'revoke', 'take one back: from the next call on people are asked again')
+    .argument('<id>')
+    .action(async (id, options) =>
+      (await import('./grants.ts')).revokeGrant(await depsOf(options), id, options),
     );
 }
 
