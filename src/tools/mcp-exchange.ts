@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+const graceMs = 1_000;
+
 /** What one of our requests to a server needs of the HTTP exchange that carries it. */
 export interface Exchange {
   /** Aborted when the request is over: so is the exchange, however long the server would keep it open. */
@@ -20,9 +22,13 @@ export async function withExchange<T>(request: () => Promise<T>): Promise<T> {
   const lost = Promise.withResolvers<never>();
   const exchange = { signal: over.signal, lost: () => lost.reject(new ExchangeLost()) };
   try {
-    return await Promise.race([exchanges.run(exchange, request), lost.promise]);
-  } finally {
+    const answer = await Promise.race([exchanges.run(exchange, request), lost.promise]);
+    // Most servers end it by themselves; then the connection can be used again.
+    setTimeout(() => over.abort(), graceMs).unref();
+    return answer;
+  } catch (error) {
     over.abort();
+    throw error;
   }
 }
 

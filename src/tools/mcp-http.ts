@@ -89,6 +89,8 @@ class HttpCarrier {
     const sent = { ...Object.fromEntries(headers), 'accept-encoding': 'identity' };
     try {
       const message = await this.#sender.send(method, sent, body, AbortSignal.any(signals));
+      // Whoever reads the body hears of it; one that is aborted when nobody reads is no fault.
+      message.on('error', () => message.destroy());
       return await this.#answer(message, exchange, resumed);
     } finally {
       clearTimeout(timer);

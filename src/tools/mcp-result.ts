@@ -1,28 +1,22 @@
 import { z } from 'zod';
 import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
+import { textOfPart } from './mcp-content.ts';
 import type { ToolOutcome } from './port.ts';
 
 const errorChars = 2_000;
+const partsMax = 1_000;
+const depthMax = 100;
 
 /**
  * What a server answers to `tools/call`. Looser than the SDK's own schema: an answer that came says that the
  * tool ran, and must not be turned into a failure because one of its parts is unusual.
  */
 export const callToolAnswer = z.looseObject({
-  content: z.array(z.looseObject({ type: z.string() })).default([]),
+  content: z.array(z.unknown()).default([]),
   structuredContent: z.unknown().optional(),
   isError: z.boolean().optional(),
 });
 export type CallToolAnswer = z.infer<typeof callToolAnswer>;
-
-const textPart = z.object({ type: z.literal('text'), text: z.string() });
-const dataPart = z.object({ type: z.enum(['image', 'audio']), mimeType: z.string(), data: z.string() });
-const linkPart = z.object({ type: z.literal('resource_link'), uri: z.string() });
-const resourcePart = z.object({
-  type: z.literal('resource'),
-  resource: z.object({ uri: z.string(), text: z.string().optional() }),
-});
-const part = z.discriminatedUnion('type', [textPart, dataPart, linkPart, resourcePart]);
 
 /** @param maxChars of the text, and of the result as JSON; what is over is cut, with a marker that says so */
 export function toOutcome(tool: string, answer: CallToolAnswer, maxChars: number): ToolOutcome {
@@ -34,20 +28,17 @@ export function toOutcome(tool: string, answer: CallToolAnswer, maxChars: number
   return { status: 'failed', result, text: text || message, error: { code: 'tool_error', message } };
 }
 
-function textOf(answer: CallToolAnswer): string {
-  const pieces = answer.content.map(textOfPart).filter((piece) => piece !== '');
+function textOf({ content, structuredContent }: CallToolAnswer): string {
+  const pieces = content
+    .slice(0, partsMax)
+    .map(textOfPart)
+    .filter((piece) => piece !== '');
+  if (content.length > partsMax) pieces.push(`[${content.length - partsMax} more parts are left out]`);
   if (pieces.length > 0) return pieces.join('\n');
-  return answer.structuredContent === undefined ? '' : JSON.stringify(answer.structuredContent);
-}
-
-function textOfPart(raw: { type: string }): string {
-  const parsed = part.safeParse(raw);
-  if (!parsed.success) return `[${raw.type}: cannot be shown as text]`;
-  const piece = parsed.data;
-  if (piece.type === 'text') return piece.text;
-  if (piece.type === 'resource_link') return `[link: ${piece.uri}]`;
-  if (piece.type === 'resource') return piece.resource.text ?? `[resource: ${piece.resource.uri}]`;
-  return `[${piece.type}: ${piece.mimeType}, ${Math.floor(piece.data.length * 0.75)} bytes]`;
+  if (structuredContent === undefined) return '';
+  return isShallow(structuredContent)
+    ? JSON.stringify(structuredContent)
+    : '[data: nested too deep to be shown]';
 }
 
 function cutText(text: string, maxChars: number): string {
@@ -55,9 +46,28 @@ function cutText(text: string, maxChars: number): string {
   return `${text.slice(0, cutAt(text, maxChars))}\n[cut here: the result has ${text.length} characters, ${maxChars} are shown]`;
 }
 
-/** The answer as it came where it is small enough to store and send, else its (cut) text alone. */
+/** The answer as it came where it is small enough to store and send; else without images and the like; else its (cut) text alone. */
 function boundedResult(answer: CallToolAnswer, text: string, maxChars: number): unknown {
   const { _meta, ...kept } = answer;
+  if (!isShallow(kept)) return { content: [{ type: 'text', text }], cut: true };
   if (JSON.stringify(kept).length <= maxChars) return cleanJson(kept);
+  const content = kept.content.slice(0, partsMax).map(withoutData);
+  const lighter = { ...kept, content, cut: true };
+  if (JSON.stringify(lighter).length <= maxChars) return cleanJson(lighter);
   return { content: [{ type: 'text', text }], cut: true };
+}
+
+/** What holds bytes becomes the text that tells of them. */
+function withoutData(part: unknown): unknown {
+  const holdsData = part !== null && typeof part === 'object' && ('data' in part || 'resource' in part);
+  return holdsData ? { type: 'text', text: textOfPart(part) } : part;
+}
+
+function isShallow(value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= depthMax; depth += 1) {
+    level = level.flatMap((item) => (item !== null && typeof item === 'object' ? Object.values(item) : []));
+    if (level.length === 0) return true;
+  }
+  return false;
 }
