@@ -153,21 +153,21 @@ describe('an approval', () => {
   test('is found by who comes later, with its arguments and why, and given with one key', async () => {
     const first = await chat(['--new']);
     first.type('effect alpha beta\r');
-    await first.shows('a approve · r reject');
+    await first.shows('y approve · n reject');
     await first.end();
 
     const second = await chat();
     await second.shows('May test.effect run? (1 more waits after it)');
-    await second.shows('a approve · r reject');
+    await second.shows('y approve · n reject');
     await second.shows(/connected · waiting for your approval · \d+ s/);
     expect(second.flow()).toContain('"text": "alpha"');
     expect(second.flow()).toContain('needs your approval: ');
     expect([effectsOf('alpha'), effectsOf('beta')]).toEqual([0, 0]);
-    second.type('a');
+    second.type('y');
     await second.hides('more waits');
     await second.shows('test.effect({"text":"alpha"}) approved by dev');
-    await second.shows('a approve · r reject');
-    second.type('a');
+    await second.shows('y approve · n reject');
+    second.type('y');
     await second.shows('The tool said: appended beta');
     await second.shows('connected · ready');
     expect([effectsOf('alpha'), effectsOf('beta')]).toEqual([1, 1]);
@@ -176,14 +176,14 @@ describe('an approval', () => {
   test('is refused with a reason, which the model hears; a line being written is not taken for a decision', async () => {
     const terminal = await chat(['--new']);
     terminal.type('effect gamma\r');
-    await terminal.shows('a approve · r reject');
+    await terminal.shows('y approve · n reject');
     terminal.type('x');
     await terminal.shows('Send or empty your line');
-    terminal.type('a');
-    await terminal.shows('> xa');
+    terminal.type('y');
+    await terminal.shows('> xy');
     terminal.type(escapeKey);
-    await terminal.shows('a approve · r reject');
-    terminal.type('r');
+    await terminal.shows('y approve · n reject');
+    terminal.type('n');
     await terminal.shows('why reject test.effect?');
     terminal.type('too early\r');
     await terminal.shows('test.effect({"text":"gamma"}) rejected by dev: too early');

@@ -6,7 +6,7 @@ import {
 } from '../../src/cli/chat/conversation.ts';
 import type { EventFrame, LiveFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
 
-type Body = EventFrame extends infer E
+export type Body = EventFrame extends infer E
   ? E extends EventFrame
     ? Omit<E, 'seq' | 'session_id' | 'ts'>
     : never

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Chat } from '../../src/cli/chat/chat.ts';
-import { type Conversation, undecided } from '../../src/cli/chat/conversation.ts';
+import type { Conversation } from '../../src/cli/chat/conversation.ts';
 import { conversationOf } from '../../src/cli/chat/from-snapshot.ts';
 import { failureOf, gatewayClient } from '../../src/cli/chat/gateway-client.ts';
 import type { FindTarget } from '../../src/cli/chat/target.ts';
@@ -58,7 +58,11 @@ describe('the session as a chat finds it', () => {
     await answer(sessionId, 'two', 'second');
     const { conversation, lastSeq } = await loadHistory(sessionId);
     expect(textsOf(conversation)).toEqual(['one', 'first', 'two', 'second']);
-    expect(conversation).toMatchObject({ turns: [], approvals: [], stream: null });
+    expect(conversation).toMatchObject({
+      turns: [],
+      waiting: { approvals: [], questions: [] },
+      stream: null,
+    });
     expect(lastSeq).toBe(10);
   });
 
@@ -82,9 +86,9 @@ describe('the session as a chat finds it', () => {
       'tool_call',
     ]);
     expect(conversation.log.at(-1)).toMatchObject({ rule: 'default', reason: 'not known as read-only' });
-    expect(undecided(conversation)).toMatchObject([
-      { toolCallId: first.toolCallId, argumentsHash: 'hash-of-arguments', arguments: { to: 'bob' } },
-      { toolCallId: second.toolCallId },
+    expect(conversation.waiting.approvals).toMatchObject([
+      { id: first.toolCallId, approval: { argumentsHash: 'hash-of-arguments' }, arguments: { to: 'bob' } },
+      { id: second.toolCallId },
     ]);
     expect(conversation.turns).toMatchObject([
       { turnId: step.turnId },
@@ -99,7 +103,7 @@ describe('the session as a chat finds it', () => {
       reason: 'no',
     });
     const later = (await loadHistory(sessionId)).conversation;
-    expect(undecided(later).map((asked) => asked.toolCallId)).toEqual([second.toolCallId]);
+    expect(later.waiting.approvals.map(({ id }) => id)).toEqual([second.toolCallId]);
     expect(later.log.at(-1)).toMatchObject({ kind: 'decision', outcome: 'rejected', reason: 'no' });
   });
 
@@ -112,9 +116,7 @@ describe('the session as a chat finds it', () => {
     await step.close({ calls });
     const { conversation, lastSeq } = await loadHistory(sessionId);
     expect(lastSeq).toBeGreaterThan(300);
-    expect(undecided(conversation).map((asked) => asked.toolCallId)).toEqual(
-      calls.map((call) => call.toolCallId),
-    );
+    expect(conversation.waiting.approvals.map(({ id }) => id)).toEqual(calls.map((call) => call.toolCallId));
     expect(textsOf(conversation)[0]).toBe('send many');
   });
 });
@@ -170,10 +172,10 @@ describe('a chat', () => {
     await step.open();
     const call = gatedCall();
     await step.close({ calls: [call] });
-    await until(() => undecided(chat.conversation()).length === 1);
+    await until(() => chat.conversation().waiting.approvals.length === 1);
     chat.decide(call.toolCallId, { approved: false, reason: 'not now' });
-    expect(undecided(chat.conversation())).toEqual([]);
-    await until(() => chat.conversation().approvals.length === 0);
+    expect(chat.conversation().waiting.approvals).toEqual([]);
+    await until(() => chat.conversation().log.at(-1)?.kind === 'decision');
     expect(chat.conversation().log.at(-1)).toMatchObject({
       outcome: 'rejected',
       by: 'alice',

@@ -1,9 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { type ConversationInput, startConversation, undecided } from '../../src/cli/chat/conversation.ts';
+import { askedOf, waitingOf } from '../../src/cli/chat/asked.ts';
+import { type ConversationInput, startConversation } from '../../src/cli/chat/conversation.ts';
 import { agentText, connectionText } from '../../src/cli/chat/status-text.ts';
+import { applyFrame, type Known, startKnown } from '../../src/client/apply.ts';
+import { protocolRules } from '../../src/client/rules.ts';
+import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import {
   answered,
   asks,
+  type Body,
   call,
   ended,
   play,
@@ -76,16 +81,61 @@ describe('what is printed', () => {
 describe('approvals', () => {
   const two = [said('t1', 'Mail'), started('t1'), call('c1'), call('c2'), asks('c1'), asks('c2')];
 
-  test('the oldest is asked first; one on its way is asked no more, and an error asks again', () => {
-    expect(undecided(play(two)).map((asked) => asked.argumentsHash)).toEqual(['hash-c1', 'hash-c2']);
-    const sent = [
-      ...two,
-      { kind: 'sending', outgoing: { id: 'd', kind: 'decision', toolCallId: 'c1' } } as const,
-    ];
-    expect(undecided(play(sent)).map((asked) => asked.toolCallId)).toEqual(['c2']);
+  test('what waits is asked oldest first; what was refused is told', () => {
+    const { view } = two.reduce<Known>((known, body) => {
+      const head = { seq: known.view.lastSeq + 1, session_id: 's', ts: known.view.lastSeq + 1 };
+      return applyFrame(known, { ...body, ...head } as ServerFrame, protocolRules).known;
+    }, startKnown('s'));
+    const question = { request_id: 'q', kind: 'limit', message: 'More?', schema: {}, ts: 5.5 } as never;
+    const waiting = waitingOf({ ...view, inputs: [question] });
+    expect(askedOf(waiting).map(({ id }) => id)).toEqual(['c1', 'q', 'c2']);
+    const queue = [{ id: 'd', status: 'sending', kind: 'answer', requestId: 'q' } as const];
+    expect(waitingOf({ ...view, inputs: [question], queue }).questions).toEqual([]);
+    const sent = [...two, { kind: 'sending', outgoing: { id: 'd', kind: 'decision' } } as const];
     const refused = play([...sent, { type: 'error', id: 'd', code: 'conflict', error: 'It differs.' }]);
-    expect(undecided(refused).map((asked) => asked.toolCallId)).toEqual(['c1', 'c2']);
     expect(refused.log.at(-1)).toEqual({ kind: 'notice', text: 'Your decision was not taken: It differs.' });
+  });
+
+  test('what was changed, remembered, asked again, voted on or came late is printed', () => {
+    const edited = { to: 'ann' };
+    const at = play([
+      ...two,
+      { type: 'tool_approval_vote', tool_call_id: 'c1', by: 'ann', at: 1, approvals: 1, needed: 2 },
+      {
+        type: 'tool_approval_reminder',
+        tool_call_id: 'c1',
+        number: 1,
+        expires_at: 9,
+        approvers: ['bob', 'eve'],
+      },
+      { ...(asks('c1') as Body), arguments: edited, round: 2, because: 'edited' } as Body,
+      { ...(resolved('c1', 'approved') as Body), arguments: { to: 'eve' }, remember: 'session' } as Body,
+      result('c1', 'completed'),
+      {
+        type: 'tool_late_result',
+        tool_call_id: 'c1',
+        attempt: 1,
+        status: 'completed',
+        result: 'sent',
+        error: null,
+      },
+      { type: 'input_request', request_id: 'q', kind: 'limit', message: 'More?', schema: {} },
+      { type: 'input_resolved', request_id: 'q', action: 'accept', by: 'ann', content: { more: 5 } },
+    ]);
+    const tool = 'office.send_mail';
+    expect(at.log.slice(3)).toEqual([
+      { kind: 'vote', tool, arguments: { to: 'c1' }, by: 'ann', approvals: 1, needed: 2 },
+      { kind: 'notice', text: 'office.send_mail still waits for a decision of bob, eve.' },
+      { kind: 'asked_again', tool, arguments: edited, because: 'edited', reason: 'may change something' },
+      {
+        ...{ kind: 'decision', tool, arguments: edited, outcome: 'approved', by: 'ann' },
+        ...{ edited: { to: 'eve' }, remember: 'session' },
+      },
+      { kind: 'tool_result', tool, arguments: { to: 'eve' }, status: 'completed', text: 'sent' },
+      { kind: 'late_result', tool: 'a tool', arguments: undefined, status: 'completed', text: 'sent' },
+      { kind: 'question', message: 'More?' },
+      { kind: 'answer', action: 'accept', by: 'ann', content: { more: 5 } },
+    ]);
   });
 
   test('a decision is printed with its reason, in any order, and a rejection needs no result beside it', () => {
@@ -95,7 +145,6 @@ describe('approvals', () => {
       result('c2', 'rejected'),
       resolved('c1', 'approved'),
     ]);
-    expect(at.approvals).toEqual([]);
     expect(at.log.slice(-2)).toEqual([
       {
         kind: 'decision',
@@ -112,7 +161,7 @@ describe('approvals', () => {
   test('a decision that came too late says whose stands', () => {
     const at = play([
       ...two,
-      { kind: 'sending', outgoing: { id: 'd', kind: 'decision', toolCallId: 'c1' } },
+      { kind: 'sending', outgoing: { id: 'd', kind: 'decision' } },
       {
         type: 'ack',
         id: 'd',
@@ -126,8 +175,14 @@ describe('approvals', () => {
     });
   });
 
-  test('the end of the turn takes its questions away', () => {
-    expect(play([...two, ended('t1', 'cancelled')])).toMatchObject({ approvals: [], turns: [] });
+  test('an answer that came too late says whose stands', () => {
+    const input = { request_id: 'q', action: 'decline', by: 'ann', at: 1 } as const;
+    const at = play([
+      { kind: 'sending', outgoing: { id: 'a', kind: 'answer' } },
+      { type: 'ack', id: 'a', disposition: 'conflict', input },
+    ]);
+    expect(at.outgoing).toEqual([]);
+    expect(at.log).toMatchObject([{ text: expect.stringContaining('ann had answered already (decline)') }]);
   });
 });
 
@@ -165,10 +220,10 @@ describe('what the agent does', () => {
   });
 
   test('waiting is counted from the question, and the tool that runs is named with its progress', () => {
+    const call1 = { id: 'c1', approval: { askedAt: 3_000 } } as never;
     const waiting = play([
       said('t1', 'Hi'),
-      call('c1'),
-      asks('c1'),
+      { kind: 'waiting', waiting: { approvals: [call1], questions: [] } },
       call('c2'),
       status('waiting_approval', 4_000),
     ]);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Asked } from '../../src/cli/chat/asked.ts';
 import { parseCommand } from '../../src/cli/chat/commands.ts';
 import { insert } from '../../src/cli/chat/line.ts';
 import {
@@ -8,6 +9,7 @@ import {
   type PromptAction,
   press,
   pressAll,
+  type Scope,
 } from '../../src/cli/chat/prompt.ts';
 
 const named = {
@@ -22,21 +24,21 @@ const named = {
 };
 
 /** Plays keys: names in braces, `^x` for control, anything else as typed. */
-function keys(script: string, asked: string | null = null, from: Prompt = emptyPrompt) {
+function keys(script: string, asked: Asked | null = null, from: Prompt = emptyPrompt, most: Scope = 'once') {
   const actions: PromptAction[] = [];
   let prompt = from;
   for (const [part] of script.matchAll(/\{\w+\}|\^\w|[\s\S]/gu)) {
     const name = part.slice(1, -1) as keyof typeof named;
-    const key: KeyPress = part.startsWith('{')
+    const key: KeyPress = /^\{./.test(part)
       ? { input: '', ...named[name] }
       : part.startsWith('^')
         ? { input: part.slice(1), ctrl: true }
         : { input: part };
-    const pressed = press(prompt, key, asked);
+    const pressed = press(prompt, key, asked, most);
     prompt = pressed.prompt;
     if (pressed.action) actions.push(pressed.action);
   }
-  return { text: prompt.line.text, cursor: prompt.line.cursor, rejecting: prompt.rejecting, actions };
+  return { text: prompt.line.text, cursor: prompt.line.cursor, task: prompt.task?.kind ?? null, actions };
 }
 
 describe('writing a line', () => {
@@ -82,24 +84,103 @@ describe('writing a line', () => {
   });
 });
 
+const call = {
+  id: 'c1',
+  tool: 'office.send_mail',
+  arguments: { to: 'bob' },
+  approval: { argumentsHash: 'hash', toolHash: 'tool', round: 1 },
+};
+const approval = { kind: 'approval', id: 'c1', at: 1, call } as unknown as Asked;
+const shown = { argumentsHash: 'hash', toolHash: 'tool' };
+const decided = (decision: object) => [
+  { kind: 'decide', toolCallId: 'c1', decision: { ...decision, ...shown } },
+];
+
+function asking(properties: object, required: string[] = []): Asked {
+  const schema = { type: 'object', properties, required };
+  return {
+    kind: 'question',
+    id: 'q',
+    at: 1,
+    question: { request_id: 'q', message: 'Which?', schema },
+  } as never;
+}
+const answered = (content: object) => [
+  { kind: 'answer', requestId: 'q', answer: { action: 'accept', content } },
+];
+
 describe('deciding with one key', () => {
-  test('a approves and r asks for a reason, which may be none', () => {
-    expect(keys('a', 'c1').actions).toEqual([{ kind: 'decide', toolCallId: 'c1', approved: true }]);
-    expect(keys('r', 'c1')).toMatchObject({ rejecting: 'c1', actions: [] });
-    expect(keys('rare{enter}', 'c1').actions).toEqual([
-      { kind: 'decide', toolCallId: 'c1', approved: false, reason: 'are' },
+  test('y approves and n asks for a reason, which may be none', () => {
+    expect(keys('y', approval).actions).toEqual(decided({ approved: true }));
+    expect(keys('n', approval)).toMatchObject({ task: 'reason', actions: [] });
+    expect(keys('never{enter}', approval).actions).toEqual(decided({ approved: false, reason: 'ever' }));
+    expect(keys('n{enter}', approval).actions).toEqual(decided({ approved: false }));
+    expect(keys('nno{escape}y', approval).actions).toEqual(decided({ approved: true }));
+  });
+
+  test('e changes the arguments, which stand there already; what is no JSON stays to be mended', () => {
+    expect(keys('e', approval)).toMatchObject({ task: 'edit', text: '{"to":"bob"}' });
+    const ann = 'e{left}{left}{backspace}{backspace}{backspace}ann';
+    expect(keys(`${ann}{enter}`, approval).actions).toEqual(
+      decided({ approved: true, arguments: { to: 'ann' } }),
+    );
+    expect(keys('e{enter}', approval).actions).toEqual(decided({ approved: true }));
+    expect(keys('e{backspace}{enter}', approval)).toMatchObject({
+      text: '{"to":"bob"',
+      task: 'edit',
+      actions: [{ kind: 'tell', text: expect.stringMatching(/^This is no JSON/) }],
+    });
+  });
+
+  test('r says for how long, as far as the rule lets it', () => {
+    expect(keys('r', approval).actions).toEqual([
+      { kind: 'tell', text: expect.stringContaining('The rule') },
     ]);
-    expect(keys('r{enter}', 'c1').actions).toEqual([{ kind: 'decide', toolCallId: 'c1', approved: false }]);
-    expect(keys('rno{escape}a', 'c1').actions).toEqual([
-      { kind: 'decide', toolCallId: 'c1', approved: true },
-    ]);
+    const of = (script: string, most: Scope) => keys(script, approval, emptyPrompt, most).actions;
+    expect(of('ry', 'session')).toEqual(decided({ approved: true, remember: 'session' }));
+    expect(of('rry', 'session')).toEqual(decided({ approved: true }));
+    expect(of('rry', 'always')).toEqual(decided({ approved: true, remember: 'always' }));
+    const edited = of('re{left}{backspace}!"{enter}', 'session');
+    expect(edited).toEqual(decided({ approved: true, remember: 'session', arguments: { to: 'bob!' } }));
   });
 
   test('in the middle of a line, after a space, or when nothing waits, they are letters', () => {
-    expect(keys('bar', 'c1')).toMatchObject({ text: 'bar', actions: [] });
-    expect(keys(' ar', 'c1')).toMatchObject({ text: ' ar', actions: [] });
-    expect(keys('ar')).toMatchObject({ text: 'ar', rejecting: null, actions: [] });
-    expect(keys('^a', 'c1').actions).toEqual([]);
+    expect(keys('my', approval)).toMatchObject({ text: 'my', actions: [] });
+    expect(keys(' yner', approval)).toMatchObject({ text: ' yner', actions: [] });
+    expect(keys('yner')).toMatchObject({ text: 'yner', task: null, actions: [] });
+    expect(keys('^e', approval)).toMatchObject({ task: null, actions: [] });
+  });
+});
+
+describe('answering a question', () => {
+  const room = { type: 'string', title: 'Room', enum: ['Birch', 'Cedar'] };
+
+  test('that wants one of a few choices takes a digit; n declines', () => {
+    expect(keys('2', asking({ room }, ['room'])).actions).toEqual(answered({ room: 'Cedar' }));
+    expect(keys('3', asking({ room }, ['room']))).toMatchObject({ text: '3', actions: [] });
+    expect(keys('n', asking({ room })).actions).toEqual([
+      { kind: 'answer', requestId: 'q', answer: { action: 'decline' } },
+    ]);
+  });
+
+  test('field after field: by number or name, what is usual stands there, and a wrong one is told', () => {
+    const asked = asking({ room, guests: { type: 'integer', default: 4 }, coffee: { type: 'boolean' } }, [
+      'room',
+    ]);
+    expect(keys('y1{enter}{enter}{enter}', asked).actions).toEqual(answered({ room: 'Birch', guests: 4 }));
+    expect(keys('yCedar{enter}{backspace}12{enter}y{enter}', asked).actions).toEqual(
+      answered({ room: 'Cedar', guests: 12, coffee: true }),
+    );
+    const wrong = keys('y{enter}', asked);
+    expect(wrong).toMatchObject({ task: 'fill', actions: [{ kind: 'tell', text: 'Room: is needed.' }] });
+    expect(keys('y9{enter}', asked).actions).toMatchObject([{ kind: 'tell' }]);
+    expect(keys('y1{escape}', asked)).toMatchObject({ task: null, text: '', actions: [] });
+  });
+
+  test('that is no form is answered in JSON', () => {
+    const asked = asking({ people: { type: 'array' } });
+    expect(keys('y{"people":[1]}{enter}', asked).actions).toEqual(answered({ people: [1] }));
+    expect(keys('yno{enter}', asked).actions).toMatchObject([{ kind: 'tell' }]);
   });
 });
 

@@ -1,15 +1,24 @@
 import { v7 as uuidv7 } from 'uuid';
-import { type AckFrame, type Client, type Session, TurngateError } from '../../client/index.ts';
+import {
+  type AckFrame,
+  type Answer,
+  type Client,
+  type Decision,
+  type Session,
+  TurngateError,
+} from '../../client/index.ts';
 import { type ErrorCode, errorCode } from '../../protocol/errors.ts';
 import type { SessionView } from '../../protocol/http.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
 import { cutAt } from '../../protocol/text.ts';
 import { reasonOf, StartFailure } from '../dev/start-failure.ts';
+import { type Asked, isSameWaiting, waitingOf } from './asked.ts';
 import { type Command, help, parseCommand } from './commands.ts';
 import { type Conversation, type ConversationInput, type Outgoing, reduce } from './conversation.ts';
 import { conversationOf } from './from-snapshot.ts';
 import { failureOf } from './gateway-client.ts';
+import type { Scope } from './prompt.ts';
 import type { FindTarget } from './target.ts';
 
 const listedSessions = 10;
@@ -61,16 +70,24 @@ export class Chat {
     if (command) this.#run(command);
   }
 
-  decide(toolCallId: string, decision: { approved: boolean; reason?: string }): void {
-    const asked = this.#conversation.approvals.find((approval) => approval.toolCallId === toolCallId);
-    if (!asked) return;
-    const { approved, reason } = decision;
-    const answer = this.#session.decide(toolCallId, {
-      approved,
-      argumentsHash: asked.argumentsHash,
-      ...(reason ? { reason: reason.slice(0, cutAt(reason, limits.reasonChars)) } : {}),
-    });
-    this.#sent(uuidv7(), { kind: 'decision', toolCallId }, answer);
+  decide(toolCallId: string, decision: Decision): void {
+    const { reason } = decision;
+    const why = reason ? { reason: reason.slice(0, cutAt(reason, limits.reasonChars)) } : {};
+    this.#sent(uuidv7(), { kind: 'decision' }, this.#session.decide(toolCallId, { ...decision, ...why }));
+  }
+
+  answer(requestId: string, answer: Answer): void {
+    this.#sent(uuidv7(), { kind: 'answer' }, this.#session.answer(requestId, answer));
+  }
+
+  /** The most that an approval of this call may be remembered for, as far as it is known. */
+  mostRemember(_asked: Asked | null): Scope {
+    return 'once';
+  }
+
+  /** Tells the person something. */
+  tell(text: string): void {
+    this.#note(text);
   }
 
   /** Stops the running turn. */
@@ -172,10 +189,13 @@ export class Chat {
     const session = this.#session;
     const look = () => {
       if (session !== this.#session) return;
-      const { connection, messages } = session.getSnapshot();
+      const view = session.getSnapshot();
+      const { connection, messages } = view;
       const stream = messages.findLast((message) => message.state === 'streaming') ?? null;
       if (connection !== this.#conversation.connection) this.#apply({ kind: 'connection', connection });
       if (stream !== this.#conversation.stream) this.#apply({ kind: 'stream', stream });
+      const waiting = waitingOf(view);
+      if (!isSameWaiting(waiting, this.#conversation.waiting)) this.#apply({ kind: 'waiting', waiting });
     };
     look();
     session.store.subscribe(look);

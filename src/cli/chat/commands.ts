@@ -15,13 +15,19 @@ export const help = `Write a message and press Enter. What you can do besides:
   /help            this text
   /quit            leave; turns go on without you, and approvals wait
 While a tool call waits for you and your line is empty:
-  a                approve it
-  r                reject it, with a reason if you like
+  y                approve it
+  n                reject it, with a reason if you like
+  e                change its arguments, as JSON, and approve that
+  r                whether the approval is remembered, where the rule lets it
+While a question waits for you and your line is empty:
+  y                answer it, one field after the other
+  1 to 9           answer it, where it is one of a few choices
+  n                decline it
 Keys: left, right, Home, End, Backspace, Delete; Ctrl-U, Ctrl-K and Ctrl-W
 erase; Ctrl-J begins a new line. Esc empties the line, or stops what the agent
 does when the line is empty. Ctrl-C leaves.
-To send a message that begins with a slash, or with a or r while a call waits,
-begin it with a space.`;
+To send a message that begins with a slash, or with one of these keys while
+something waits, begin it with a space.`;
 
 /** An empty line is null. */
 export function parseCommand(line: string): Command | null {

@@ -19,11 +19,28 @@ export function applyEvent(at: Conversation, event: EventFrame): Conversation {
     case 'tool_call':
       return proposeCall(at, event);
     case 'tool_approval_request':
-      return askApproval(at, event);
+      return askAgain(at, event);
+    case 'tool_approval_vote': {
+      const { by, approvals, needed } = event;
+      return print(at, event, { kind: 'vote', ...calledOf(at, event.tool_call_id), by, approvals, needed });
+    }
+    case 'tool_approval_reminder': {
+      const text = `${calledOf(at, event.tool_call_id).tool} still waits for a decision of ${event.approvers.join(', ')}.`;
+      return print(at, event, { kind: 'notice', text });
+    }
     case 'tool_approval_resolved':
       return resolveApproval(at, event);
     case 'tool_result':
       return endCall(at, event);
+    case 'tool_late_result': {
+      const { status, result, error } = event;
+      const text = error?.message ?? resultText(result);
+      return print(at, event, { kind: 'late_result', ...calledOf(at, event.tool_call_id), status, text });
+    }
+    case 'input_request':
+      return print(at, event, { kind: 'question', message: event.message });
+    case 'input_resolved':
+      return print(at, event, { kind: 'answer', action: event.action, by: event.by, content: event.content });
     case 'turn_end':
       return endOfTurn(at, event);
     default:
@@ -49,38 +66,46 @@ function proposeCall(at: Conversation, event: Event<'tool_call'>): Conversation 
   return print({ ...at, calls }, event, { kind: 'tool_call', tool, arguments: args, gate, rule, reason });
 }
 
-function askApproval(at: Conversation, event: Event<'tool_approval_request'>): Conversation {
-  const { tool_call_id: toolCallId, tool, arguments: args, arguments_hash, reason, expires_at } = event;
-  const asked = {
-    toolCallId,
+/** Said only where it is asked again: what the call is to do stands above its first question. */
+function askAgain(at: Conversation, event: Event<'tool_approval_request'>): Conversation {
+  const { tool_call_id: toolCallId, tool, arguments: args, because, reason } = event;
+  if (because === undefined) return at;
+  const call: OpenCall = {
+    progress: '',
     turnId: event.turn_id,
     tool,
+    ...at.calls.get(toolCallId),
     arguments: args,
-    argumentsHash: arguments_hash,
-    reason,
-    expiresAt: expires_at,
-    askedAt: event.ts,
   };
-  return { ...at, approvals: [...withoutApproval(at, toolCallId), asked] };
+  const calls = new Map(at.calls).set(toolCallId, call);
+  return print({ ...at, calls }, event, { kind: 'asked_again', tool, arguments: args, because, reason });
 }
 
 function resolveApproval(at: Conversation, event: Event<'tool_approval_resolved'>): Conversation {
-  const { tool_call_id: toolCallId, decision: outcome, by, reason } = event;
+  const { tool_call_id: toolCallId, decision: outcome, by, reason, arguments: edited, remember } = event;
+  const called = calledOf(at, toolCallId);
+  const known = at.calls.get(toolCallId);
+  const calls =
+    known && edited !== undefined
+      ? new Map(at.calls).set(toolCallId, { ...known, arguments: edited })
+      : at.calls;
   const item: LogItem = {
     kind: 'decision',
-    ...calledOf(at, toolCallId),
+    ...called,
     outcome,
     by,
     ...(reason === undefined ? {} : { reason }),
+    ...(edited === undefined ? {} : { edited }),
+    ...(remember === undefined ? {} : { remember }),
   };
-  return print(forgetApproval(at, toolCallId), event, item);
+  return print({ ...at, calls }, event, item);
 }
 
 function endCall(at: Conversation, event: Event<'tool_result'>): Conversation {
   const { tool_call_id: toolCallId, status, result, error } = event;
   const calls = new Map(at.calls);
   calls.delete(toolCallId);
-  const next = { ...forgetApproval(at, toolCallId), calls };
+  const next = { ...at, calls };
   // The decision and the gate are printed already, with their reasons.
   if (status === 'rejected' || status === 'denied') return next;
   const text = error?.message ?? resultText(result);
@@ -89,8 +114,7 @@ function endCall(at: Conversation, event: Event<'tool_result'>): Conversation {
 
 function endOfTurn(at: Conversation, event: Event<'turn_end'>): Conversation {
   const calls = new Map([...at.calls].filter(([, call]) => call.turnId !== event.turn_id));
-  const approvals = at.approvals.filter((approval) => approval.turnId !== event.turn_id);
-  const next = { ...at, calls, approvals };
+  const next = { ...at, calls };
   const { status } = event;
   const said =
     status === 'completed'
@@ -104,13 +128,4 @@ function endOfTurn(at: Conversation, event: Event<'turn_end'>): Conversation {
 function calledOf(at: Conversation, toolCallId: string): { tool: string; arguments: unknown } {
   const call = at.calls.get(toolCallId);
   return { tool: call?.tool ?? 'a tool', arguments: call?.arguments };
-}
-
-function withoutApproval(at: Conversation, toolCallId: string) {
-  return at.approvals.filter((approval) => approval.toolCallId !== toolCallId);
-}
-
-function forgetApproval(at: Conversation, toolCallId: string): Conversation {
-  const outgoing = at.outgoing.filter((item) => item.kind !== 'decision' || item.toolCallId !== toolCallId);
-  return { ...at, approvals: withoutApproval(at, toolCallId), outgoing };
 }

@@ -6,6 +6,7 @@ import {
   type LiveFrame,
   type ServerFrame,
 } from '../../protocol/server-frames.ts';
+import { askedOf, nothingWaits, type Waiting } from './asked.ts';
 import { applyEvent } from './conversation-events.ts';
 import type { LogItem } from './log-item.ts';
 import { note, type OpenTurn } from './turn-log.ts';
@@ -21,21 +22,11 @@ export interface OpenCall {
   progress: string;
 }
 
-export interface PendingApproval {
-  toolCallId: string;
-  turnId: string | undefined;
-  tool: string;
-  arguments: unknown;
-  argumentsHash: string;
-  reason: string;
-  expiresAt: number;
-  askedAt: number;
-}
-
 /** What was sent and has not shown its effect. */
 export type Outgoing =
   | { id: string; kind: 'message'; text: string }
-  | { id: string; kind: 'decision'; toolCallId: string }
+  | { id: string; kind: 'decision' }
+  | { id: string; kind: 'answer' }
   | { id: string; kind: 'cancel' };
 
 export interface Agent {
@@ -54,8 +45,7 @@ export interface Conversation {
   /** What the agent is saying now, as the client shows it. */
   stream: OpenStream | null;
   calls: ReadonlyMap<string, OpenCall>;
-  /** Oldest first. */
-  approvals: readonly PendingApproval[];
+  waiting: Waiting;
   outgoing: readonly Outgoing[];
   /** null until the gateway says it. */
   agent: Agent | null;
@@ -66,6 +56,7 @@ export type ConversationInput =
   | { kind: 'frame'; frame: ServerFrame; now: number }
   | { kind: 'connection'; connection: ConnectionState }
   | { kind: 'stream'; stream: OpenStream | null }
+  | { kind: 'waiting'; waiting: Waiting }
   | { kind: 'sending'; outgoing: Outgoing }
   | { kind: 'notice'; text: string };
 
@@ -76,17 +67,11 @@ export function startConversation(sessionId: string, log: readonly LogItem[]): C
     turns: [],
     stream: null,
     calls: new Map(),
-    approvals: [],
+    waiting: nothingWaits,
     outgoing: [],
     agent: null,
     connection: { kind: 'connecting' },
   };
-}
-
-/** What waits for a decision and has none on its way, oldest first. */
-export function undecided(at: Conversation): PendingApproval[] {
-  const sent = new Set(at.outgoing.map((item) => (item.kind === 'decision' ? item.toolCallId : '')));
-  return at.approvals.filter((approval) => !sent.has(approval.toolCallId));
 }
 
 /** Pure: events in the order of their `seq`, each once; live frames as they come. */
@@ -100,6 +85,8 @@ export function reduce(at: Conversation, input: ConversationInput): Conversation
       return { ...at, connection: input.connection };
     case 'stream':
       return { ...at, stream: input.stream };
+    case 'waiting':
+      return { ...at, waiting: input.waiting };
     case 'frame':
       return isEventFrame(input.frame) ? applyEvent(at, input.frame) : applyLive(at, input.frame, input.now);
   }
@@ -134,7 +121,8 @@ function agentOf(at: Conversation, frame: Extract<LiveFrame, { type: 'agent_stat
   const { attempt, tool_call_id: toolCallId } = details;
   const before = at.agent;
   const isSame = before?.status === status && before.toolCallId === toolCallId && before.attempt === attempt;
-  const askedAt = status === 'waiting_approval' ? at.approvals[0]?.askedAt : undefined;
+  const askedAt =
+    status === 'waiting_approval' || status === 'waiting_input' ? askedOf(at.waiting)[0]?.at : undefined;
   // What had begun before this connection is counted from its own beginning, by the server's account.
   const begun = before ? now : now - (details.elapsed_ms ?? 0);
   const since = isSame ? before.since : Math.min(now, askedAt ?? begun);
@@ -143,14 +131,15 @@ function agentOf(at: Conversation, frame: Extract<LiveFrame, { type: 'agent_stat
 
 function applyAck(at: Conversation, frame: AckFrame): Conversation {
   const sent = at.outgoing.find((item) => item.id === frame.id);
-  // A message and a decision stay until the event itself is here.
-  const isDone = sent?.kind === 'cancel' || frame.disposition === 'conflict';
-  if (!sent || !isDone) return at;
-  const outgoing = at.outgoing.filter((item) => item !== sent);
-  if (frame.disposition !== 'conflict' || !frame.decision) return { ...at, outgoing };
-  const { decision, by } = frame.decision;
-  const text = `Your decision came too late: ${by} had decided already (${decision}).`;
-  return note({ ...at, outgoing }, { kind: 'notice', text });
+  // A message stays until the event itself is here.
+  if (!sent || sent.kind === 'message') return at;
+  const next = { ...at, outgoing: at.outgoing.filter((item) => item !== sent) };
+  if (frame.disposition !== 'conflict') return next;
+  const { decision, input } = frame;
+  const text = decision
+    ? `Your decision came too late: ${decision.by} had decided already (${decision.decision}).`
+    : `Your answer came too late: ${input?.by} had answered already (${input?.action}).`;
+  return note(next, { kind: 'notice', text });
 }
 
 function applyError(at: Conversation, frame: Extract<LiveFrame, { type: 'error' }>): Conversation {
@@ -160,6 +149,7 @@ function applyError(at: Conversation, frame: Extract<LiveFrame, { type: 'error' 
   const what = {
     message: 'Your message was not taken',
     decision: 'Your decision was not taken',
+    answer: 'Your answer was not taken',
     cancel: 'Not stopped',
   };
   const text = `${sent ? what[sent.kind] : 'The gateway says'}: ${frame.error}`;

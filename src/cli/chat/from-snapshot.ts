@@ -1,5 +1,6 @@
 import type { Message, SessionSnapshot, ToolCall, Turn } from '../../client/index.ts';
-import { type Conversation, type PendingApproval, startConversation } from './conversation.ts';
+import { type Question, waitingOf } from './asked.ts';
+import { type Conversation, startConversation } from './conversation.ts';
 import { type LogItem, resultText } from './log-item.ts';
 import type { OpenTurn } from './turn-log.ts';
 
@@ -23,7 +24,7 @@ export function conversationOf(view: SessionSnapshot): Conversation {
     ...startConversation(view.sessionId, [...older, ...printed]),
     turns,
     calls: new Map(calls.filter(isUnderWay).map((call) => [call.id, openCallOf(call)])),
-    approvals: calls.flatMap(approvalOf).sort((one, other) => one.askedAt - other.askedAt),
+    waiting: waitingOf(view),
   };
 }
 
@@ -39,37 +40,70 @@ function openCallOf({ turnId, tool, arguments: args }: ToolCall) {
   return { turnId: turnId ?? undefined, tool, arguments: args, progress: '' };
 }
 
-function approvalOf(call: ToolCall): PendingApproval[] {
-  if (!call.approval) return [];
-  const { id: toolCallId, tool, arguments: args, turnId } = call;
-  const { argumentsHash, reason, expiresAt, askedAt } = call.approval;
-  const asked = { toolCallId, tool, arguments: args, argumentsHash, reason, expiresAt, askedAt };
-  return [{ ...asked, turnId: turnId ?? undefined }];
-}
-
 function itemsOf(view: SessionSnapshot, message: Message): LogItem[] {
   const { content: text, thought } = message;
   if (message.role === 'user') return [{ kind: 'user', text }];
   if (message.state === 'streaming') return [];
   const calls = message.toolCallIds.flatMap((id) => view.toolCalls[id] ?? []);
   const said: LogItem[] = text === '' && thought === '' ? [] : [{ kind: 'assistant', text, thought }];
-  return [...said, ...calls.map(proposalOf), ...calls.flatMap(outcomesOf)];
+  const questions = questionsOf(view, message, calls);
+  return [...said, ...calls.map(proposalOf), ...calls.flatMap(outcomesOf), ...questions];
 }
 
 function proposalOf(call: ToolCall): LogItem {
-  const { tool, arguments: args, gate, rule, reason } = call;
+  const { tool, gate, rule, reason } = call;
+  const args = call.originalArguments ?? call.arguments;
   return { kind: 'tool_call', tool, arguments: args, gate, reason, ...(rule === null ? {} : { rule }) };
+}
+
+/** Questions about these calls; after the last message of a turn, also those that are about none. */
+function questionsOf(view: SessionSnapshot, message: Message, calls: readonly ToolCall[]): LogItem[] {
+  const isLast = view.messages.findLast(({ turnId }) => turnId === message.turnId) === message;
+  const isHere = ({ tool_call_id: id, turn_id: turnId }: Question) =>
+    id === undefined ? isLast && turnId === message.turnId : calls.some((call) => call.id === id);
+  const over = view.resolvedInputs.flatMap(({ request, action, by, content }): LogItem[] =>
+    isHere(request)
+      ? [
+          { kind: 'question', message: request.message },
+          { kind: 'answer', action, by, content },
+        ]
+      : [],
+  );
+  const open = view.inputs
+    .filter(isHere)
+    .map(({ message: words }): LogItem => ({ kind: 'question', message: words }));
+  return [...over, ...open];
 }
 
 /** A decision, where one is known, and a result, unless the gate or the decision says it all. */
 function outcomesOf(call: ToolCall): LogItem[] {
-  const { tool, arguments: args, status, decision } = call;
+  const { tool, arguments: args, originalArguments, status, decision, approval, lateResults } = call;
   const items: LogItem[] = [];
   if (decision) {
-    const { decision: outcome, by, reason } = decision;
-    const why = reason === undefined ? {} : { reason };
-    items.push({ kind: 'decision', tool, arguments: args, outcome, by, ...why });
+    const { decision: outcome, by, reason, remember } = decision;
+    const why = {
+      ...(reason === undefined ? {} : { reason }),
+      ...(remember === undefined ? {} : { remember }),
+    };
+    const edited = originalArguments === null ? {} : { edited: args };
+    items.push({
+      kind: 'decision',
+      tool,
+      arguments: originalArguments ?? args,
+      outcome,
+      by,
+      ...why,
+      ...edited,
+    });
   }
+  if (approval?.because)
+    items.push({
+      kind: 'asked_again',
+      tool,
+      arguments: args,
+      because: approval.because,
+      reason: approval.reason,
+    });
   switch (status) {
     case 'completed':
     case 'failed':
@@ -82,6 +116,10 @@ function outcomesOf(call: ToolCall): LogItem[] {
     case 'rejected':
       if (!decision)
         items.push({ kind: 'tool_result', tool, arguments: args, status, text: resultText(call.result) });
+  }
+  for (const late of lateResults) {
+    const text = late.error?.message ?? resultText(late.result);
+    items.push({ kind: 'late_result', tool, arguments: args, status: late.status, text });
   }
   return items;
 }

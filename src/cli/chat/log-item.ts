@@ -1,6 +1,8 @@
 import type {
   ApprovalOutcome,
+  AskedAgain,
   GateDecision,
+  InputAction,
   ToolResultStatus,
   TurnEndStatus,
 } from '../../protocol/server-frames.ts';
@@ -17,7 +19,15 @@ export type LogItem =
       outcome: ApprovalOutcome;
       by: string;
       reason?: string;
+      /** What runs instead. */
+      edited?: unknown;
+      remember?: 'session' | 'always';
     }
+  | { kind: 'asked_again'; tool: string; arguments: unknown; because: AskedAgain; reason: string }
+  | { kind: 'vote'; tool: string; arguments: unknown; by: string; approvals: number; needed: number }
+  | { kind: 'late_result'; tool: string; arguments: unknown; status: string; text: string }
+  | { kind: 'question'; message: string }
+  | { kind: 'answer'; action: InputAction; by: string; content: unknown }
   | { kind: 'tool_result'; tool: string; arguments: unknown; status: ToolResultStatus; text: string }
   | { kind: 'turn_end'; status: Exclude<TurnEndStatus, 'completed'>; text: string }
   | { kind: 'notice'; text: string };

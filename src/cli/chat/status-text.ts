@@ -30,6 +30,8 @@ function doing(at: Conversation): string {
       return `running ${call?.tool ?? 'a tool'}${call?.progress ? ` (${call.progress})` : ''}`;
     case 'waiting_approval':
       return 'waiting for your approval';
+    case 'waiting_input':
+      return 'waiting for your answer';
     case 'retrying':
       return `trying again (attempt ${at.agent.attempt ?? 2})`;
     case 'stalled':

@@ -9,12 +9,24 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
+import { type Asked, askedOf } from '../asked.ts';
 import type { Chat } from '../chat.ts';
-import { undecided } from '../conversation.ts';
+import { labelOf } from '../filling.ts';
 import { insert } from '../line.ts';
 import type { LogItem } from '../log-item.ts';
-import { emptyPrompt, type KeyPress, type Prompt, type PromptAction, press, pressAll } from '../prompt.ts';
-import { type ApprovalKeys, ApprovalView, OpenStreamView, QueueView, StatusLine } from './live-view.ts';
+import {
+  emptyPrompt,
+  type KeyPress,
+  type Prompt,
+  type PromptAction,
+  press,
+  pressAll,
+  scopeOf,
+  type Task,
+} from '../prompt.ts';
+import { terminalText } from '../terminal-text.ts';
+import { type AskedKeys, AskedView } from './asked-view.ts';
+import { OpenStreamView, QueueView, StatusLine } from './live-view.ts';
 import { LogLine } from './log-line.ts';
 import { PromptView } from './prompt-view.ts';
 import type { Theme } from './theme.ts';
@@ -28,12 +40,11 @@ export function App({ chat, theme }: { chat: Chat; theme: Theme }): ReactElement
   const at = useSyncExternalStore(chat.subscribe, chat.conversation);
   const size = useWindowSize();
   const now = useNow(tickMs);
-  const asked = undecided(at)[0] ?? null;
-  const armedId = useArmed(asked?.toolCallId ?? null);
-  const prompt = usePrompt(chat, armedId);
-  const rejected = at.approvals.find((approval) => approval.toolCallId === prompt.rejecting);
-  const keys = rejected ? 'reason' : keysOf(prompt, armedId);
-  const label = rejected ? `why reject ${rejected.tool}? ` : '> ';
+  const all = askedOf(at.waiting);
+  const asked = all[0] ?? null;
+  const armedId = useArmed(asked?.id ?? null);
+  const prompt = usePrompt(chat, armedId === null ? null : asked);
+  const keys = keysOf(prompt, armedId);
   const printed = useMemo(
     () => ({
       items: [...at.log],
@@ -51,16 +62,30 @@ export function App({ chat, theme }: { chat: Chat; theme: Theme }): ReactElement
       { flexDirection: 'column', maxHeight: size.rows - 1, overflow: 'hidden', justifyContent: 'flex-end' },
       h(OpenStreamView, { at, size, theme }),
       h(QueueView, { at, theme }),
-      asked && h(ApprovalView, { at, asked, keys, theme }),
+      asked && h(AskedView, { asked, more: all.length - 1, keys, scope: scopeOf(prompt, asked.id), theme }),
       h(StatusLine, { at, now, theme }),
-      h(PromptView, { label, line: prompt.line, columns: size.columns }),
+      h(PromptView, { label: promptLabel(prompt), line: prompt.line, columns: size.columns }),
     ),
   );
 }
 
-function keysOf(prompt: Prompt, armedId: string | null): ApprovalKeys {
+function keysOf(prompt: Prompt, armedId: string | null): AskedKeys {
+  if (prompt.task) return prompt.task.kind;
   if (armedId === null) return 'none';
-  return prompt.line.text === '' ? 'decide' : 'line';
+  return prompt.line.text === '' ? 'one' : 'line';
+}
+
+function promptLabel({ task }: Prompt): string {
+  switch (task?.kind) {
+    case 'reason':
+      return `why reject ${task.asked.call.tool}? `;
+    case 'edit':
+      return `run ${task.asked.call.tool} with `;
+    case 'fill':
+      return terminalText(labelOf(task));
+    default:
+      return '> ';
+  }
 }
 
 function useNow(everyMs: number): number {
@@ -83,22 +108,27 @@ function useArmed(askedId: string | null): string | null {
   return armedId === askedId ? armedId : null;
 }
 
-function usePrompt(chat: Chat, armedId: string | null): Prompt {
+function usePrompt(chat: Chat, asked: Asked | null): Prompt {
   const [prompt, setPrompt] = useState(emptyPrompt);
   // Several keys may come before the next render; each must see what the one before it did.
   const latest = useRef(prompt);
-  const armed = useRef(armedId);
-  armed.current = armedId;
+  const armed = useRef(asked);
+  armed.current = asked;
   const update = (next: Prompt) => {
     latest.current = next;
     setPrompt(next);
   };
   const pressed = (key: KeyPress) => {
-    const { prompt: next, action } = press(latest.current, key, armed.current);
+    const { prompt: next, action } = press(
+      latest.current,
+      key,
+      armed.current,
+      chat.mostRemember(armed.current),
+    );
     update(next);
     if (!action) return;
-    // One key decides one call: the next question arms anew.
-    if (action.kind === 'decide') armed.current = null;
+    // One key answers one question: the next one arms anew.
+    if (action.kind === 'decide' || action.kind === 'answer') armed.current = null;
     act(chat, action);
   };
   useInput((input: string, key: Key) => {
@@ -106,9 +136,9 @@ function usePrompt(chat: Chat, armedId: string | null): Prompt {
     else pressed({ ...key, input });
   });
   usePaste((text) => update({ ...latest.current, line: insert(latest.current.line, text) }));
-  const isOver = prompt.rejecting !== null && !isWaiting(chat, prompt.rejecting);
+  const isOver = prompt.task !== null && !isWaiting(chat, prompt.task);
   useEffect(() => {
-    // Somebody else decided meanwhile, or the turn was stopped: there is nothing left to give a reason for.
+    // Somebody else was quicker, it is asked anew, or the turn was stopped: the line is for nothing any more.
     if (isOver) {
       latest.current = emptyPrompt;
       setPrompt(emptyPrompt);
@@ -117,12 +147,34 @@ function usePrompt(chat: Chat, armedId: string | null): Prompt {
   return prompt;
 }
 
-function isWaiting(chat: Chat, toolCallId: string): boolean {
-  return chat.conversation().approvals.some((approval) => approval.toolCallId === toolCallId);
+/** Whether what the line is for waits as it did when the line was begun. */
+function isWaiting(chat: Chat, task: Task): boolean {
+  const { approvals, questions } = chat.conversation().waiting;
+  if (task.kind === 'fill') return questions.some(({ request_id: id }) => id === task.question.request_id);
+  const { id, approval } = task.asked.call;
+  const now = approvals.find((call) => call.id === id)?.approval;
+  return (
+    now?.round === approval?.round && now?.argumentsHash === approval?.argumentsHash && now !== undefined
+  );
 }
 
 function act(chat: Chat, action: PromptAction): void {
-  if (action.kind === 'enter') chat.enter(action.text);
-  else if (action.kind === 'decide') chat.decide(action.toolCallId, action);
-  else if (chat.conversation().agent?.status !== 'waiting_approval') chat.cancel();
+  switch (action.kind) {
+    case 'enter':
+      chat.enter(action.text);
+      break;
+    case 'decide':
+      chat.decide(action.toolCallId, action.decision);
+      break;
+    case 'answer':
+      chat.answer(action.requestId, action.answer);
+      break;
+    case 'tell':
+      chat.tell(action.text);
+      break;
+    case 'stop': {
+      const { status } = chat.conversation().agent ?? {};
+      if (status !== 'waiting_approval' && status !== 'waiting_input') chat.cancel();
+    }
+  }
 }

@@ -1,8 +1,8 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
-import { type Conversation, type PendingApproval, undecided } from '../conversation.ts';
+import type { Conversation } from '../conversation.ts';
 import { agentText, connectionText } from '../status-text.ts';
-import { headOf, tailOf, terminalText } from '../terminal-text.ts';
+import { tailOf, terminalText } from '../terminal-text.ts';
 import { Saying } from './log-line.ts';
 import type { Theme } from './theme.ts';
 
@@ -11,7 +11,6 @@ const otherRows = 13;
 const leastStreamRows = 3;
 const shownQueued = 2;
 const shownQueuedChars = 200;
-const shownArgumentChars = 160;
 
 /** The end of what is being said, as much of it as there is room for; whole it is printed when it is final. */
 export function OpenStreamView(props: {
@@ -60,40 +59,6 @@ export function QueueView({ at, theme }: { at: Conversation; theme: Theme }): Re
   );
 }
 
-/** What the keys do: nothing yet, write a line, decide, or write the reason of a rejection. */
-export type ApprovalKeys = 'none' | 'line' | 'decide' | 'reason';
-
-const keyHints: Record<ApprovalKeys, string> = {
-  none: '  …',
-  line: '  Send or empty your line (Esc) first; then a approves, r rejects',
-  decide: '  a approve · r reject',
-  reason: '  Enter rejects, with the reason if there is one · Esc goes back',
-};
-
-/** The question that a single key answers. */
-export function ApprovalView(props: {
-  at: Conversation;
-  asked: PendingApproval;
-  keys: ApprovalKeys;
-  theme: Theme;
-}): ReactElement {
-  const { at, asked, keys, theme } = props;
-  const more = undecided(at).length - 1;
-  const others = more === 0 ? '' : ` (${more} more ${more === 1 ? 'waits' : 'wait'} after it)`;
-  const args = headOf(terminalText(JSON.stringify(asked.arguments)), {
-    maxChars: shownArgumentChars,
-    maxLines: 1,
-  });
-  return h(
-    Box,
-    { flexDirection: 'column', marginTop: 1 },
-    h(Text, theme.ask, terminalText(`May ${asked.tool} run?${others}`)),
-    h(Text, null, `  ${args}`),
-    h(Text, { wrap: 'truncate-end', ...theme.dim }, terminalText(`  ${oneLine(asked.reason)}`)),
-    h(Text, { wrap: 'truncate-end' }, keyHints[keys]),
-  );
-}
-
 export function StatusLine(props: { at: Conversation; now: number; theme: Theme }): ReactElement {
   const { at, now, theme } = props;
   const isOpen = at.connection.kind === 'open';
@@ -106,6 +71,6 @@ export function StatusLine(props: { at: Conversation; now: number; theme: Theme 
   );
 }
 
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return terminalText(text).replaceAll('\n', ' ');
 }

@@ -1,6 +1,11 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
-import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/server-frames.ts';
+import type {
+  ApprovalOutcome,
+  AskedAgain,
+  InputAction,
+  ToolResultStatus,
+} from '../../../protocol/server-frames.ts';
 import { cutAt } from '../../../protocol/text.ts';
 import type { LogItem } from '../log-item.ts';
 import { headOf, terminalText } from '../terminal-text.ts';
@@ -22,8 +27,35 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
     case 'decision': {
       const { sign, style } = outcomes[item.outcome];
       const reason = item.reason === undefined ? '' : `: ${item.reason}`;
-      const text = `${sign} ${callOf(item)} ${item.outcome} by ${item.by}${reason}`;
-      return block(false, h(Text, theme[style], terminalText(text)));
+      const kept = item.remember === undefined ? '' : remembered[item.remember];
+      const other = item.edited === undefined ? '' : ', to run instead';
+      const text = `${sign} ${callOf(item)} ${item.outcome} by ${item.by}${kept}${other}${reason}`;
+      const edited = item.edited === undefined ? null : argumentsOf(item.edited);
+      return block(false, h(Text, theme[style], terminalText(text)), edited);
+    }
+    case 'asked_again': {
+      const text = `⚙ ${item.tool} is asked about again: ${again[item.because]}. ${item.reason}`;
+      return block(true, h(Text, theme.ask, terminalText(text)), argumentsOf(item.arguments));
+    }
+    case 'vote': {
+      const text = `✔ ${callOf(item)} approved by ${item.by}: ${item.approvals} of ${item.needed}`;
+      return block(false, h(Text, theme.good, terminalText(text)));
+    }
+    case 'late_result': {
+      const head = `! ${callOf(item)}: a result came too late to count (${item.status})`;
+      const text = headOf(terminalText(item.text), resultBounds);
+      return block(
+        false,
+        h(Text, theme.bad, terminalText(head)),
+        h(Box, { paddingLeft: 2 }, h(Text, theme.dim, text)),
+      );
+    }
+    case 'question':
+      return block(true, h(Text, theme.ask, `? ${terminalText(item.message)}`));
+    case 'answer': {
+      const said = item.content === undefined ? '' : `: ${JSON.stringify(item.content)}`;
+      const text = `  ${answers[item.action]} by ${item.by}${said}`;
+      return block(false, h(Text, item.action === 'accept' ? theme.good : theme.bad, terminalText(text)));
     }
     case 'tool_result': {
       const isGood = item.status === 'completed';
@@ -64,12 +96,10 @@ export function Saying(props: { content: string; thought: string; theme: Theme }
 function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): ReactElement {
   const gates = { allow: 'runs at once', ask: 'needs your approval', deny: 'is denied' };
   const rule = item.rule === undefined ? '' : ` (rule: ${item.rule})`;
-  // As JSON, so that no value can pass itself off as another argument; never cut, because it is what is approved.
-  const args = JSON.stringify(item.arguments, null, 2);
   return block(
     true,
     h(Text, theme.tool, terminalText(`⚙ ${item.tool}`)),
-    h(Box, { paddingLeft: 2 }, h(Text, null, terminalText(args))),
+    argumentsOf(item.arguments),
     h(
       Box,
       { paddingLeft: 2 },
@@ -81,6 +111,28 @@ function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): 
     ),
   );
 }
+
+/** As JSON, so that no value can pass itself off as another argument; never cut, because it is what is approved. */
+function argumentsOf(args: unknown): ReactElement {
+  return h(Box, { paddingLeft: 2 }, h(Text, null, terminalText(JSON.stringify(args, null, 2))));
+}
+
+const remembered = { session: ', remembered for this session', always: ', remembered for good' };
+
+const again: Record<AskedAgain, string> = {
+  escalated: 'nobody decided in time',
+  edited: 'somebody changed what is to run',
+  arguments_changed: 'its arguments are not those that were approved',
+  tool_changed: 'the tool is not what it was when it was approved',
+  rule_changed: 'the policy has changed since',
+  grant_fell: 'the approval that was remembered no longer counts',
+};
+
+const answers: Record<InputAction, string> = {
+  accept: 'answered',
+  decline: 'declined',
+  cancel: 'not answered',
+};
 
 const outcomes: Record<ApprovalOutcome, { sign: string; style: 'good' | 'bad' }> = {
   approved: { sign: '✔', style: 'good' },
