@@ -102,6 +102,8 @@ class Call {
       return this.#outcomeOf(error, link);
     } finally {
       link.elicitor = undefined;
+      // The server is told of the end before the connection ends.
+      if (spoilt) await new Promise((resolve) => setImmediate(resolve));
       lease.release(spoilt);
     }
   }
@@ -112,7 +114,8 @@ class Call {
 
   async #leaseUnlessStopped(): Promise<Lease | string> {
     const stopped = Promise.withResolvers<string>();
-    const onStop = () => stopped.resolve('The MCP server did not start in time.');
+    // After the pool, which may know better why there is no connection.
+    const onStop = () => setImmediate(() => stopped.resolve('The MCP server did not start in time.'));
     if (this.#stop.aborted) onStop();
     this.#stop.addEventListener('abort', onStop);
     const leased = this.#pool.lease(this.#stop);

@@ -1,0 +1,30 @@
+/** Asks a person in the middle of each call, and answers what it was answered; appends to EFFECTS_FILE what it hears besides. */
+import { appendFileSync } from 'node:fs';
+import { type Asked, say, serve, text, tool } from './raw.ts';
+
+const pending = new Map<string, Asked>();
+let asked = 0;
+const note = (line: object) =>
+  appendFileSync(process.env.EFFECTS_FILE ?? '/dev/null', `${JSON.stringify(line)}\n`);
+
+serve({
+  tools: [tool('ask'), tool('ask_oddly'), tool('answer_while_asking')],
+  call(call, name) {
+    asked += 1;
+    const id = `question-${asked}`;
+    pending.set(id, call);
+    const properties =
+      name === 'ask_oddly' ? { place: { $ref: 'http://127.0.0.1/x' } } : { place: { type: 'string' } };
+    const message = String(call.params?.arguments?.message ?? 'Where?');
+    const requestedSchema = { type: 'object', properties };
+    say({ id, method: 'elicitation/create', params: { message, requestedSchema } });
+    if (name === 'answer_while_asking') say({ id: call.id, result: text('never mind') });
+  },
+  other({ id, method, params, result, error }) {
+    if (method === 'notifications/cancelled') note({ cancelled: params });
+    const call = pending.get(String(id));
+    if (call === undefined) return;
+    note({ id, result, error });
+    say({ id: call.id, result: text(JSON.stringify(result ?? { error })) });
+  },
+});
