@@ -11,7 +11,7 @@ describe('the judge', () => {
     expect(findings.isClean).toBe(true);
     expect(findings.figures).toMatchObject({
       'repeats with the same key': 1,
-      'results lost, after the effect': 1,
+      'results lost for good, after the effect': 1,
     });
   });
 
@@ -121,7 +121,7 @@ describe('the judge', () => {
       'undecided',
       'an effect of other arguments than were approved',
       (r) => {
-        at(r.effects, 2).arguments = { nonce: 'n2', text: 'more' };
+        at(r.effects, 2).arguments = { nonce: 'n2', text: 'more', people: 1 };
       },
     ],
     [

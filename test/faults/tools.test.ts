@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { aims, planTools } from './tools/plan.ts';
+import { aims } from './tools/aims.ts';
+import { decisionKinds, planTools, toolNames } from './tools/plan.ts';
 import { reportLines } from './tools/report.ts';
 import { runTools } from './tools/run.ts';
 
@@ -20,11 +21,13 @@ test(
   runBoundMs,
 );
 
-test('the same seed plans the same, and every aim comes', () => {
+test('the same seed plans the same, and everything comes', () => {
   const plan = { seed: 3, calls: 200, sessions: 10, aimedShare: 0.2, meanKillMs: 1 };
   expect(planTools(plan)).toEqual(planTools(plan));
   expect(planTools(plan)).not.toEqual(planTools({ ...plan, seed: 4 }));
   const calls = planTools(plan).flatMap((session) => session.turns.flat());
   expect(calls).toHaveLength(plan.calls);
   expect(new Set(calls.flatMap(({ fault }) => (fault ? [fault.aim] : [])))).toEqual(new Set(aims));
+  expect(new Set(calls.map(({ tool }) => tool))).toEqual(new Set(toolNames));
+  expect(new Set(calls.map(({ decision }) => decision))).toEqual(new Set(decisionKinds));
 });

@@ -1,7 +1,8 @@
 /**
  * A real MCP server of the fault kit, run as `node test/mcp-servers/effects.ts`. Every effect is a line of EFFECTS_FILE,
- * on disk before anything is answered. `keyed` is marked idempotent and honours keys: only the first line of a key is an
- * effect, and a repeat is given the answer of that one. `plain` is not marked and looks at no key: every line is an effect.
+ * on disk before anything is answered. `keyed` and `noted` are marked idempotent and honour keys: only the first line of a
+ * key is an effect, and a repeat is given the answer of that one. The others are not marked and look at no key: every line
+ * is an effect.
  * MOMENTS_URL is told of every moment of a call, and the call goes on when that is answered: who listens there may kill
  * somebody first.
  */
@@ -11,6 +12,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { z } from 'zod';
 import type { EffectLine, Moment } from '../faults/tools/effect-line.ts';
+import { honoursKeys, toolNames } from '../faults/tools/plan.ts';
 
 const momentBoundMs = 20_000;
 const file = process.env.EFFECTS_FILE;
@@ -22,13 +24,13 @@ const server = new McpServer({ name: 'turngate-effects', version: '1.0.0' });
 let running = 0;
 let isLeft = false;
 
-for (const tool of ['keyed', 'plain'] as const) {
-  const annotations = tool === 'keyed' ? { readOnlyHint: false, idempotentHint: true } : {};
+for (const tool of toolNames) {
+  const annotations = honoursKeys(tool) ? { readOnlyHint: false, idempotentHint: true } : {};
   server.registerTool(
     tool,
     {
       description: 'Has an effect, once for each time that it is called.',
-      inputSchema: { nonce: z.string(), text: z.string().default('') },
+      inputSchema: { nonce: z.string(), text: z.string(), people: z.union([z.literal(1), z.literal(2)]) },
       annotations,
     },
     async (input, extra) => {
@@ -67,7 +69,7 @@ function write(effect: Pick<EffectLine, 'tool' | 'key' | 'nonce' | 'arguments'>)
   } finally {
     closeSync(descriptor);
   }
-  return effect.tool === 'keyed' ? String(linesOf(effect.key)[0]?.id) : line.id;
+  return honoursKeys(effect.tool) ? String(linesOf(effect.key)[0]?.id) : line.id;
 }
 
 function linesOf(key: string): EffectLine[] {

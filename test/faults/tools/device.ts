@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import type { EventFrame, ServerFrame } from '../../../src/protocol/server-frames.ts';
+import type { AckFrame, EventFrame, ServerFrame } from '../../../src/protocol/server-frames.ts';
 import { isEventFrame } from '../../../src/protocol/server-frames.ts';
 import { WireClient } from '../../helpers/wire-client.ts';
 import type { Gateway, Place } from './place.ts';
-import type { ClientLog, Said } from './record.ts';
+import type { ClientLog } from './record.ts';
 
 const againMs = 200;
 /** Answers that only say that it should be sent again. */
 const passing = ['unavailable', 'rate_limit', 'processing_error'];
 
+/** What a frame is answered with in the end. */
+export type FrameAnswer = AckFrame | { type: 'refused'; words: string };
 type Frame = Record<string, unknown>;
 interface Sent {
   frame: Frame & { id: string };
-  onAnswer(answer: Said['answer']): void;
+  onAnswer(answer: FrameAnswer): void;
   onSent(gateway: Gateway): void;
 }
 
@@ -46,7 +48,7 @@ export class Device {
   }
 
   /** Sends it, over any number of connections and gateways, until there is an answer. */
-  send(frame: Frame, onSent: (gateway: Gateway) => void = () => undefined): Promise<Said['answer']> {
+  send(frame: Frame, onSent: (gateway: Gateway) => void = () => undefined): Promise<FrameAnswer> {
     const id = randomUUID();
     return new Promise((resolve) => {
       const sent = { frame: { ...frame, id }, onAnswer: resolve, onSent };
@@ -76,12 +78,9 @@ export class Device {
     this.#sent.delete(sent.frame.id);
     if (frame.type === 'error') {
       this.client.forget(sent.frame.id);
-      sent.onAnswer({ kind: 'refused', words: `${frame.code}: ${frame.error}` });
-    } else if (frame.decision === undefined) {
-      sent.onAnswer({ kind: 'taken' });
+      sent.onAnswer({ type: 'refused', words: `${frame.code}: ${frame.error}` });
     } else {
-      const kind = frame.disposition === 'conflict' ? 'conflict' : 'recorded';
-      sent.onAnswer({ kind, decision: frame.decision });
+      sent.onAnswer(frame);
     }
   }
 }

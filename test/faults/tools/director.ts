@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom } from '../../helpers/random.ts';
+import type { Aim } from './aims.ts';
 import type { Moment } from './effect-line.ts';
 import type { Part } from './part.ts';
-import type { Aim, PlannedCall, PlannedFault } from './plan.ts';
+import type { PlannedCall, PlannedFault } from './plan.ts';
 import type { ToolsSystem } from './system.ts';
 
 export interface Kill {

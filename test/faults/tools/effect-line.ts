@@ -1,13 +1,15 @@
+import type { CallArguments, ToolName } from './plan.ts';
+
 /** One execution of a tool, as its server wrote it. */
 export interface EffectLine {
   /** What the tool answered, or would have answered had it not known the key. */
   id: string;
-  tool: 'keyed' | 'plain';
+  tool: ToolName;
   /** The idempotency key that came with the call. */
   key: string;
   /** Names the planned call. */
   nonce: string;
-  arguments: Record<string, unknown>;
+  arguments: CallArguments;
   /** Counts the lines of this key from 1. */
   attempt: number;
   /** Milliseconds since 1970. */

@@ -1,16 +1,12 @@
-import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { EffectLine } from './effect-line.ts';
-import type { PlannedCall } from './plan.ts';
+import { hashOf } from './hash.ts';
+import type { CallArguments, PlannedCall, ToolName } from './plan.ts';
 import type { ToolsRecord } from './record.ts';
 
-const argumentsOf = (nonce: string) => ({ nonce, text: '' });
-const hashOf = (nonce: string) =>
-  createHash('sha256')
-    .update(String(canonicalize(argumentsOf(nonce))))
-    .digest('hex');
+const argumentsOf = (nonce: string): CallArguments => ({ nonce, text: '', people: 1 });
+const hashOfCall = (nonce: string) => hashOf(argumentsOf(nonce));
 
-export function planned(nonce: string, tool: 'keyed' | 'plain'): PlannedCall {
+export function planned(nonce: string, tool: ToolName): PlannedCall {
   return {
     nonce,
     tool,
@@ -18,17 +14,12 @@ export function planned(nonce: string, tool: 'keyed' | 'plain'): PlannedCall {
     decision: 'approve',
     via: 'websocket',
     thinkMs: 0,
+    outcome: 'happened',
     fault: null,
   };
 }
 
-export function effect(
-  id: string,
-  key: string,
-  nonce: string,
-  tool: 'keyed' | 'plain',
-  when: number,
-): EffectLine {
+export function effect(id: string, key: string, nonce: string, tool: ToolName, when: number): EffectLine {
   return { id, tool, key, nonce, arguments: argumentsOf(nonce), attempt: 1, at: when, pid: 1 };
 }
 
@@ -81,20 +72,47 @@ export function goodRecord(): ToolsRecord {
       turn_id: 't',
       tool: `effects.${tool}`,
       arguments: argumentsOf(nonce),
-      arguments_hash: hashOf(nonce),
+      arguments_hash: hashOfCall(nonce),
       gate: 'ask',
       status,
       attempt,
+      round: 1,
+      grant_id: null,
       result: status === 'completed' ? 'e1' : null,
     })),
     decisions: calls.map(({ id, nonce, by, decision }) => ({
       tool_call_id: id,
-      arguments_hash: hashOf(nonce),
+      round: 1,
+      arguments_hash: hashOfCall(nonce),
       decision,
       decided_by: by,
       decided_at: 100,
       acted_at: 105,
     })),
+    votes: [],
+    grants: [],
+    audit: calls.map(({ id, by, decision }) => ({ tool_call_id: id, actor: by, action: decision })),
+    questions: [
+      {
+        id: 'q',
+        tool_call_id: 'c2',
+        kind: 'unknown_outcome',
+        action: 'accept',
+        content: { outcome: 'happened' },
+        answered_by: 'alice',
+        answered_at: 130,
+        acted_at: 131,
+      },
+    ],
+    answered: [
+      {
+        requestId: 'q',
+        nonce: 'n2',
+        by: 'alice',
+        outcome: 'happened',
+        told: { kind: 'recorded', action: 'accept', by: 'alice' },
+      },
+    ],
     turns: [{ id: 't', session_id: 's', status: 'completed', error: null }],
     events: stored,
     logs: [

@@ -1,33 +1,5 @@
 import { seededRandom } from '../../helpers/random.ts';
-
-/** What one aimed fault kills, and when. */
-export const aims = [
-  /** The worker, before the effect: the tool goes on without it, or dies with it. */
-  'worker_before_effect',
-  /** The worker, when the effect is on disk and nothing is answered. */
-  'worker_after_effect',
-  /** The worker, when the calls have just been proposed. */
-  'worker_at_request',
-  /** The worker, some milliseconds after the decision: around the intent. */
-  'worker_at_decision',
-  /** The worker, when clients hear of the result. */
-  'worker_at_result',
-  /** The worker, with the result in the store and its completion held back from Temporal. */
-  'worker_before_completion',
-  /** The gateway that has just been sent a decision. */
-  'gateway_at_decision',
-  /** The gateway that has just acked a decision. */
-  'gateway_at_ack',
-  /** The gateway that has acked a decision, with its signal held back from Temporal. */
-  'gateway_before_signal',
-  /** Temporal, when a decision was acked. */
-  'temporal_at_ack',
-  /** Temporal, when the effect is on disk. */
-  'temporal_after_effect',
-  /** The tool's own server, when the effect is on disk. */
-  'tool_server_after_effect',
-] as const;
-export type Aim = (typeof aims)[number];
+import { type Aim, aims } from './aims.ts';
 
 export interface PlannedFault {
   aim: Aim;
@@ -39,16 +11,57 @@ export interface PlannedFault {
   withChildren: boolean;
 }
 
-/** Who decides how. `double`: the same person twice, by two ways. `contest`: two people at once, differently. */
-export type DecisionKind = 'approve' | 'reject' | 'double' | 'contest';
+/**
+ * `keyed` and `noted` are marked idempotent and honour keys; the others are neither. `noted` may be approved for the rest
+ * of the session, `free` is allowed, `never` is denied; the others are asked about.
+ */
+export const toolNames = ['keyed', 'noted', 'plain', 'free', 'never'] as const;
+export type ToolName = (typeof toolNames)[number];
+
+export function honoursKeys(tool: ToolName): boolean {
+  return tool === 'keyed' || tool === 'noted';
+}
+
+export interface CallArguments extends Record<string, unknown> {
+  nonce: string;
+  text: string;
+  /** How many have to approve it. */
+  people: 1 | 2;
+}
+
+/** What people do about a call, if they are asked. Two of the kinds have two people who say different things at once. */
+export const decisionKinds = [
+  'approve',
+  'reject',
+  /** The same person twice, in two ways. */
+  'double',
+  /** One approves, the other rejects. */
+  'contest',
+  /** Approved with other arguments. */
+  'edit',
+  /** One approves with other arguments, the other rejects. */
+  'edit_contest',
+  /** Two are needed, and approve at once. */
+  'quorum',
+  /** Two are needed, and only one approves. */
+  'quorum_reject',
+  /** Approved for the rest of the session. */
+  'remember',
+] as const;
+export type DecisionKind = (typeof decisionKinds)[number];
+
+/** What a person says when nobody knows whether a call had its effect. */
+export type OutcomeAnswer = 'happened' | 'did_not_happen' | 'run_again';
 
 export interface PlannedCall {
   nonce: string;
-  tool: 'keyed' | 'plain';
-  arguments: { nonce: string; text: string };
+  tool: ToolName;
+  /** As the model asks for it. */
+  arguments: CallArguments;
   decision: DecisionKind;
   via: 'websocket' | 'http';
   thinkMs: number;
+  outcome: OutcomeAnswer;
   fault: PlannedFault | null;
 }
 
@@ -73,43 +86,89 @@ const afterMostMs = 40;
 const downMostMs = 1_500;
 const textMostChars = 40;
 
+/** How often of a hundred. */
+const tools: [ToolName, number][] = [
+  ['keyed', 36],
+  ['plain', 36],
+  ['noted', 13],
+  ['free', 10],
+  ['never', 5],
+];
+const decisions: [DecisionKind, number][] = [
+  ['approve', 32],
+  ['double', 12],
+  ['edit', 12],
+  ['quorum', 12],
+  ['contest', 12],
+  ['reject', 10],
+  ['edit_contest', 6],
+  ['quorum_reject', 4],
+];
+/** A fault that is aimed at a call's run needs that the call runs. */
+const running: [DecisionKind, number][] = [
+  ['approve', 50],
+  ['double', 15],
+  ['edit', 20],
+  ['quorum', 15],
+];
+const outcomes: [OutcomeAnswer, number][] = [
+  ['happened', 34],
+  ['did_not_happen', 33],
+  ['run_again', 33],
+];
+
 /** What everybody does and what breaks; the same for the same seed. */
 export function planTools(plan: ToolsPlan): PlannedSession[] {
   const random = seededRandom(plan.seed);
   const upTo = (most: number) => Math.floor(random() * most);
   const sessions: PlannedSession[] = Array.from({ length: plan.sessions }, () => ({ turns: [] }));
   let aimed = upTo(aims.length);
+  const planCall = (number: number): PlannedCall => {
+    const nonce = `n${plan.seed}-${number}`;
+    const isAimed = random() < plan.aimedShare;
+    // Every aim comes, also in a short run: they take turns.
+    const aim = aims[aimed % aims.length] ?? 'worker_after_effect';
+    if (isAimed) aimed += 1;
+    const tool = pick(isAimed ? tools.slice(0, 2) : tools, random());
+    const decision = tool === 'noted' ? 'remember' : pick(isAimed ? running : decisions, random());
+    return {
+      nonce,
+      tool,
+      arguments: { nonce, text: 'x'.repeat(upTo(textMostChars)), people: peopleFor(decision) },
+      decision,
+      via: random() < 0.6 ? 'websocket' : 'http',
+      thinkMs: upTo(thinkMostMs),
+      outcome: pick(outcomes, random()),
+      fault: isAimed
+        ? { aim, afterMs: upTo(afterMostMs), downMs: upTo(downMostMs), withChildren: random() < 0.4 }
+        : null,
+    };
+  };
   for (let made = 0, turn = 0; made < plan.calls; turn += 1) {
-    const session = sessions[turn % sessions.length];
     const size = Math.min(1 + upTo(callsOfTurnMost), plan.calls - made);
-    const calls = Array.from({ length: size }, (_, index): PlannedCall => {
-      const nonce = `n${plan.seed}-${made + index}`;
-      const isAimed = random() < plan.aimedShare;
-      // Every aim comes, also in a short run: they take turns.
-      const aim = aims[aimed % aims.length] ?? 'worker_after_effect';
-      if (isAimed) aimed += 1;
-      return {
-        nonce,
-        tool: random() < 0.5 ? 'keyed' : 'plain',
-        arguments: { nonce, text: 'x'.repeat(upTo(textMostChars)) },
-        decision: decisionOf(random(), isAimed),
-        via: random() < 0.6 ? 'websocket' : 'http',
-        thinkMs: upTo(thinkMostMs),
-        fault: isAimed
-          ? { aim, afterMs: upTo(afterMostMs), downMs: upTo(downMostMs), withChildren: random() < 0.4 }
-          : null,
-      };
-    });
+    const first = made;
+    sessions[turn % sessions.length]?.turns.push(
+      Array.from({ length: size }, (_, index) => planCall(first + index)),
+    );
     made += size;
-    session?.turns.push(calls);
   }
   return sessions;
 }
 
-/** A fault that is aimed at a call's run needs that the call runs. */
-function decisionOf(chance: number, isAimed: boolean): DecisionKind {
-  if (chance < 0.5) return 'approve';
-  if (chance < 0.65) return 'double';
-  if (isAimed) return 'approve';
-  return chance < 0.85 ? 'contest' : 'reject';
+/** What a person makes of the arguments who changes them. */
+export function edited(args: CallArguments): CallArguments {
+  return { ...args, text: `${args.text}, but shorter` };
+}
+
+function peopleFor(decision: DecisionKind): 1 | 2 {
+  return decision === 'quorum' || decision === 'quorum_reject' ? 2 : 1;
+}
+
+function pick<T>(choices: [T, number][], chance: number): T {
+  let left = chance * choices.reduce((sum, [, share]) => sum + share, 0);
+  for (const [choice, share] of choices) {
+    left -= share;
+    if (left < 0) return choice;
+  }
+  throw new Error('There is nothing to choose from.');
 }

@@ -1,6 +1,6 @@
 import type { StandingDecision } from '../../../src/protocol/server-frames.ts';
 import type { EffectLine } from './effect-line.ts';
-import type { PlannedCall } from './plan.ts';
+import type { CallArguments, OutcomeAnswer, PlannedCall } from './plan.ts';
 
 /** What somebody sent about a call, and what they were answered in the end. */
 export interface Said {
@@ -9,9 +9,13 @@ export interface Said {
   by: string;
   via: 'websocket' | 'http';
   approved: boolean;
+  /** What they want to run instead. */
+  arguments?: CallArguments;
   answer:
     | { kind: 'recorded' | 'conflict'; decision: StandingDecision }
-    /** Acked, and no decision belongs to it. */
+    /** One of several approvals that are needed. */
+    | { kind: 'voted' }
+    /** Acked, and nothing of a decision belongs to it. */
     | { kind: 'taken' }
     /** Refused for another reason. */
     | { kind: 'refused'; words: string }
@@ -30,15 +34,51 @@ export interface StoredCall {
   status: string;
   attempt: number;
   result: unknown;
+  round: number;
+  grant_id: string | null;
 }
 
 export interface StoredDecision {
   tool_call_id: string;
+  round: number;
   arguments_hash: string;
   decision: string;
   decided_by: string;
   /** Milliseconds since 1970. */
   decided_at: number;
+  acted_at: number | null;
+}
+
+export interface StoredVote {
+  tool_call_id: string;
+  round: number;
+  user_id: string;
+  arguments_hash: string;
+}
+
+export interface StoredGrant {
+  id: string;
+  session_id: string;
+  tool: string;
+  granted_at: number;
+}
+
+/** Who did what to the approval of a call. */
+export interface StoredAudit {
+  tool_call_id: string;
+  actor: string;
+  action: string;
+}
+
+/** A question about a call. */
+export interface StoredQuestion {
+  id: string;
+  tool_call_id: string | null;
+  kind: string;
+  action: string | null;
+  content: unknown;
+  answered_by: string | null;
+  answered_at: number | null;
   acted_at: number | null;
 }
 
@@ -65,13 +105,31 @@ export interface ClientLog {
   faults: string[];
 }
 
+/** What somebody answered to a question, and what they were told in the end. */
+export interface Answered {
+  requestId: string;
+  nonce: string;
+  by: string;
+  outcome: OutcomeAnswer;
+  /** The ack's words; null where there was none. */
+  told:
+    | { kind: 'recorded' | 'conflict'; action: string; by: string }
+    | { kind: 'refused'; words: string }
+    | null;
+}
+
 /** Everything that can be known from outside when it is over; what the judge judges. */
 export interface ToolsRecord {
   planned: PlannedCall[];
   said: Said[];
+  answered: Answered[];
   effects: EffectLine[];
   calls: StoredCall[];
   decisions: StoredDecision[];
+  votes: StoredVote[];
+  grants: StoredGrant[];
+  audit: StoredAudit[];
+  questions: StoredQuestion[];
   turns: StoredTurn[];
   events: StoredEvent[];
   logs: ClientLog[];

@@ -1,4 +1,4 @@
-import { aims } from './plan.ts';
+import { aims } from './aims.ts';
 import type { ToolsReport } from './run.ts';
 
 /** The figures of a run, in lines for the console. */

@@ -97,7 +97,8 @@ async function talk(
     if (over.aborted) stuck.push(`the run was not over after ${plan.boundMs / 1_000} s`);
     const record = {
       planned,
-      said: conversations.flatMap(({ said }) => said),
+      said: conversations.flatMap(({ people }) => people.said),
+      answered: conversations.flatMap(({ people }) => people.answered),
       effects: readEffects(system.effectsFile),
       ...(await readStore(system.databaseUrl)),
       logs: conversations.flatMap((conversation) => conversation.close()),

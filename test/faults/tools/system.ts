@@ -11,11 +11,11 @@ import { temporalReady, temporalSpec } from '../../../src/cli/dev/temporal-serve
 import { bundleWorkflows } from '../../../src/cli/workflow-bundle.ts';
 import { migrate } from '../../../src/store/migrate.ts';
 import { repository } from '../../helpers/dev.ts';
-import { policyTrusting } from '../../helpers/policy.ts';
 import { type ScriptedModel, startScriptedModel } from '../../helpers/scripted-model.ts';
 import { openFolder, type PostgresService, removeFolder, startPostgres } from '../../helpers/services.ts';
 import { sayPlan } from './model.ts';
 import { Part } from './part.ts';
+import { faultsPolicy } from './policy.ts';
 
 const getTemporalBoundMs = 20 * 60_000;
 export const secret = 'a secret that is only for the fault kit';
@@ -116,7 +116,7 @@ async function environmentOf(
   };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }));
   writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: faults\n');
-  writeFileSync(join(folder, 'policy.yaml'), policyTrusting('effects'));
+  writeFileSync(join(folder, 'policy.yaml'), faultsPolicy);
   const bundle = process.env.TURNGATE_TEST_BUNDLE ?? join(folder, 'workflows.js');
   if (process.env.TURNGATE_TEST_BUNDLE === undefined) writeFileSync(bundle, await bundleWorkflows());
   return {
