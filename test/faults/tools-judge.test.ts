@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { at, runAgain, setStatus } from './tools/doctor.ts';
 import type { Violation } from './tools/findings.ts';
 import { effect, goodRecord, planned } from './tools/good-record.ts';
 import { judge } from './tools/judge.ts';
+import { edited } from './tools/plan.ts';
 import type { ToolsRecord } from './tools/record.ts';
 
 describe('the judge', () => {
@@ -13,6 +15,14 @@ describe('the judge', () => {
       'repeats with the same key': 1,
       'results lost for good, after the effect': 1,
     });
+  });
+
+  test('finds nothing where a call was made again because a person said so', () => {
+    const record = goodRecord();
+    runAgain(record);
+    const findings = judge(record);
+    expect(findings.words).toEqual([]);
+    expect(findings.figures).toMatchObject({ 'made again because a person said so': 1 });
   });
 
   test.each<[Violation, string, (record: ToolsRecord) => void]>([
@@ -173,6 +183,94 @@ describe('the judge', () => {
         r.died.push('worker ended by itself');
       },
     ],
+    [
+      'called_again',
+      'a call that is made again twice where a person said once',
+      (r) => {
+        runAgain(r);
+        r.effects.push({ ...at(r.effects, 2), id: 'e8', attempt: 3 });
+      },
+    ],
+    [
+      'decision_lost',
+      'a call that a person said to make again, and is not',
+      (r) => {
+        runAgain(r);
+        at(r.calls, 1).attempt = 1;
+      },
+    ],
+    [
+      'decision_lost',
+      'an answer that the call does not show',
+      (r) => {
+        setStatus(r, 1, 'completed');
+      },
+    ],
+    [
+      'decision_lost',
+      'an answer on which nobody acted',
+      (r) => {
+        at(r.questions, 0).acted_at = null;
+      },
+    ],
+    [
+      'decision_lost',
+      'an acked answer that another one took the place of',
+      (r) => {
+        at(r.questions, 0).content = { outcome: 'did_not_happen' };
+      },
+    ],
+    [
+      'stuck',
+      'a question that nobody could answer',
+      (r) => {
+        at(r.questions, 0).action = null;
+      },
+    ],
+    [
+      'decision_lost',
+      'a decision that is not in the audit',
+      (r) => {
+        r.audit.pop();
+      },
+    ],
+    [
+      'decision_lost',
+      'an approval that was acked as one of several, and is not counted',
+      (r) => {
+        at(r.said, 0).answer = { kind: 'voted' };
+      },
+    ],
+    [
+      'decision_lost',
+      'an approval of changed arguments that runs unchanged',
+      (r) => {
+        const said = at(r.said, 0);
+        said.arguments = edited(at(r.planned, 0).arguments);
+      },
+    ],
+    [
+      'undecided',
+      'one approval where two are needed',
+      (r) => {
+        at(r.planned, 0).arguments.people = 2;
+      },
+    ],
+    [
+      'undecided',
+      'a remembered approval of another session',
+      (r) => {
+        at(r.calls, 0).grant_id = 'g';
+        r.grants.push({ id: 'g', session_id: 'another', tool: 'effects.keyed', granted_at: 1 });
+      },
+    ],
+    [
+      'undecided',
+      'an effect of a tool that is denied',
+      (r) => {
+        at(r.planned, 1).tool = 'never';
+      },
+    ],
   ])('%s: %s', (kind, _name, doctor) => {
     const record = goodRecord();
     doctor(record);
@@ -181,17 +279,3 @@ describe('the judge', () => {
     expect(findings.isClean).toBe(false);
   });
 });
-
-function at<T>(list: T[], index: number): T {
-  const found = list[index];
-  if (found === undefined) throw new Error(`The record has no ${index}.`);
-  return found;
-}
-
-function setStatus(record: ToolsRecord, index: number, status: string): void {
-  const call = at(record.calls, index);
-  call.status = status;
-  for (const { type, body } of record.events) {
-    if (type === 'tool_result' && body.tool_call_id === call.id) body.status = status;
-  }
-}
