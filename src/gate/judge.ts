@@ -76,6 +76,8 @@ export function judge(gate: GateState, saying: Saying): Judgement {
   if (!standing && gate.status === 'waiting' && vote && isRepeated(vote, gate, saying)) {
     return { kind: 'said_before', approvals: countVotes(gate), needed };
   }
+  // One of the approvals that made the decision, sent again.
+  if (standing?.outcome === 'approved' && vote && isRepeated(vote, gate, saying)) return { kind: 'stands' };
   const stale = whyStale(gate, saying);
   if (stale !== null) return { kind: 'stale', why: stale };
   if (standing) return { kind: 'conflict' };
@@ -117,7 +119,9 @@ function countVotes(gate: GateState, exceptUserId?: string): number {
 }
 
 function whyStale(gate: GateState, { shown, by }: Saying): string | null {
-  if (shown.argumentsHash !== undefined && shown.argumentsHash !== gate.argumentsHash) {
+  // Whoever was shown what a decision changed has lost against that decision, and is told of it.
+  const waits = [gate.argumentsHash, gate.standing?.shownHash];
+  if (shown.argumentsHash !== undefined && !waits.includes(shown.argumentsHash)) {
     return 'What waits is not what was shown (the arguments differ)';
   }
   if (shown.toolHash !== undefined && gate.toolHash !== null && shown.toolHash !== gate.toolHash) {
