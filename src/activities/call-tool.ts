@@ -28,6 +28,9 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         toolCallId,
         runId,
         leaseMs: LEASE_MS,
+        limits: await deps.limits.current(),
+        questionMs: deps.config.APPROVAL_TIMEOUT_MS,
+        debug: deps.debug,
         inspect,
       });
       if (beginning.kind === 'leased') {
@@ -47,7 +50,8 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
 function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }>): CallAnswer {
   if (beginning.kind === 'closed') return { kind: 'settled', status: beginning.status };
   if (beginning.kind === 'asked') return { kind: 'asked', call: beginning.call };
-  return { kind: beginning.kind };
+  if (beginning.kind === 'question') return { kind: 'question', question: beginning.question };
+  return { kind: beginning.kind === 'ended' ? 'refused' : beginning.kind };
 }
 
 type Begun = Extract<CallBeginning, { kind: 'begin' }>;

@@ -15,12 +15,13 @@ export interface Reached {
   used: number;
 }
 
-const things: Record<LimitName, string> = {
-  steps: 'steps',
-  tool_calls: 'tool calls',
-  tokens: 'tokens',
-  cost: 'cost',
-  wall_time_ms: 'minutes of work',
+/** Of one, and of several. */
+const things: Record<LimitName, [one: string, several: string]> = {
+  steps: ['step', 'steps'],
+  tool_calls: ['tool call', 'tool calls'],
+  tokens: ['token', 'tokens'],
+  cost: ['cost', 'cost'],
+  wall_time_ms: ['minute of work', 'minutes of work'],
 };
 
 /** What people are asked, and how an answer that lets the turn go on looks: `{ "more": 25 }`. */
@@ -30,7 +31,7 @@ export function limitQuestion(reached: Reached): { message: string; schema: Reco
     reached.scope === 'turn'
       ? ['This turn has reached its limit', 'it']
       : [`The turns of ${reached.userId} have reached today's limit (UTC)`, 'this one'];
-  const thing = things[name];
+  const [, thing] = things[name];
   const usual = inUnit(name, limit);
   const more = {
     type: name === 'cost' ? 'number' : 'integer',
@@ -54,7 +55,7 @@ export function moreIn(name: LimitName, content: unknown): number {
 
 /** Why a turn ended at a limit. */
 export function limitError(name: LimitName, scope: LimitScope, by: string): string {
-  const limit = `${scope === 'turn' ? 'its limit' : "the limit of its user's day"} of ${things[name]}`;
+  const limit = `${scope === 'turn' ? 'its limit' : "the limit of its user's day"} of ${things[name][1]}`;
   const who = by === 'turngate' ? 'nobody let it go on in time' : `${by} did not let it go on`;
   return `The turn reached ${limit}, and ${who}.`;
 }
@@ -65,8 +66,9 @@ function inUnit(name: LimitName, limit: number): number {
 }
 
 function amount(name: LimitName, value: number): string {
-  if (name === 'wall_time_ms') return `${plain(value / minuteMs, 1)} ${things[name]}`;
-  return name === 'cost' ? `${plain(value, 4)} in cost` : `${plain(value, 0)} ${things[name]}`;
+  if (name === 'cost') return `${plain(value, 4)} in cost`;
+  const shown = name === 'wall_time_ms' ? plain(value / minuteMs, 1) : plain(value, 0);
+  return `${shown} ${things[name][shown === '1' ? 0 : 1]}`;
 }
 
 function plain(value: number, digits: number): string {

@@ -3,6 +3,7 @@ import type { ErrorBody } from '../protocol/errors.ts';
 import type { EventBody, ToolResultStatus } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
+import { recordCallEnd } from './usage.ts';
 
 /** What identifies a tool call and its place in the conversation. */
 export interface ClosingCall {
@@ -30,6 +31,7 @@ export interface CallClosing {
 export async function closeCall(tx: Tx, call: ClosingCall, closing: CallClosing): Promise<NewEvent> {
   const result = (closing.result ?? null) as EventBody<'tool_result'>['result'];
   await Promise.all([
+    recordCallEnd(tx, call),
     tx.query({
       name: 'close-call',
       text: `update tool_calls set status = $2, result = $3, error = $4, lease_until = null, ended_at = now() where id = $1`,

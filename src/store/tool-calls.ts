@@ -1,5 +1,6 @@
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { ToolResultStatus } from '../protocol/server-frames.ts';
+import type { TurnLimits } from '../protocol/turn-limits.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
@@ -10,9 +11,13 @@ import {
   type LedgerRow,
   toLedgerCall,
 } from './ledger-row.ts';
+import { passLimits } from './limits.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
-import type { StepCall } from './steps.ts';
+import type { OpenQuestion, StepCall } from './steps.ts';
 import { type CallClosing, type ClosingCall, closeCall } from './tool-call-close.ts';
+import type { DebugSource } from './turn-debug.ts';
+import { finishTurn } from './turn-end.ts';
+import { recordCall } from './usage.ts';
 
 export type CallBeginning =
   | { kind: 'begin'; call: LedgerCall; attempt: number; repeatable: boolean; events: StoredEvent[] }
@@ -22,6 +27,10 @@ export type CallBeginning =
   | { kind: 'undecided' }
   /** What is about to run is not what was decided, or needs a decision after all: people are asked (again). */
   | { kind: 'asked'; call: StepCall; events: StoredEvent[] }
+  /** The turn stands at a limit: the call is begun again when people have answered. */
+  | { kind: 'question'; question: OpenQuestion; events: StoredEvent[] }
+  /** It stood at a limit, and people did not let it go on: the turn ends with this. */
+  | { kind: 'ended'; events: StoredEvent[] }
   /** An earlier attempt may still be running for this long, milliseconds. */
   | { kind: 'leased'; forMs: number }
   /** The turn has ended or belongs to another run. */
@@ -32,6 +41,10 @@ interface Beginning {
   toolCallId: string;
   runId: string;
   leaseMs: number;
+  limits: TurnLimits;
+  /** How long people have to answer where a limit is reached. */
+  questionMs: number;
+  debug?: DebugSource | undefined;
   /** Looks at what is about to run. Pure. */
   inspect(call: LedgerCall): Inspection;
 }
@@ -69,8 +82,26 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
     }
     await markActed(tx, row.id);
-    return begin(tx, row, call, beginning.leaseMs);
+    return (await holdAtLimit(tx, row, beginning)) ?? begin(tx, row, call, beginning.leaseMs);
   });
+}
+
+/** The turn's calls are counted as they begin, one after the other under the session's lock; a repeated one counts once. */
+async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promise<CallBeginning | null> {
+  const { limits, questionMs, sessionId, debug } = beginning;
+  const isLimited = (limits.turn.tool_calls ?? limits.userDay.tool_calls) !== undefined;
+  if (row.attempt > 0 || (!isLimited && row.limit_key === null)) return null;
+  const { turn_id: turnId, requester_id: userId, limit_key: limitKey } = row;
+  const at = { sessionId, turnId, userId, limits, limitKey, questionMs };
+  const passage = await passLimits(tx, at, ['tool_calls']);
+  if (passage.kind === 'free') return null;
+  if (passage.kind === 'asked') {
+    const events = await appendEvents(tx, sessionId, passage.events);
+    return { kind: 'question', question: passage.question, events };
+  }
+  const { error } = passage;
+  const { events } = await finishTurn(tx, { sessionId, turnId, status: 'cancelled', error, debug });
+  return { kind: 'ended', events };
 }
 
 /** The reconciler stops signalling a decision once the turn has acted on it. */
@@ -122,7 +153,8 @@ async function close(tx: Tx, row: LedgerRow, closing: CallClosing): Promise<Call
 
 async function begin(tx: Tx, row: LedgerRow, call: LedgerCall, leaseMs: number): Promise<CallBeginning> {
   const attempt = row.attempt + 1;
-  const [, events] = await Promise.all([
+  const [, , events] = await Promise.all([
+    recordCall(tx, row),
     tx.query({
       name: 'begin-call',
       text: `update tool_calls set status = 'running', attempt = $2,

@@ -99,11 +99,12 @@ class Settling {
           await this.#gate.pass(this.#onChange);
           this.#become('running');
         }
+        const since = this.#inbox.inputCount;
         const answer = await callTool({ sessionId: this.#sessionId, toolCallId, tool });
         if (answer.kind === 'settled') break;
         if (answer.kind === 'refused') throw new TurnOver();
         if (answer.kind === 'question') {
-          await this.#untilAnswered(answer.question);
+          await this.#untilAnswered(answer.question, since);
           continue;
         }
         if (answer.kind === 'asked') this.#gate.ask(answer.call);
@@ -115,11 +116,11 @@ class Settling {
     this.#become('settled');
   }
 
-  async #untilAnswered(question: OpenQuestion): Promise<void> {
+  async #untilAnswered(question: OpenQuestion, since: number): Promise<void> {
     this.#gate.close();
     this.#question = question;
     this.#become('asking');
-    await untilAnswered(question.requestId, this.#inbox);
+    await untilAnswered(question.requestId, this.#inbox, since);
     this.#become('running');
   }
 

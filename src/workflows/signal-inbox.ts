@@ -11,7 +11,7 @@ import { approvalSignal, cancelSignal, inputSignal, wakeSignal } from './signals
 /** Bad signals kept for the operator; more are counted only. */
 const REJECTED_SIGNALS_MAX = 20;
 const PAYLOAD_CHARS = 2_000;
-/** Questions named by signals that no gate has taken; the reconciler names those again that are answered. */
+/** Questions that signals named last; the reconciler names those again that are answered. */
 const INPUTS_MAX = 1_000;
 
 export interface SignalInbox {
@@ -23,8 +23,10 @@ export interface SignalInbox {
   lookOnWake: boolean;
   /** The last good approval signal of each call, until it is taken. */
   approvals: Map<string, ApprovalSignalPayload>;
-  /** Questions that are said to be answered, until they are taken. */
-  inputs: Set<string>;
+  /** Questions that are said to be answered, each with the place of the last signal that said so, counted from 1. */
+  inputs: Map<string, number>;
+  /** How many of these signals came so far. */
+  inputCount: number;
   rejected: number;
   /** At the run's end: tells of what no gate has taken, and settles when all that was ignored is recorded. */
   close(): Promise<void>;
@@ -38,7 +40,8 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     lookWanted: false,
     lookOnWake: false,
     approvals: new Map(),
-    inputs: new Set(),
+    inputs: new Map(),
+    inputCount: 0,
     rejected: 0,
     async close() {
       do {
@@ -87,10 +90,18 @@ export function openSignalInbox(sessionId: string): SignalInbox {
   setHandler(inputSignal, (payload) => {
     const parsed = parseInputSignal(payload);
     if (!parsed.ok) reject('input', parsed.problem, payload);
-    else if (inbox.inputs.size < INPUTS_MAX) inbox.inputs.add(parsed.payload.request_id);
+    else noteInput(inbox, parsed.payload.request_id);
   });
   setDefaultSignalHandler((name, ...args) => {
     reject(name, 'There is no such signal; there are wake, approval, input and cancel.', args);
   });
   return inbox;
+}
+
+function noteInput(inbox: SignalInbox, requestId: string): void {
+  inbox.inputCount += 1;
+  inbox.inputs.delete(requestId);
+  inbox.inputs.set(requestId, inbox.inputCount);
+  const [oldest] = inbox.inputs.keys();
+  if (inbox.inputs.size > INPUTS_MAX && oldest !== undefined) inbox.inputs.delete(oldest);
 }

@@ -65,13 +65,14 @@ async function runSteps(sessionId: string, inbox: SignalInbox, state: TurnState)
     const runStep = stepActivity(`step ${step}`);
     // Cleared in the very task that schedules the step: whatever came before is claimed by it.
     inbox.woken = false;
+    const since = inbox.inputCount;
     const answer = await runStep({ sessionId, step });
     if (answer.kind === 'nothing') return false;
     if (answer.kind === 'refused') throw new TurnOver();
     state.turnId = answer.turnId;
     if (answer.kind === 'ended') return answer.moreWaiting;
     if (answer.kind === 'question') {
-      await waitForAnswer(answer, inbox, state);
+      await waitForAnswer(answer, inbox, state, since);
       step -= 1;
       continue;
     }
@@ -87,12 +88,13 @@ async function waitForAnswer(
   asked: Extract<StepAnswer, { kind: 'question' }>,
   inbox: SignalInbox,
   state: TurnState,
+  since: number,
 ): Promise<void> {
   state.state = 'waiting_input';
   showQuestion(asked, asked.question);
   inbox.lookOnWake = true;
   try {
-    await untilAnswered(asked.question.requestId, inbox);
+    await untilAnswered(asked.question.requestId, inbox, since);
   } finally {
     inbox.lookOnWake = false;
     showWaiting(asked, []);

@@ -191,6 +191,23 @@ test('a turn that is cancelled while people are asked ends, and its question is 
   expect(await at.event(sessionId, 'input_resolved')).toMatchObject({ action: 'cancel', by: 'turngate' });
 });
 
+test('a turn that worked as long as it may asks, in minutes', async () => {
+  writeLimits(at, { turn: { wall_time: '1s' } });
+  at.model.script((request) =>
+    request.messages.at(-1)?.role === 'tool'
+      ? ['done']
+      : [{ toolCall: { name: 'test__slow', arguments: { seconds: 1 } } }],
+  );
+  const sessionId = await sessionOf('alice');
+  await at.say(sessionId, 'go');
+  const asked = await limitAsked(at, sessionId);
+  expect(asked).toMatchObject({
+    schema: { properties: { more: { default: 1, maximum: 10, type: 'integer' } } },
+  });
+  await answerLimit(at, asked, 'accept', 1);
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+});
+
 test('where costs are limited, a model without a price is not asked', async () => {
   const prices = { other: { input_per_million: 1, output_per_million: 1 } };
   const { sessionId } = await begin({ turn: { cost: 1 }, prices }, 0);
