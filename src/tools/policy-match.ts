@@ -1,7 +1,7 @@
 import { globMatches } from './glob.ts';
 import { pointerKeys, valueAt } from './json-pointer.ts';
 import { type PolicyCall, serverOf } from './policy-call.ts';
-import { testCondition } from './policy-condition.ts';
+import { conditionText, toValueTest } from './policy-condition.ts';
 import type { RuleSource } from './policy-schema.ts';
 import { allOf, type Truth, truth } from './policy-truth.ts';
 import type { ToolDescriptor } from './port.ts';
@@ -113,11 +113,12 @@ function argumentMatchers(wanted: RuleSource['arguments']): Matcher[] {
   return Object.entries(wanted ?? {}).map(([pointer, condition]) => {
     const keys = pointerKeys(pointer);
     const found = (call: PolicyCall) => valueAt(call.arguments, keys);
+    const test = toValueTest(condition);
     return {
       field: `arguments ${pointer}`,
-      wants: condition,
+      wants: conditionText(condition),
       found,
-      test: (call) => testCondition(condition, found(call)),
+      test: (call) => test(found(call)),
     };
   });
 }

@@ -1,6 +1,6 @@
 /** A fault between fields of one rule, or between rules. */
 export interface RuleFault {
-  field: string;
+  path: (string | number)[];
   message: string;
 }
 
@@ -13,14 +13,14 @@ const fieldsOfAsking = ['approvers', 'needed', 'timeout', 'remind_every', 'on_ti
  */
 export function ruleFaults(rule: unknown, before: readonly unknown[]): RuleFault[] {
   if (!isObject(rule)) return [];
-  return [...idFaults(rule, before), ...askingFaults(rule), ...levelFaults(rule, ''), ...laterFaults(rule)];
+  return [...idFaults(rule, before), ...askingFaults(rule), ...levelFaults(rule, []), ...laterFaults(rule)];
 }
 
 function idFaults(rule: Record<string, unknown>, before: readonly unknown[]): RuleFault[] {
   const first = before.findIndex((other) => isObject(other) && other.id === rule.id);
   if (rule.id === undefined || first < 0) return [];
   return [
-    { field: 'id', message: `is also that of rule number ${first + 1}; people know rules by their id` },
+    { path: ['id'], message: `is also that of rule number ${first + 1}; people know rules by their id` },
   ];
 }
 
@@ -29,12 +29,12 @@ function askingFaults(rule: Record<string, unknown>): RuleFault[] {
   return fieldsOfAsking
     .filter((field) => rule[field] !== undefined)
     .map((field) => ({
-      field,
+      path: [field],
       message: `is only for rules that ask; this one says \`decide: ${rule.decide}\``,
     }));
 }
 
-function levelFaults(level: Record<string, unknown>, at: string): RuleFault[] {
+function levelFaults(level: Record<string, unknown>, at: RuleFault['path']): RuleFault[] {
   const approvers = isObject(level.approvers) ? level.approvers : {};
   const users = typeof approvers.users === 'string' ? [approvers.users] : approvers.users;
   const { needed } = level;
@@ -42,14 +42,14 @@ function levelFaults(level: Record<string, unknown>, at: string): RuleFault[] {
   const people = new Set(users).size;
   if (needed <= people) return [];
   const message = `asks for ${needed} approvals, but only ${people} may approve; nobody could reach it`;
-  return [{ field: `${at}needed`, message }];
+  return [{ path: [...at, 'needed'], message }];
 }
 
 function laterFaults(rule: Record<string, unknown>): RuleFault[] {
   const later = isObject(rule.on_timeout) ? rule.on_timeout.escalate : undefined;
   if (!Array.isArray(later)) return [];
   return later.flatMap((level, index) =>
-    isObject(level) ? levelFaults(level, `on_timeout.escalate.${index}.`) : [],
+    isObject(level) ? levelFaults(level, ['on_timeout', 'escalate', index]) : [],
   );
 }
 

@@ -14,8 +14,9 @@ export const reservedRules = [
 ];
 
 const name = z.string().min(1).max(256);
+/** One, or a list of them. */
 const list = <T extends z.ZodType>(item: T) =>
-  z.union([item.transform((one) => [one]), z.array(item).min(1).max(1_000)]);
+  z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1).max(1_000));
 
 const ruleId = z
   .string()
@@ -82,9 +83,13 @@ export const ruleSchema = z.strictObject({
   timeout: duration.optional(),
   remind_every: duration.optional(),
   on_timeout: z
-    .union([z.literal('reject'), z.strictObject({ escalate: z.array(laterLevel).min(1).max(10) })], {
-      error: 'must be `reject`, or `escalate:` with a list of { approvers, needed, timeout, remind_every }',
-    })
+    .preprocess(
+      (value) => (value === 'reject' ? { escalate: [] } : value),
+      z.strictObject(
+        { escalate: z.array(laterLevel).max(10) },
+        'must be `reject`, or `escalate:` with a list of { approvers, needed, timeout, remind_every }',
+      ),
+    )
     .optional(),
   remember: rememberScope.optional(),
 });

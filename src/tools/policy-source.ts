@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { errorCode, errorText } from './error-text.ts';
 import type { PolicyState } from './policy.ts';
-import { faultText, POLICY_BYTES_MAX, parsePolicy } from './policy-file.ts';
+import { POLICY_BYTES_MAX, parsePolicy, remarkText } from './policy-file.ts';
 
 /** File systems may give two changes within this time the same time stamp. */
 const SAME_STAMP_NS = 2_000_000_000n;
@@ -98,7 +98,7 @@ function toLoaded(file: string, bytes: Buffer): LoadedPolicy {
   const revision = createHash('sha256').update(bytes).digest('hex');
   const parsed = parsePolicy(bytes.toString('utf8'));
   if (parsed.ok) return { revision, policy: parsed.policy };
-  const faults = parsed.faults.slice(0, faultsShown).map((fault) => faultText(file, fault));
+  const faults = parsed.faults.slice(0, faultsShown).map((fault) => remarkText(file, fault));
   const more = parsed.faults.length - faults.length;
   const rest = more > 0 ? ` (and ${more} more)` : '';
   return { revision, fault: `The policy file is not usable: ${faults.join('; ')}${rest}.` };

@@ -5,8 +5,7 @@ import type { ApproversSource, RuleSource } from './policy-schema.ts';
 /** What a rule that asks wants of an approval, with everything filled in that it leaves out. */
 export function toTerms(rule: RuleSource): GateTerms {
   const first = toLevel(rule);
-  const { on_timeout } = rule;
-  const later = on_timeout === undefined || on_timeout === 'reject' ? [] : on_timeout.escalate;
+  const later = rule.on_timeout?.escalate ?? [];
   return {
     rule: rule.id,
     levels: [first, ...later.map(toLevel)],

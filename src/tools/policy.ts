@@ -2,6 +2,7 @@ import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { PolicyCall } from './policy-call.ts';
 import type { Policy, PolicyRule } from './policy-file.ts';
 import { believed, testAll } from './policy-match.ts';
+import type { Truth } from './policy-truth.ts';
 import type { ToolDescriptor } from './port.ts';
 
 export interface GateDecision {
@@ -23,7 +24,7 @@ export type PolicyState = { policy: Policy } | { fault: string };
  * the call is denied. Pure.
  */
 export function decidePolicy(policy: Policy, call: PolicyCall): GateDecision {
-  const rule = policy.rules.find((candidate) => applies(candidate, call));
+  const rule = policy.rules.find((candidate) => standsFor(candidate, testAll(candidate.matchers, call)));
   if (call.tool === undefined && rule?.decide !== 'deny') return unknownTool(call.toolName);
   if (rule === undefined) return noRule(call.toolName);
   const reason = rule.reason ?? wordsOf(rule, call.toolName);
@@ -42,8 +43,8 @@ export function isRepeatable(state: PolicyState, tool: ToolDescriptor): boolean 
   return read_only || idempotent;
 }
 
-function applies(rule: PolicyRule, call: PolicyCall): boolean {
-  const fits = testAll(rule.matchers, call);
+/** Whether a rule decides a call that it fits so: what is unclear never opens a gate. */
+export function standsFor(rule: Pick<PolicyRule, 'decide'>, fits: Truth): boolean {
   return fits === 'yes' || (fits === 'unclear' && rule.decide !== 'allow');
 }
 

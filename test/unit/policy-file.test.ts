@@ -1,0 +1,174 @@
+import { describe, expect, test } from '@jest/globals';
+import { parsePolicy, remarkText } from '../../src/tools/policy-file.ts';
+import { policyWarnings } from '../../src/tools/policy-warnings.ts';
+import { policyOf } from '../helpers/policy.ts';
+
+function faultsOf(text: string): string[] {
+  const parsed = parsePolicy(text);
+  return parsed.ok ? [] : parsed.faults.map((fault) => remarkText('policy.yaml', fault));
+}
+
+const warningsOf = (text: string, known = {}) =>
+  policyWarnings(policyOf(text), known).map((warning) => remarkText('policy.yaml', warning));
+
+test('every part of a rule is taken as it is written', () => {
+  const { rules, trustedServers } = policyOf(`
+trusted_servers: [office]
+rules:
+  - id: big-mails
+    tool: office.send_mail
+    decide: ask
+    reason: Mail to outsiders
+    approvers: { roles: [owner, approver], users: [carol], requester: false }
+    needed: 2
+    timeout: 2d
+    remind_every: 4h
+    on_timeout: { escalate: [{ approvers: { users: dora }, timeout: 90m }, { timeout: 30s, needed: 3 }] }
+    remember: session
+  - id: plain
+    decide: ask
+    approvers: { requester: false }
+`);
+  expect([...trustedServers]).toEqual(['office']);
+  expect(rules[0]).toMatchObject({ id: 'big-mails', reason: 'Mail to outsiders', line: 4 });
+  const everybody = ['owner', 'member', 'approver'];
+  expect(rules[0]?.terms).toEqual({
+    rule: 'big-mails',
+    remember: 'session',
+    levels: [
+      {
+        approvers: { users: ['carol'], roles: ['owner', 'approver'], requester: false },
+        needed: 2,
+        timeoutMs: 2 * 86_400_000,
+        remindEveryMs: 4 * 3_600_000,
+      },
+      {
+        approvers: { users: ['dora'], roles: [], requester: true },
+        needed: 1,
+        timeoutMs: 90 * 60_000,
+        remindEveryMs: null,
+      },
+      {
+        approvers: { users: [], roles: everybody, requester: true },
+        needed: 3,
+        timeoutMs: 30_000,
+        remindEveryMs: null,
+      },
+    ],
+  });
+  expect(rules[1]?.terms?.levels).toEqual([
+    {
+      approvers: { users: [], roles: everybody, requester: false },
+      needed: 1,
+      timeoutMs: null,
+      remindEveryMs: null,
+    },
+  ]);
+});
+
+describe('what is wrong with a file', () => {
+  test('is told all at once, each with its line, rule and field', () => {
+    expect(
+      faultsOf(`
+trusted_server: [office]
+rules:
+  - { id: one, tool: send_mail, decide: deny }
+  - { id: one, decide: alow, needed: 0 }
+  - id: three
+    decide: allow
+    timeout: 2d
+    arguments: { to: { matches: "(" }, /n: { above: ten }, /x: {} }
+  - decide: ask
+    timeout: soon
+    approvers: { users: [carol, carol] }
+    needed: 2
+    on_timeout: { escalate: [{ approvers: { users: dora }, needed: 2 }] }
+  - just text
+`),
+    ).toEqual([
+      'policy.yaml:2: the file: Unrecognized key: "trusted_server"',
+      expect.stringMatching(/^policy\.yaml:4: rule "one", tool\.0: must be `server\.tool`/),
+      expect.stringMatching(/^policy\.yaml:5: rule "one", decide: .*expected one of "allow"\|"ask"\|"deny"/),
+      expect.stringMatching(/^policy\.yaml:5: rule "one", needed: /),
+      expect.stringMatching(/^policy\.yaml:5: rule "one", id: is also that of rule number 1/),
+      expect.stringMatching(/^policy\.yaml:9: rule "three", arguments\.to: must be a JSON pointer/),
+      expect.stringMatching(/^policy\.yaml:9: rule "three", arguments\.\/n\.above: /),
+      expect.stringMatching(/^policy\.yaml:9: rule "three", arguments\.\/x: needs at least one operator/),
+      expect.stringMatching(/^policy\.yaml:8: rule "three", timeout: is only for rules that ask/),
+      expect.stringMatching(/^policy\.yaml:10: rule number 4, id: /),
+      expect.stringMatching(/^policy\.yaml:11: rule number 4, timeout: must be a number and s, m, h or d/),
+      expect.stringMatching(/^policy\.yaml:14: rule number 4, on_timeout\.escalate\.0\.timeout: /),
+      expect.stringMatching(/^policy\.yaml:13: rule number 4, needed: asks for 2 approvals, but only 1 may/),
+      expect.stringMatching(/^policy\.yaml:14: rule number 4, on_timeout\.escalate\.0\.needed: asks for 2/),
+      expect.stringMatching(/^policy\.yaml:15: rule number 5, the rule: /),
+    ]);
+  });
+
+  test.each([
+    ['', /the file|rules/],
+    ['- a\n- b', /the file: /],
+    ['rules: []', /rules: needs at least one rule/],
+    ['rules: [{ id: a, decide: deny }]\nrules: []', /policy\.yaml:2: the file: is not valid YAML: Map keys/],
+    ['rules: [{ id: no-rule, decide: deny }]', /id: is what decisions say that no rule made/],
+    ['rules: [{ id: Big, decide: deny }]', /id: must be at most 64 of a-z/],
+    ['rules: [{ id: a, decide: ask, approvers: { roles: [viewer] } }]', /approvers\.roles/],
+    ['rules: [{ id: a, decide: ask, timeout: 1000d }]', /timeout: must be at most 365d/],
+    [
+      'rules: [{ id: a, decide: deny, arguments: { /a: { matches: "(a)\\\\1" } } }]',
+      /\/a\.matches: must not refer/,
+    ],
+    ['rules: [{ id: a, decide: deny, arguments: { /a: { equals: .nan } } }]', /\/a\.equals/],
+    ['x: &a [*a]', /the file: /],
+  ])('%j', (text, fault) => {
+    const faults = faultsOf(text);
+    expect(faults.join('\n')).toMatch(fault);
+  });
+
+  test('is told of a bomb of aliases too, without unfolding it', () => {
+    const lines = Array.from({ length: 9 }, (_, n) => `a${n + 1}: &a${n + 1} [${`*a${n},`.repeat(9)}]`);
+    expect(faultsOf(`a0: &a0 [x]\n${lines.join('\n')}`)).toEqual([
+      expect.stringMatching(/the file: cannot be read: .*alias/),
+    ]);
+  });
+});
+
+describe('what is in order but hardly meant', () => {
+  test('rules that can never decide', () => {
+    const found = warningsOf(`
+trusted_servers: [office]
+rules:
+  - { id: no-post, tool: post.*, decide: deny }
+  - { id: post-echo, tool: [post.echo, post.e?ho], decide: allow }
+  - { id: small, tool: bank.pay, arguments: { /amount: { below: 10 } }, decide: allow }
+  - { id: small-again, tool: bank.pay, arguments: { /amount: { below: 10 } }, decide: ask }
+  - { id: members, tool: bank.pay, role: member, decide: ask }
+  - { id: members-of-agent, tool: bank.pay, role: [member], agent: default, decide: allow }
+  - { id: rest, decide: ask }
+  - { id: never, server: office, decide: deny }
+`);
+    expect(found).toEqual([
+      expect.stringMatching(
+        /^policy\.yaml:5: rule "post-echo", the rule: can never decide, .*"no-post" before/,
+      ),
+      expect.stringMatching(/:9: rule "members-of-agent", the rule: can never decide, .*"members" before it/),
+      expect.stringMatching(/:11: rule "never", the rule: can never decide, .*"rest" before it/),
+    ]);
+  });
+
+  test('annotations that nobody believes, names that nobody has, and a gate that is open to all', () => {
+    const text = `
+trusted_servers: [office, ofice]
+rules:
+  - { id: reads, server: other, annotations: { read_only: true }, decide: allow }
+  - { id: some, tool: [post.send, "*.list"], agent: [defualt, default], decide: deny }
+  - { id: all, decide: allow }
+`;
+    const known = { servers: new Set(['office', 'other']), agents: new Set(['default']) };
+    expect(warningsOf(text, known)).toEqual([
+      'policy.yaml: trusted_servers: there is no server "ofice" in the configuration',
+      'policy.yaml:4: rule "reads", annotations: can never fit, because what other says of its tools is not believed; see trusted_servers',
+      'policy.yaml:5: rule "some", agent: there is no agent "defualt" in the configuration',
+      'policy.yaml:6: rule "all", decide: lets every call run that no rule before it decides, without a person',
+    ]);
+  });
+});
