@@ -19,6 +19,8 @@ const TOOL_NAME_CHARS_MAX = 256;
 /** What the policy looks at, besides the call itself. */
 export interface ProposalContext {
   tools: ToolDescriptor[];
+  /** `server.tool` for a name that a model wrote without a server's. */
+  fullName(name: string): string;
   policy: LoadedPolicy;
   requester: Requester;
   /** The agent's name. */
@@ -33,10 +35,11 @@ export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): 
   const seen = new Set<string>();
   return asked.map((call, index) => {
     const toolCallId = uuidv7();
-    const tool = toolName(
+    const named = toolName(
       cleanText(call.name).slice(0, TOOL_NAME_CHARS_MAX),
       tools.map((known) => known.name),
     );
+    const tool = context.fullName(named);
     const descriptor = tools.find((known) => known.name === tool);
     const parsed = parseArguments(call.arguments);
     const args = parsed.ok ? parsed.arguments : {};

@@ -181,7 +181,13 @@ class StepRun {
     const calls =
       asked.length === 0
         ? []
-        : proposeCalls(asked, { ...(await this.#facts()), tools, agent: this.#at.opening.agent, timeoutMs });
+        : proposeCalls(asked, {
+            ...(await this.#facts()),
+            tools,
+            fullName: this.#deps.tools.fullName,
+            agent: this.#at.opening.agent,
+            timeoutMs,
+          });
     return this.#commit({
       ...this.#closing(),
       finishReason: cleanText(answer.finishReason).slice(0, FINISH_REASON_CHARS_MAX),
