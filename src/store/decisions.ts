@@ -112,7 +112,7 @@ async function record(db: Db, verdict: Verdict, check: ((tx: Tx) => Promise<void
       case 'stands':
         return standing ? repeat(row, standing) : fault();
       case 'said_before':
-        return { ...judgement, kind: 'voted', turnId: row.turn_id, events: [] };
+        return voted(row, judgement, []);
       case 'conflict':
         return standing ? { kind: 'conflict', decision: toStanding(row, standing) } : fault();
       case 'stale':
@@ -182,16 +182,23 @@ async function vote(
   row: GateRow,
   count: { approvals: number; needed: number },
 ): Promise<Decided> {
-  const events = await castVote(tx, verdict, row, count);
-  const stored = await appendEvents(tx, row.session_id, [events]);
-  return { kind: 'voted', turnId: row.turn_id, ...count, events: stored };
+  const event = await castVote(tx, verdict, row, count);
+  return voted(row, count, await appendEvents(tx, row.session_id, [event]));
+}
+
+function voted(
+  row: GateRow,
+  { approvals, needed }: { approvals: number; needed: number },
+  events: StoredEvent[],
+): Decided {
+  return { kind: 'voted', turnId: row.turn_id, approvals, needed, events };
 }
 
 async function castVote(
   tx: Tx,
   verdict: Verdict,
   row: GateRow,
-  count: { approvals: number; needed: number },
+  { approvals, needed }: { approvals: number; needed: number },
 ): Promise<NewEvent> {
   const { rows } = await tx.query<{ at: number }>({
     name: 'cast-vote',
@@ -201,12 +208,12 @@ async function castVote(
            returning voted_at as at`,
     values: [row.id, row.round, verdict.decidedBy, row.arguments_hash, verdict.via, verdict.address ?? null],
   });
-  await audit(tx, verdict, row, 'voted', count);
+  await audit(tx, verdict, row, 'voted', { approvals, needed });
   return {
     key: `approval_vote:${row.id}:${row.round}:${verdict.decidedBy}`,
     type: 'tool_approval_vote',
     turnId: row.turn_id,
-    body: { tool_call_id: row.id, by: verdict.decidedBy, at: rows[0]?.at ?? 0, ...count },
+    body: { tool_call_id: row.id, by: verdict.decidedBy, at: rows[0]?.at ?? 0, approvals, needed },
   };
 }
 
@@ -222,9 +229,9 @@ async function askAgain(
   const again = { ...row, arguments: edited, arguments_hash: hashOf(edited), round: row.round + 1 };
   await audit(tx, verdict, again, 'edited', { original_arguments: row.arguments, arguments: edited });
   const asked = await askPeople(tx, { ...toAsking(again), because: 'edited' });
-  const voted = await castVote(tx, verdict, again, { approvals: 1, needed });
-  const events = await appendEvents(tx, row.session_id, [...asked.events, voted]);
-  return { kind: 'voted', turnId: row.turn_id, approvals: 1, needed, events };
+  const first = await castVote(tx, verdict, again, { approvals: 1, needed });
+  const events = await appendEvents(tx, row.session_id, [...asked.events, first]);
+  return voted(row, { approvals: 1, needed }, events);
 }
 
 /** The call of a row, as it is to be asked about. */

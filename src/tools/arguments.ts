@@ -1,20 +1,8 @@
-import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import { cleanJson } from '../protocol/text.ts';
 import { errorText } from './error-text.ts';
 
 const argumentsChars = 256 * 1024;
 const argumentsDepth = 64;
-
-/**
- * Identifies arguments by what they say, not by how they are written.
- * @returns SHA-256 (hex) of their RFC 8785 canonical JSON
- */
-export function argumentsHash(args: Record<string, unknown>): string {
-  return createHash('sha256')
-    .update(canonicalize(args) ?? '')
-    .digest('hex');
-}
 
 export type ParsedArguments =
   | { ok: true; arguments: Record<string, unknown> }

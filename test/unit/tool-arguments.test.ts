@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { argumentsHash, parseArguments } from '../../src/tools/arguments.ts';
+import { argumentsHash } from '../../src/gate/hashes.ts';
+import { parseArguments } from '../../src/tools/arguments.ts';
 
 describe('argumentsHash', () => {
   test('is the SHA-256 of the canonical JSON', () => {

@@ -1,0 +1,386 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { mayDecide } from '../../src/gate/approvers.ts';
+import { argumentsHash, toolHash } from '../../src/gate/hashes.ts';
+import { PublicError } from '../../src/protocol/errors.ts';
+import type { GateTerms } from '../../src/protocol/gate-terms.ts';
+import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
+import { type Decided, decide, recordVerdict, type Verdict } from '../../src/store/decisions.ts';
+import { readEvents } from '../../src/store/events.ts';
+import { createSession } from '../../src/store/sessions.ts';
+import { tendGate } from '../../src/store/tend-gate.ts';
+import { endRunningTurn } from '../../src/store/turns.ts';
+import { checkArguments } from '../../src/tools/tool-schema.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
+import { seatParticipants } from '../helpers/participants.ts';
+import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+
+/*
+ * Approvals by generated schedules, on the real store: people who may and may not, several needed, edits, stale and
+ * repeated decisions, operators, escalation, expiry, people who leave, the turn's end. What must hold is said of what
+ * was answered and of what the store has, not by a second implementation.
+ */
+const runs = Number(process.env.GATE_RUNS ?? 60);
+const seed = Number(process.env.GATE_SEED ?? 2026);
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore('gate-machine');
+});
+afterAll(() => store.close());
+
+const people: Record<string, ParticipantRole> = {
+  alice: 'owner',
+  max: 'member',
+  ada: 'approver',
+  vic: 'viewer',
+};
+const speakers = [...Object.keys(people), 'eve'];
+const definition = {
+  name: 'office.send_mail',
+  server: 'office',
+  description: 'Sends a mail.',
+  inputSchema: { type: 'object', properties: { to: { type: 'string' } }, required: ['to'] },
+};
+
+type Action =
+  | {
+      kind: 'say';
+      by: string;
+      approved: boolean;
+      to?: string;
+      stale: boolean;
+      round: boolean;
+      twice: boolean;
+    }
+  | { kind: 'operator'; approved: boolean }
+  | { kind: 'time' }
+  | { kind: 'leave'; who: string }
+  | { kind: 'end' };
+
+const say = fc.record({
+  kind: fc.constant('say' as const),
+  by: fc.constantFrom(...speakers),
+  approved: fc.boolean(),
+  to: fc.option(fc.constantFrom('bob', 'carol', 'dave'), { nil: undefined, freq: 4 }),
+  stale: fc.boolean(),
+  round: fc.boolean(),
+  twice: fc.boolean(),
+});
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: say.map((one) => ({ ...one, stale: one.stale && !one.round })) as fc.Arbitrary<Action>,
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('operator' as const), approved: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.constant<Action>({ kind: 'time' }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('leave' as const), who: fc.constantFrom('max', 'ada') }),
+  },
+  { weight: 1, arbitrary: fc.constant<Action>({ kind: 'end' }) },
+);
+const level = fc.record({
+  approvers: fc.record({
+    users: fc.constantFrom<string[]>([], ['max'], ['eve']),
+    roles: fc.constantFrom<ParticipantRole[]>([], ['owner'], ['owner', 'member', 'approver']),
+    requester: fc.boolean(),
+  }),
+  needed: fc.integer({ min: 1, max: 3 }),
+  timeoutMs: fc.constant(null),
+  remindEveryMs: fc.constantFrom(null, 60_000),
+});
+const terms = fc
+  .array(level, { minLength: 1, maxLength: 2 })
+  .map((levels): GateTerms => ({ rule: 'generated', levels, remember: 'once' }));
+
+/** One call at its gate, and all that was said to whom. */
+class Gate {
+  readonly sessionId: string;
+  readonly toolCallId: string;
+  readonly runId: string;
+  readonly acks: { verdict: Verdict; answer: Decided }[] = [];
+
+  constructor(at: { sessionId: string; toolCallId: string; runId: string }) {
+    this.sessionId = at.sessionId;
+    this.toolCallId = at.toolCallId;
+    this.runId = at.runId;
+  }
+
+  async row() {
+    const { rows } = await store.db.query(
+      `select c.status, c.round, c.level, c.arguments, c.arguments_hash, c.tool_hash, c.terms from tool_calls c where id = $1`,
+      [this.toolCallId],
+    );
+    return rows[0] as {
+      status: string;
+      round: number;
+      level: number;
+      arguments: Record<string, unknown>;
+      arguments_hash: string;
+      tool_hash: string;
+      terms: GateTerms;
+    };
+  }
+
+  async decisions() {
+    const { rows } = await store.db.query(
+      'select round, decision, decided_by, arguments_hash, shown_hash from decisions where tool_call_id = $1 order by round',
+      [this.toolCallId],
+    );
+    return rows as {
+      round: number;
+      decision: string;
+      decided_by: string;
+      arguments_hash: string;
+      shown_hash: string;
+    }[];
+  }
+
+  async roles(): Promise<Map<string, ParticipantRole>> {
+    const { rows } = await store.db.query<{ user_id: string; role: ParticipantRole }>(
+      'select user_id, role from participants where session_id = $1',
+      [this.sessionId],
+    );
+    return new Map(rows.map(({ user_id, role }) => [user_id, role]));
+  }
+
+  async do(what: Action): Promise<void> {
+    if (what.kind === 'say') await this.#say(what);
+    if (what.kind === 'operator') await this.#operator(what.approved);
+    if (what.kind === 'time') await this.#time();
+    if (what.kind === 'leave') {
+      await store.db.query('delete from participants where session_id = $1 and user_id = $2', [
+        this.sessionId,
+        what.who,
+      ]);
+    }
+    if (what.kind === 'end') {
+      const { sessionId, runId } = this;
+      await endRunningTurn(store.db, { sessionId, runId, status: 'cancelled' });
+    }
+  }
+
+  async #say(what: Extract<Action, { kind: 'say' }>): Promise<void> {
+    const before = await this.row();
+    const decidedBefore = await this.decisions();
+    const role = (await this.roles()).get(what.by);
+    const shown = what.stale
+      ? { argumentsHash: 'of-something-else' }
+      : what.round
+        ? { argumentsHash: before.arguments_hash, toolHash: before.tool_hash, round: before.round }
+        : {};
+    const verdict = {
+      sessionId: this.sessionId,
+      toolCallId: this.toolCallId,
+      approved: what.approved,
+      decidedBy: what.by,
+      via: 'websocket',
+      arguments: what.approved && what.to !== undefined ? { to: what.to } : undefined,
+      checkArguments,
+      ...shown,
+    };
+    const answer = await outcomeOf(decide(store.db, verdict));
+    const gate = { terms: before.terms, level: before.level, requesterId: 'alice' };
+    const isEntitled = role !== undefined && role !== 'viewer' && mayDecide(gate, { userId: what.by, role });
+    const hasStanding = decidedBefore.some(({ round }) => round === before.round);
+    // Nobody is recorded who may not decide, about what they were not shown, or where nothing waits.
+    if (typeof answer !== 'string' && answer.kind !== 'conflict' && !isRepeat(this.acks, what.by)) {
+      expect({ isEntitled, stale: what.stale, waits: before.status === 'waiting' && !hasStanding }).toEqual({
+        isEntitled: true,
+        stale: false,
+        waits: true,
+      });
+      if (before.round > 1) expect(what.round).toBe(true);
+    }
+    // One rejection decides alone.
+    if (!what.approved && isEntitled && what.round && before.status === 'waiting' && !hasStanding) {
+      expect(answer).toMatchObject({ kind: 'recorded', decision: { decision: 'rejected', by: what.by } });
+    }
+    // A decision that stands changes by nothing.
+    if (hasStanding) expect(await this.decisions()).toEqual(decidedBefore);
+    if (typeof answer !== 'string') {
+      this.acks.push({ verdict: { ...verdict, outcome: what.approved ? 'approved' : 'rejected' }, answer });
+    }
+    if (!what.twice) return;
+    // The same again, as after a cut: the same answer, and nothing happens twice.
+    const count = await this.#events();
+    const again = await outcomeOf(decide(store.db, verdict));
+    if (typeof answer !== 'string' && answer.kind !== 'conflict') {
+      expect(withoutEvents(again)).toEqual(withoutEvents(answer));
+    }
+    expect(await this.#events()).toBe(count);
+  }
+
+  async #operator(approved: boolean): Promise<void> {
+    const { sessionId, toolCallId } = this;
+    const outcome = approved ? 'approved' : 'rejected';
+    const answer = await outcomeOf(
+      recordVerdict(store.db, { sessionId, toolCallId, outcome, decidedBy: 'operator', via: 'signal' }),
+    );
+    if (typeof answer !== 'string') {
+      const verdict = { sessionId, toolCallId, outcome, decidedBy: 'operator', via: 'signal' } as const;
+      this.acks.push({ verdict, answer });
+    }
+  }
+
+  /** The deadline passes; what is due is done, twice, as by an activity that is tried again. */
+  async #time(): Promise<void> {
+    const { sessionId, toolCallId } = this;
+    const before = await this.row();
+    await store.db.query(`update tool_calls set expires_at = now() - interval '1 second' where id = $1`, [
+      toolCallId,
+    ]);
+    const tended = await tendGate(store.db, { sessionId, toolCallId });
+    if (tended.kind === 'expired') {
+      expect(before.level).toBe(before.terms.levels.length - 1);
+      await recordVerdict(store.db, {
+        sessionId,
+        toolCallId,
+        outcome: 'expired',
+        decidedBy: 'turngate',
+        via: 'timeout',
+      });
+    }
+    if (tended.kind === 'waiting') expect((await this.row()).level).toBe(before.level + 1);
+    const count = await this.#events();
+    const again = await tendGate(store.db, { sessionId, toolCallId });
+    expect(again.kind).not.toBe('expired');
+    expect(await this.#events()).toBe(count);
+  }
+
+  async #events(): Promise<number> {
+    return (await readEvents(store.db, { sessionId: this.sessionId, after: 0, limit: 1_000 })).length;
+  }
+
+  /** What must hold at the end, whatever was done. */
+  async check(): Promise<void> {
+    const row = await this.row();
+    const decisions = await this.decisions();
+    const frames = (await readEvents(store.db, { sessionId: this.sessionId, after: 0, limit: 1_000 })).map(
+      ({ frame }) => frame,
+    );
+    const resolved = frames.filter((frame) => frame.type === 'tool_approval_resolved');
+    expect(resolved.map(({ decision, by }) => ({ decision, by }))).toEqual(
+      decisions.map(({ decision, decided_by: by }) => ({ decision, by })),
+    );
+    expect(decisions.length).toBeLessThanOrEqual(1);
+    const standing = decisions[0];
+    // Every ack that said "recorded" with a decision said the one that stands.
+    for (const { answer } of this.acks) {
+      if (answer.kind === 'voted') continue;
+      expect({ by: answer.decision.by, decision: answer.decision.decision }).toEqual({
+        by: standing?.decided_by,
+        decision: standing?.decision,
+      });
+    }
+    if (standing?.decision === 'approved') {
+      // It runs exactly what was approved, and by as many as were needed of those who may.
+      expect(row.arguments_hash).toBe(standing.arguments_hash);
+      expect(argumentsHash(row.arguments)).toBe(standing.arguments_hash);
+      await this.#checkApprovers(row, standing);
+    }
+    if (standing && standing.decision !== 'approved') expect(row.status).toMatch(/^(rejected|cancelled)$/);
+    expect(frames.filter((frame) => frame.type === 'tool_result').length).toBeLessThanOrEqual(1);
+    const { rows: audit } = await store.db.query<{ action: string }>(
+      'select action from approval_audit where tool_call_id = $1',
+      [this.toolCallId],
+    );
+    const requests = frames.filter((frame) => frame.type === 'tool_approval_request');
+    expect(audit.filter(({ action: done }) => done === 'asked')).toHaveLength(requests.length);
+    expect(audit.filter(({ action: done }) => done === standing?.decision)).toHaveLength(standing ? 1 : 0);
+  }
+
+  async #checkApprovers(
+    row: { round: number; level: number; terms: GateTerms },
+    standing: { decided_by: string; arguments_hash: string },
+  ): Promise<void> {
+    if (standing.decided_by === 'operator') return;
+    const { rows: votes } = await store.db.query<{ user_id: string; arguments_hash: string }>(
+      'select user_id, arguments_hash from votes where tool_call_id = $1 and round = $2',
+      [this.toolCallId, row.round],
+    );
+    const needed = row.terms.levels[Math.min(row.level, row.terms.levels.length - 1)]?.needed ?? 1;
+    const approvers = new Set([
+      standing.decided_by,
+      ...votes.filter((vote) => vote.arguments_hash === standing.arguments_hash).map((vote) => vote.user_id),
+    ]);
+    expect(approvers.size).toBeGreaterThanOrEqual(needed);
+  }
+}
+
+/** The answer, or the code of the refusal. */
+async function outcomeOf(work: Promise<Decided>): Promise<Decided | string> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof PublicError) return error.code;
+    throw error;
+  }
+}
+
+function withoutEvents(answer: Decided | string): unknown {
+  return typeof answer === 'string' ? answer : { ...answer, events: undefined };
+}
+
+/** Whoever was acked before may be answered the same again. */
+function isRepeat(acks: { verdict: Verdict }[], by: string): boolean {
+  return acks.some(({ verdict }) => verdict.decidedBy === by);
+}
+
+async function openGate(wanted: GateTerms): Promise<Gate> {
+  const { id: sessionId } = await createSession(store.db, { tenant: 't', userId: 'alice' });
+  await seatParticipants(store.db, sessionId, people);
+  const step = new StreamingStep(store.db, { publish: () => undefined }, sessionId);
+  await step.ask('do it');
+  await step.open();
+  const args = { to: 'bob' };
+  const call = {
+    ...gatedCall(),
+    toolCallId: randomUUID(),
+    arguments: args,
+    argumentsHash: argumentsHash(args),
+    definition,
+    toolHash: toolHash(definition),
+    rule: wanted.rule,
+    terms: wanted,
+  };
+  await step.close({ calls: [call] });
+  return new Gate({ sessionId, toolCallId: call.toolCallId, runId: step.runId });
+}
+
+test(`approvals hold in ${runs} generated schedules`, async () => {
+  const seen = { recorded: 0, voted: 0, conflict: 0, refused: 0 };
+  await fc.assert(
+    fc.asyncProperty(terms, fc.array(action, { minLength: 2, maxLength: 12 }), async (wanted, actions) => {
+      const gate = await openGate(wanted);
+      for (const what of actions) await gate.do(what);
+      await gate.check();
+      for (const { answer } of gate.acks) seen[answer.kind] += 1;
+    }),
+    { numRuns: runs, seed },
+  );
+  // The schedules reach what they are for.
+  for (const kind of ['recorded', 'voted', 'conflict'] as const)
+    expect(seen[kind]).toBeGreaterThan(runs / 20);
+}, 240_000);
+
+test('arguments keep their hash on the way through the store', async () => {
+  const numbers = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer());
+  const values = fc.dictionary(
+    fc.string({ unit: 'grapheme', maxLength: 6 }).filter((name) => !name.includes('\u0000')),
+    fc.oneof(numbers, fc.boolean(), fc.constant(null), fc.array(numbers, { maxLength: 3 })),
+    { maxKeys: 6 },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(values, { minLength: 20, maxLength: 20 }), async (all) => {
+      const { rows } = await store.db.query<{ back: Record<string, unknown> }>(
+        'select v::jsonb as back from unnest($1::text[]) with ordinality as u(v, n) order by n',
+        [all.map((value) => JSON.stringify(value))],
+      );
+      expect(rows.map(({ back }) => argumentsHash(back))).toEqual(all.map((value) => argumentsHash(value)));
+    }),
+    { numRuns: 50, seed },
+  );
+});
