@@ -96,7 +96,9 @@ async function askOfSessions() {
   await step.open();
   step.say('hm', { channel: 'thought' });
   step.say('I write that.');
-  await step.close({ calls: [gatedCall()] });
+  const call = gatedCall();
+  const terms = call.terms && { ...call.terms, remember: 'session' as const };
+  await step.close({ calls: [{ ...call, toolHash: 'of-the-tool', terms }] });
   const { tool_call_id } = await client.frame('tool_approval_request');
   expect((await ask(`${at}/messages`, `${one}/messages`)).json.messages).toHaveLength(2);
   expect((await ask(`${at}/events`, `${one}/events`)).json.events.length).toBeGreaterThan(4);
@@ -112,8 +114,12 @@ async function askOfSessions() {
   expect((await ask('/v1/usage', '/v1/usage')).json.limits.turn).toEqual({ steps: 25 });
   await ask('/v1/feed', '/v1/feed');
   await ask('/v1/feed', '/v1/feed', { headers: events });
-  const decision = { approved: false };
+  expect((await ask(`/v1/approvals/${tool_call_id}`, '/v1/approvals/{id}')).json.audit).toHaveLength(1);
+  const decision = { approved: true, remember: 'session' };
   await ask(`/v1/approvals/${tool_call_id}`, '/v1/approvals/{id}', { body: decision });
+  const { grants } = (await ask('/v1/grants', '/v1/grants')).json;
+  expect(grants).toHaveLength(1);
+  await ask(`/v1/grants/${grants[0].id}`, '/v1/grants/{id}', { method: 'DELETE' });
   const answer = { action: 'accept', content: { colour: 'red' } };
   await ask(`/v1/inputs/${requestId}`, '/v1/inputs/{id}', { body: answer });
   expect((await ask('/v1/inputs?status=resolved', '/v1/inputs')).json.inputs).toHaveLength(1);
