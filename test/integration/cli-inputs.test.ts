@@ -58,7 +58,7 @@ test(
       err: expect.stringMatching(/^It is answered already: accept by ada .*stands/),
     });
     expect((await inputs('alice', 'show', id)).out).toMatch(
-      /Answered: \{\n(?=[^]*"colour": "red")(?=[^]*"size": 3)/,
+      /Answered: \{\n(?=[\s\S]*"colour": "red")(?=[\s\S]*"size": 3)/,
     );
     expect(await inputs('ada', 'list')).toMatchObject({
       code: 0,
