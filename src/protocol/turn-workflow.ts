@@ -9,6 +9,8 @@ export const searchAttributes = {
   session: 'TurngateSession',
   user: 'TurngateUser',
   tool: 'TurngateTool',
+  approver: 'TurngateApprover',
+  waitingSince: 'TurngateWaitingSince',
 } as const;
 
 /** One workflow id a session: Temporal keeps at most one run of it open. */

@@ -34,6 +34,8 @@ export interface StepCall {
   /** The users who may decide, and how many of them have to approve. */
   approvers?: string[];
   needed?: number;
+  /** Who of them has approved so far. */
+  approvedBy?: string[];
   /** How often it was escalated, and how often it was asked about. */
   level?: number;
   round?: number;
@@ -49,6 +51,10 @@ export interface OpenQuestion {
   requestId: string;
   kind: InputKind;
   message: string;
+  /** Milliseconds since 1970. */
+  expiresAt?: number;
+  /** The users who may answer. */
+  answerers?: string[];
 }
 
 export interface OpenStep {

@@ -3,7 +3,8 @@ import type { GateState } from '../protocol/turn-workflow.ts';
 import type { OpenQuestion, StepCall } from '../store/steps.ts';
 import { toolActivity } from './activity-stubs.ts';
 import { Gate } from './gate.ts';
-import { showWaiting, type Waiting } from './operator-view.ts';
+import type { Waiting } from './operator-details.ts';
+import { showWaiting } from './operator-view.ts';
 import { untilAnswered } from './questions.ts';
 import type { SignalInbox } from './signal-inbox.ts';
 

@@ -1,73 +1,50 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { searchAttributes } from '../protocol/turn-workflow.ts';
-import type { OpenQuestion, StepCall } from '../store/steps.ts';
+import { describeWaiting, type Waiting, type WaitingTurn } from './operator-details.ts';
 
 const stateKey = defineSearchAttributeKey(searchAttributes.state, SearchAttributeType.KEYWORD);
 const userKey = defineSearchAttributeKey(searchAttributes.user, SearchAttributeType.KEYWORD);
 const toolKey = defineSearchAttributeKey(searchAttributes.tool, SearchAttributeType.KEYWORD_LIST);
+const approverKey = defineSearchAttributeKey(searchAttributes.approver, SearchAttributeType.KEYWORD_LIST);
+const sinceKey = defineSearchAttributeKey(searchAttributes.waitingSince, SearchAttributeType.DATETIME);
 
-/** A call that waits at its gate or, where there is a question, for somebody's answer. */
-export interface Waiting {
-  call: StepCall;
-  /** Milliseconds since 1970. */
-  since: number;
-  question: OpenQuestion | null;
-}
+/** Temporal refuses a word above 255 characters, and a list above 2 KB; what it refuses would hold the run. */
+const WORD_CHARS_MAX = 250;
+const LIST_BYTES_MAX = 1_800;
+const encoder = new TextEncoder();
 
-/** Says to operators, in the list and on the run's page, who waits for what since when. */
-export function showWaiting(turn: { userId: string; turnId: string }, gates: Waiting[]): void {
+/** Says to operators, in the list and on the run's page, who waits for what since when. Nothing waits: it says that. */
+export function showWaiting(
+  turn: { userId: string; turnId: string },
+  waiting: (Waiting | WaitingTurn)[],
+): void {
+  const tools = waiting.flatMap((one) => ('call' in one ? [one.call.tool] : []));
+  const answerers = waiting.flatMap((one) => {
+    const { question } = one;
+    return (question === null ? one.call.approvers : question.answerers) ?? [];
+  });
+  const since = Math.min(...waiting.map((one) => one.since));
   upsertSearchAttributes([
-    { key: stateKey, value: stateOf(gates) },
+    { key: stateKey, value: stateOf(waiting) },
     { key: userKey, value: turn.userId },
-    { key: toolKey, value: [...new Set(gates.map((gate) => gate.call.tool))] },
+    { key: toolKey, value: fitting(tools) },
+    { key: approverKey, value: fitting(answerers) },
+    { key: sinceKey, value: waiting.length === 0 ? null : new Date(since) },
   ]);
-  setCurrentDetails(
-    gates.length === 0
-      ? `Turn \`${turn.turnId}\` is running.`
-      : [
-          `Turn \`${turn.turnId}\` of user \`${turn.userId}\` waits for **${gates.length}** approval${gates.length > 1 ? 's' : ''}.`,
-          ...gates.map(describeGate),
-          'To decide from here, send the signal `approval` with `{"tool_call_id": "…", "approved": true}`.',
-        ].join('\n\n'),
-  );
+  setCurrentDetails(describeWaiting(turn, waiting));
 }
 
-/** Says that the turn itself waits for somebody's answer. */
-export function showQuestion(turn: { userId: string; turnId: string }, question: OpenQuestion): void {
-  upsertSearchAttributes([
-    { key: stateKey, value: 'waiting_input' },
-    { key: userKey, value: turn.userId },
-    { key: toolKey, value: [] },
-  ]);
-  setCurrentDetails(
-    [
-      `Turn \`${turn.turnId}\` of user \`${turn.userId}\` waits for an answer.`,
-      describeQuestion(question),
-    ].join('\n\n'),
-  );
+function stateOf(waiting: (Waiting | WaitingTurn)[]): string {
+  if (waiting.length === 0) return 'running';
+  return waiting.some((one) => one.question === null) ? 'waiting_approval' : 'waiting_input';
 }
 
-function stateOf(gates: Waiting[]): string {
-  if (gates.length === 0) return 'running';
-  return gates.some((gate) => gate.question === null) ? 'waiting_approval' : 'waiting_input';
-}
-
-function describeQuestion(question: OpenQuestion): string {
-  return `- question \`${question.requestId}\` (${question.kind}): ${question.message}`;
-}
-
-function describeGate({ call, since, question }: Waiting): string {
-  if (question !== null) return `### ${call.tool}\n${describeQuestion(question)}`;
-  const until = new Date(call.expiresAt ?? since + call.timeoutMs).toISOString();
-  return [
-    `### ${call.tool}`,
-    `- call: \`${call.toolCallId}\``,
-    `- waiting since: ${new Date(since).toISOString()}, expires: ${until}`,
-    `- rule: \`${call.rule}\` (${call.reason})`,
-    '- arguments:',
-    '```json',
-    call.arguments.replaceAll('```', "'''"),
-    '```',
-  ].join('\n');
+/** Each once, as many as Temporal takes. */
+function fitting(words: string[]): string[] {
+  let bytes = 0;
+  return [...new Set(words.map((word) => word.slice(0, WORD_CHARS_MAX)))].filter((word) => {
+    bytes += encoder.encode(word).length + 3;
+    return bytes <= LIST_BYTES_MAX;
+  });
 }

@@ -13,7 +13,7 @@ import type { ErrorBody } from '../protocol/errors.ts';
 import type { GateState, TurnInput, TurnState } from '../protocol/turn-workflow.ts';
 import { stepActivity, storeActivities } from './activity-stubs.ts';
 import { settleCalls, TurnOver } from './gates.ts';
-import { showQuestion, showWaiting } from './operator-view.ts';
+import { showWaiting } from './operator-view.ts';
 import { untilAnswered } from './questions.ts';
 import { openSignalInbox, type SignalInbox } from './signal-inbox.ts';
 import { turnStateQuery } from './signals.ts';
@@ -91,7 +91,7 @@ async function waitForAnswer(
   since: number,
 ): Promise<void> {
   state.state = 'waiting_input';
-  showQuestion(asked, asked.question);
+  showWaiting(asked, [{ since: Date.now(), question: asked.question }]);
   inbox.lookOnWake = true;
   try {
     await untilAnswered(asked.question.requestId, inbox, since);

@@ -6,4 +6,6 @@ export const searchAttributeTypes: Record<string, string> = {
   [searchAttributes.session]: 'Keyword',
   [searchAttributes.user]: 'Keyword',
   [searchAttributes.tool]: 'KeywordList',
+  [searchAttributes.approver]: 'KeywordList',
+  [searchAttributes.waitingSince]: 'Datetime',
 };

@@ -20,7 +20,7 @@ const retentionDays = 30;
 const dayMs = 86_400_000;
 const probeEveryMs = 50;
 /** Temporal's IndexedValueType. */
-const typeNumbers: Record<string, number> = { Keyword: 2, KeywordList: 7 };
+const typeNumbers: Record<string, number> = { Keyword: 2, Datetime: 6, KeywordList: 7 };
 const rpcTimeoutMs = 5_000;
 
 /** How to start Temporal's development server. Why each setting is there: docs/architecture.md. */
