@@ -30,6 +30,8 @@ export interface VerdictInput {
   reason?: string | undefined;
   /** What an operator wants to run instead of what was asked for. */
   arguments?: Record<string, unknown> | undefined;
+  /** Which round they mean; without one, the gate as it is. */
+  round?: number | undefined;
 }
 
 /** What became of a gate whose time had come: it waits on (as `call` says), or there is a decision. */

@@ -38,15 +38,17 @@ export function createActivities(deps: ActivityDeps): Activities {
     runStep: createRunStep(deps),
     callTool: createCallTool(deps),
 
-    async recordVerdict({ sessionId, toolCallId, outcome, reason, arguments: edited }) {
+    async recordVerdict({ sessionId, toolCallId, outcome, reason, arguments: edited, round }) {
       const expired = outcome === 'expired';
-      if (!expired && deps.config.OPERATOR_SIGNALS === 'refuse') {
-        await rejectSignal({
+      const ignore = (problem: string) =>
+        rejectSignal({
           sessionId,
           name: 'approval',
-          problem: 'Signals without a decision_id are refused here (OPERATOR_SIGNALS=refuse).',
-          payload: JSON.stringify({ tool_call_id: toolCallId, outcome }),
+          problem,
+          payload: JSON.stringify({ tool_call_id: toolCallId, outcome, round }),
         });
+      if (!expired && deps.config.OPERATOR_SIGNALS === 'refuse') {
+        await ignore('Signals without a decision_id are refused here (OPERATOR_SIGNALS=refuse).');
         return 'refused';
       }
       try {
@@ -58,14 +60,20 @@ export function createActivities(deps: ActivityDeps): Activities {
               reason: reason === undefined ? undefined : cleanText(reason),
               arguments: edited && (cleanJson(edited) as Record<string, unknown>),
               checkArguments,
+              round,
             };
         const decided = await recordVerdict(db, { sessionId, toolCallId, outcome, ...by });
-        if (decided.kind === 'conflict') return 'conflict';
+        if (decided.kind === 'conflict') {
+          const { decision, by: whom } = decided.decision;
+          if (!expired) await ignore(`It was decided before: ${decision} by ${whom}.`);
+          return 'conflict';
+        }
         publishEvents(live, sessionId, decided.events);
         return 'recorded';
       } catch (error) {
         if (!(error instanceof PublicError)) throw error;
         logger.warn({ session_id: sessionId, tool_call_id: toolCallId, code: error.code }, error.message);
+        if (!expired) await ignore(error.message);
         return 'refused';
       }
     },

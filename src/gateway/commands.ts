@@ -136,7 +136,13 @@ export class Commands {
       const { approvals, needed, events } = outcome;
       return {
         ack: { type: 'ack', ...id, turn_id: outcome.turnId, disposition: 'recorded', approvals, needed },
-        spread: () => publishEvents(this.#live, sessionId, events),
+        spread: () => {
+          if (events.length === 0) return;
+          publishEvents(this.#live, sessionId, events);
+          const { turnId } = outcome;
+          const seen = { tool_call_id: toolCallId, approved, vote: true } as const;
+          this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, seen));
+        },
       };
     }
     const { turnId, decisionId, decision, events } = outcome;

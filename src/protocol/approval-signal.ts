@@ -11,6 +11,10 @@ export interface ApprovalSignalPayload {
   /** What is to run instead of what was asked for. */
   arguments?: Record<string, unknown> | undefined;
   decision_id?: string | undefined;
+  /** Which round it is about, as the run's page says; one that is about another is ignored. */
+  round?: number | undefined;
+  /** One of several approvals that are needed is in the store: whoever shows the gate is to look at it. */
+  vote?: true | undefined;
 }
 
 /** The `input` signal: the question of that id is answered, says the store. */
@@ -33,7 +37,7 @@ const reasonChars = 2_000;
 export function parseApprovalSignal(input: unknown): ParsedSignal<ApprovalSignalPayload> {
   const fields = fieldsOf(input);
   if (!fields) return refuse('payload', 'an object');
-  const { tool_call_id, approved, reason, arguments: args, decision_id } = fields;
+  const { tool_call_id, approved, reason, arguments: args, decision_id, round, vote } = fields;
   if (!isId(tool_call_id)) return refuse('tool_call_id', 'a string that is not empty');
   if (typeof approved !== 'boolean') return refuse('approved', 'true or false');
   if (reason !== undefined && !(typeof reason === 'string' && reason.length <= reasonChars)) {
@@ -43,6 +47,7 @@ export function parseApprovalSignal(input: unknown): ParsedSignal<ApprovalSignal
     return refuse('decision_id', 'a string that is not empty');
   }
   if (args !== undefined && !fieldsOf(args)) return refuse('arguments', 'an object');
+  if (round !== undefined && !Number.isInteger(round)) return refuse('round', 'a whole number');
   return {
     ok: true,
     payload: {
@@ -51,6 +56,8 @@ export function parseApprovalSignal(input: unknown): ParsedSignal<ApprovalSignal
       ...(args === undefined ? {} : { arguments: args as Record<string, unknown> }),
       ...(reason === undefined ? {} : { reason }),
       ...(decision_id === undefined ? {} : { decision_id }),
+      ...(round === undefined ? {} : { round: Number(round) }),
+      ...(vote === true ? { vote } : {}),
     },
   };
 }

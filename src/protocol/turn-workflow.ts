@@ -1,3 +1,5 @@
+import type { InputKind } from './server-frames.ts';
+
 /** Names by which the outside speaks to a session's workflow; operators type them, so they never change. */
 export const turnWorkflowType = 'turnWorkflow';
 export const signals = { wake: 'wake', approval: 'approval', cancel: 'cancel', input: 'input' } as const;
@@ -41,6 +43,28 @@ export interface GateState {
   /** Milliseconds since 1970. */
   since: number;
   rule: string;
+  /** Of one that waits: who may decide, how many have to approve, and who has. */
+  approvers?: string[] | undefined;
+  needed?: number | undefined;
+  approvedBy?: string[] | undefined;
+  /** When it expires or goes on to others, milliseconds since 1970. */
+  expiresAt?: number | undefined;
+  /** How often it went on to others, and how often it was asked about. */
+  level?: number | undefined;
+  round?: number | undefined;
+  /** Of one about which people are asked. */
+  question?: QuestionState;
+}
+
+/** A question to people that waits for its answer. */
+export interface QuestionState {
+  requestId: string;
+  kind: InputKind;
+  message: string;
+  /** Milliseconds since 1970. */
+  since: number;
+  expiresAt?: number | undefined;
+  answerers?: string[] | undefined;
 }
 
 /** What the `turnState` query answers. */
@@ -49,5 +73,7 @@ export interface TurnState {
   step: number;
   state: 'step' | 'waiting_approval' | 'waiting_input' | 'tools' | 'ending';
   gates: GateState[];
+  /** What people are asked before the step; null where it does not wait for that. */
+  question: QuestionState | null;
   rejectedSignals: number;
 }

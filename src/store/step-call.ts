@@ -10,6 +10,8 @@ const OPERATOR_STEP_BYTES = 256 * 1024;
 export interface GateTimes {
   approvers: string[];
   needed: number;
+  /** Who of them has approved so far. */
+  approvedBy?: string[];
   level: number;
   round: number;
   /** Milliseconds since 1970. */

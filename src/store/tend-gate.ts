@@ -5,7 +5,7 @@ import { askPeople } from './ask-people.ts';
 import { type Db, lockSession, type Tx, transaction } from './db.ts';
 import { toAsking } from './decisions.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
-import { findGate, type GateRow } from './gate-rows.ts';
+import { findGate, findVotes, type GateRow } from './gate-rows.ts';
 import { type GateTimes, toStepCall } from './step-call.ts';
 import type { StepCall } from './steps.ts';
 
@@ -103,6 +103,7 @@ async function gateTimes(
   return {
     approvers: approversAmong({ terms, level, requesterId }, rows),
     needed: levelAt(terms, level).needed,
+    approvedBy: (await findVotes(tx, row.id)).map(({ user_id }) => user_id),
     level,
     round,
     expiresAt: row.expires_at ?? 0,

@@ -6,6 +6,14 @@ import { toolTaskQueue } from '../protocol/turn-workflow.ts';
 const HEARTBEAT_TIMEOUT = '8 s';
 const retry = { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s' } as const;
 
+/** Temporal refuses a summary above 400 bytes, and what it refuses would hold the run. */
+const SUMMARY_CHARS_MAX = 120;
+
+/** What stands beside an activity or a timer in Temporal's UI. */
+export function summaryOf(text: string): string {
+  return text.length > SUMMARY_CHARS_MAX ? `${text.slice(0, SUMMARY_CHARS_MAX)}…` : text;
+}
+
 /** A step's failures end it for good only where the activity says so; everything else is tried again. */
 export function stepActivity(summary: string): Activities['runStep'] {
   return proxyActivities<Activities>({
@@ -25,11 +33,19 @@ export function toolActivity(summary: string): Activities['callTool'] {
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry,
-    summary,
+    summary: summaryOf(summary),
   }).callTool;
 }
 
+type StoreActivities = Pick<
+  Activities,
+  'recordVerdict' | 'tendGate' | 'lookAtTurn' | 'endTurn' | 'recordRejectedSignal'
+>;
+const ofStore = { startToCloseTimeout: '30 s', retry } as const;
+
 /** Short writes and reads of the store: repeated until it answers. */
-export const storeActivities = proxyActivities<
-  Pick<Activities, 'recordVerdict' | 'tendGate' | 'lookAtTurn' | 'endTurn' | 'recordRejectedSignal'>
->({ startToCloseTimeout: '30 s', retry });
+export const storeActivities = proxyActivities<StoreActivities>(ofStore);
+
+export function storeActivity(summary: string): StoreActivities {
+  return proxyActivities<StoreActivities>({ ...ofStore, summary: summaryOf(summary) });
+}

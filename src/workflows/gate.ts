@@ -1,9 +1,12 @@
 import { condition, patched } from '@temporalio/workflow';
 import type { ApprovalSignalPayload } from '../protocol/approval-signal.ts';
 import type { StepCall } from '../store/steps.ts';
-import { storeActivities } from './activity-stubs.ts';
+import { storeActivities, storeActivity, summaryOf } from './activity-stubs.ts';
 import { type GateTimer, startTimer } from './gate-timer.ts';
 import type { SignalInbox } from './signal-inbox.ts';
+
+/** A look that comes this much before the gate's time is up is a reminder: the clocks of store and run differ. */
+const REMINDER_EARLIER_MS = 1_000;
 
 /**
  * The gate of one call: waits until there may be a decision, for at most the gate's time. What it says is only that it
@@ -45,11 +48,10 @@ export class Gate {
       await condition(() => timer.expired() || this.#inbox.approvals.has(toolCallId));
       const signal = this.#inbox.approvals.get(toolCallId);
       this.#inbox.approvals.delete(toolCallId);
-      if (signal) {
+      if (signal && !signal.vote) {
         if (await this.#isWorthALook(signal)) return;
-      } else if (await this.#timeIsUp()) {
-        return;
       } else {
+        if (await this.#tend()) return;
         onChange();
       }
     }
@@ -57,25 +59,34 @@ export class Gate {
 
   #started(): GateTimer {
     const { tool, timeoutMs, dueInMs = timeoutMs } = this.#call;
-    this.#timer ??= startTimer(dueInMs, `approval of ${tool} expires`);
+    if (this.#timer === null) {
+      const leftMs = this.#call.expiresAt === undefined ? 0 : this.#call.expiresAt - Date.now();
+      const isEarlier = leftMs - dueInMs > REMINDER_EARLIER_MS;
+      this.#timer = startTimer(
+        dueInMs,
+        summaryOf(isEarlier ? `reminder of ${tool}` : `approval of ${tool} expires`),
+      );
+    }
     return this.#timer;
   }
 
   /** A signal without a decision's id is an operator's: it becomes a row first. */
   async #isWorthALook(signal: ApprovalSignalPayload): Promise<boolean> {
     if (signal.decision_id !== undefined) return true;
-    const answer = await storeActivities.recordVerdict({
+    const record = storeActivity(`verdict on ${this.#call.tool}`).recordVerdict;
+    const answer = await record({
       sessionId: this.#sessionId,
       toolCallId: this.#call.toolCallId,
       outcome: signal.approved ? 'approved' : 'rejected',
       ...(signal.reason === undefined ? {} : { reason: signal.reason }),
       ...(signal.arguments === undefined ? {} : { arguments: signal.arguments }),
+      ...(signal.round === undefined ? {} : { round: signal.round }),
     });
     return answer !== 'refused';
   }
 
-  /** Reminds, escalates or lets the gate expire, as the store says. */
-  async #timeIsUp(): Promise<boolean> {
+  /** Reminds, escalates or lets the gate expire, as the store says, and learns how it is now. */
+  async #tend(): Promise<boolean> {
     const about = { sessionId: this.#sessionId, toolCallId: this.#call.toolCallId };
     // Runs of older versions knew one time only, at which the gate expired.
     if (!patched('tend-gate')) {
@@ -83,7 +94,7 @@ export class Gate {
       if (answer === 'refused') throw new Error(`The expired call ${about.toolCallId} has no decision.`);
       return true;
     }
-    const answer = await storeActivities.tendGate(about);
+    const answer = await storeActivity(`gate of ${this.#call.tool}`).tendGate(about);
     this.close();
     if (answer.kind === 'waiting') this.#call = answer.call;
     return answer.kind !== 'waiting';

@@ -21,10 +21,14 @@ interface CallsOfStep {
 }
 
 /**
- * Settles every tool call of a step: allowed ones run at once and in parallel, asked ones each wait at their own
- * gate. The given states show it to the `turnState` query.
+ * Settles every tool call of a step: allowed ones run at once and in parallel, asked ones each wait at their own gate.
+ * @param show is given what tells the `turnState` query where each is
  */
-export async function settleCalls(step: CallsOfStep, inbox: SignalInbox, states: GateState[]): Promise<void> {
+export async function settleCalls(
+  step: CallsOfStep,
+  inbox: SignalInbox,
+  show: (states: () => GateState[]) => void,
+): Promise<void> {
   const open = step.calls.filter((call) => call.gate !== 'deny');
   const since = Date.now();
   const settlings = open.map((call) => new Settling(step.sessionId, call, inbox, since, () => view()));
@@ -36,7 +40,7 @@ export async function settleCalls(step: CallsOfStep, inbox: SignalInbox, states:
     shown = gates.length > 0;
     showWaiting(step, gates);
   };
-  states.push(...settlings.map((settling) => settling.state));
+  show(() => settlings.map((settling) => settling.tell()));
   view();
   inbox.lookOnWake = true;
   try {
@@ -67,11 +71,12 @@ async function allOrNone(works: (() => Promise<void>)[]): Promise<void> {
 
 /** One call on its way to its result: at its gate, running, at a question of somebody, and round again. */
 class Settling {
-  readonly state: GateState;
   readonly #sessionId: string;
   readonly #inbox: SignalInbox;
   readonly #onChange: () => void;
   readonly #gate: Gate;
+  #state: GateState['state'];
+  #since: number;
   #question: OpenQuestion | null = null;
 
   constructor(sessionId: string, call: StepCall, inbox: SignalInbox, since: number, onChange: () => void) {
@@ -79,16 +84,27 @@ class Settling {
     this.#inbox = inbox;
     this.#onChange = onChange;
     this.#gate = new Gate(sessionId, call, inbox);
-    const state = call.gate === 'ask' ? 'waiting' : 'running';
-    this.state = { toolCallId: call.toolCallId, tool: call.tool, state, since, rule: call.rule };
+    this.#state = call.gate === 'ask' ? 'waiting' : 'running';
+    this.#since = since;
   }
 
   /** What it waits for, if it waits. */
   waiting(): Waiting | null {
-    const { state, since } = this.state;
     const { call } = this.#gate;
-    if (state === 'waiting') return { call, since, question: null };
-    return state === 'asking' ? { call, since, question: this.#question } : null;
+    const since = this.#since;
+    if (this.#state === 'waiting') return { call, since, question: null };
+    return this.#state === 'asking' ? { call, since, question: this.#question } : null;
+  }
+
+  tell(): GateState {
+    const { toolCallId, tool, rule, ...gate } = this.#gate.call;
+    const state = { toolCallId, tool, state: this.#state, since: this.#since, rule };
+    if (state.state === 'asking' && this.#question !== null) {
+      return { ...state, question: { ...this.#question, since: this.#since } };
+    }
+    if (state.state !== 'waiting') return state;
+    const { approvers, needed, approvedBy, expiresAt, level, round } = gate;
+    return { ...state, approvers, needed, approvedBy, expiresAt, level, round };
   }
 
   async run(): Promise<void> {
@@ -96,7 +112,7 @@ class Settling {
     const callTool = toolActivity(tool);
     try {
       for (;;) {
-        if (this.state.state === 'waiting') {
+        if (this.#state === 'waiting') {
           await this.#gate.pass(this.#onChange);
           this.#become('running');
         }
@@ -127,9 +143,8 @@ class Settling {
 
   #become(state: GateState['state']): void {
     const wasShown = this.waiting() !== null;
-    this.state.state = state;
-    this.state.since = Date.now();
-    this.state.rule = this.#gate.call.rule;
+    this.#state = state;
+    this.#since = Date.now();
     if (wasShown || this.waiting() !== null) this.#onChange();
   }
 }

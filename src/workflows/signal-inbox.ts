@@ -53,7 +53,7 @@ export function openSignalInbox(sessionId: string): SignalInbox {
 
   /** Approvals of operators for calls that did not wait: without a word they would wonder. */
   function untaken(): ApprovalSignalPayload[] {
-    return [...inbox.approvals.values()].filter((signal) => signal.decision_id === undefined);
+    return [...inbox.approvals.values()].filter(({ decision_id, vote }) => !(decision_id || vote));
   }
 
   function rejectUntaken(): void {
@@ -79,8 +79,10 @@ export function openSignalInbox(sessionId: string): SignalInbox {
   });
   setHandler(approvalSignal, (payload) => {
     const parsed = parseApprovalSignal(payload);
-    if (parsed.ok) inbox.approvals.set(parsed.payload.tool_call_id, parsed.payload);
-    else reject('approval', parsed.problem, payload);
+    if (!parsed.ok) return reject('approval', parsed.problem, payload);
+    const { tool_call_id: id, vote } = parsed.payload;
+    // Whatever waits to be taken leads to a look as well, and may be a decision.
+    if (!(vote && inbox.approvals.has(id))) inbox.approvals.set(id, parsed.payload);
   });
   setHandler(cancelSignal, (payload) => {
     const parsed = parseCancelSignal(payload);

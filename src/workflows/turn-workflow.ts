@@ -25,8 +25,8 @@ import { turnStateQuery } from './signals.ts';
 export async function turnWorkflow(input: TurnInput): Promise<void> {
   const { sessionId } = input;
   const inbox = openSignalInbox(sessionId);
-  const state: TurnState = { turnId: null, step: 0, state: 'step', gates: [], rejectedSignals: 0 };
-  setHandler(turnStateQuery, () => ({ ...state, rejectedSignals: inbox.rejected }));
+  const state: Progress = { turnId: null, step: 0, state: 'step', gates: () => [], question: null };
+  setHandler(turnStateQuery, () => tell(state, inbox));
 
   const moreWaiting = await runTurn(sessionId, inbox, state);
   state.state = 'ending';
@@ -35,8 +35,23 @@ export async function turnWorkflow(input: TurnInput): Promise<void> {
   if (moreWaiting || inbox.woken) await continueAsNew<typeof turnWorkflow>(input);
 }
 
+/** Where the turn is; `tools` until its calls are asked whether they wait. */
+interface Progress extends Omit<TurnState, 'gates' | 'rejectedSignals'> {
+  gates: () => GateState[];
+}
+
+function tell({ gates, ...state }: Progress, inbox: SignalInbox): TurnState {
+  const told = { ...state, gates: gates(), rejectedSignals: inbox.rejected };
+  if (state.state !== 'tools') return told;
+  const isAny = (what: GateState['state']) => told.gates.some((gate) => gate.state === what);
+  return {
+    ...told,
+    state: isAny('waiting') ? 'waiting_approval' : isAny('asking') ? 'waiting_input' : 'tools',
+  };
+}
+
 /** Runs the turn to its end, whatever happens. Answers whether more turns wait. */
-async function runTurn(sessionId: string, inbox: SignalInbox, state: TurnState): Promise<boolean> {
+async function runTurn(sessionId: string, inbox: SignalInbox, state: Progress): Promise<boolean> {
   try {
     return await CancellationScope.cancellable(async () => {
       const working = CancellationScope.current();
@@ -58,28 +73,28 @@ async function runTurn(sessionId: string, inbox: SignalInbox, state: TurnState):
   }
 }
 
-async function runSteps(sessionId: string, inbox: SignalInbox, state: TurnState): Promise<boolean> {
+async function runSteps(sessionId: string, inbox: SignalInbox, state: Progress): Promise<boolean> {
   for (let step = 1; ; step += 1) {
     state.step = step;
     state.state = 'step';
     const runStep = stepActivity(`step ${step}`);
     // Cleared in the very task that schedules the step: whatever came before is claimed by it.
     inbox.woken = false;
-    const since = inbox.inputCount;
+    const countedInputs = inbox.inputCount;
     const answer = await runStep({ sessionId, step });
     if (answer.kind === 'nothing') return false;
     if (answer.kind === 'refused') throw new TurnOver();
     state.turnId = answer.turnId;
     if (answer.kind === 'ended') return answer.moreWaiting;
     if (answer.kind === 'question') {
-      await waitForAnswer(answer, inbox, state, since);
+      await waitForAnswer(answer, inbox, state, countedInputs);
       step -= 1;
       continue;
     }
-    const gates: GateState[] = [];
-    state.gates = gates;
-    state.state = answer.calls.some((call) => call.gate === 'ask') ? 'waiting_approval' : 'tools';
-    await settleCalls({ sessionId, ...answer }, inbox, gates);
+    state.state = 'tools';
+    await settleCalls({ sessionId, ...answer }, inbox, (gates) => {
+      state.gates = gates;
+    });
   }
 }
 
@@ -87,16 +102,19 @@ async function runSteps(sessionId: string, inbox: SignalInbox, state: TurnState)
 async function waitForAnswer(
   asked: Extract<StepAnswer, { kind: 'question' }>,
   inbox: SignalInbox,
-  state: TurnState,
-  since: number,
+  state: Progress,
+  countedInputs: number,
 ): Promise<void> {
+  const since = Date.now();
   state.state = 'waiting_input';
-  showWaiting(asked, [{ since: Date.now(), question: asked.question }]);
+  state.question = { ...asked.question, since };
+  showWaiting(asked, [{ since, question: asked.question }]);
   inbox.lookOnWake = true;
   try {
-    await untilAnswered(asked.question.requestId, inbox, since);
+    await untilAnswered(asked.question.requestId, inbox, countedInputs);
   } finally {
     inbox.lookOnWake = false;
+    state.question = null;
     showWaiting(asked, []);
   }
 }
@@ -108,7 +126,7 @@ async function waitForAnswer(
 async function watch(
   sessionId: string,
   inbox: SignalInbox,
-  state: TurnState,
+  state: Progress,
   working: CancellationScope,
 ): Promise<void> {
   for (;;) {

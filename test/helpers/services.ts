@@ -59,7 +59,7 @@ export interface TemporalService {
 /** A fresh Temporal on free ports; with a file it remembers across a restart. */
 export async function startTemporal(
   folder: string,
-  options: { dbFile?: string } = {},
+  options: { dbFile?: string; searchAttributes?: Record<string, string> } = {},
 ): Promise<TemporalService> {
   const binary = await findTemporal(
     process.env,
@@ -68,9 +68,9 @@ export async function startTemporal(
   );
   const [port, uiPort] = [await freePort(), await freePort()];
   const logFile = join(folder, 'temporal.log');
-  const searchAttributes = searchAttributeTypes;
+  const { searchAttributes = searchAttributeTypes } = options;
   const child = await startChild(
-    temporalSpec({ binary, port, uiPort, logFile, searchAttributes, ...options }),
+    temporalSpec({ binary, port, uiPort, logFile, ...options, searchAttributes }),
   );
   const address = `${loopback}:${port}`;
   await untilReady(child, (signal) => temporalReady(address, searchAttributes, signal), readyBoundMs);

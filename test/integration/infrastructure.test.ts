@@ -3,7 +3,18 @@ import { Connection } from '@temporalio/client';
 import { withClient } from '../../src/cli/dev/postgres.ts';
 import { searchAttributeTypes } from '../../src/cli/dev/search-attributes.ts';
 import { migrate } from '../../src/store/migrate.ts';
+import { openFolder, removeFolder, startTemporal } from '../helpers/services.ts';
 import { createTestDatabase, fromSetup, type TestDatabase } from '../helpers/database.ts';
+
+async function attributesOf(address: string): Promise<string[]> {
+  const connection = await Connection.connect({ address });
+  try {
+    const known = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    return Object.keys(known.customAttributes ?? {});
+  } finally {
+    await connection.close();
+  }
+}
 
 const monthSeconds = 30 * 86_400;
 
@@ -36,12 +47,28 @@ describe('what every test stands on', () => {
     try {
       const namespace = await connection.workflowService.describeNamespace({ namespace: 'default' });
       expect(Number(namespace.config?.workflowExecutionRetentionTtl?.seconds)).toBe(monthSeconds);
-      const known = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
-      expect(Object.keys(known.customAttributes ?? {})).toEqual(
-        expect.arrayContaining(Object.keys(searchAttributeTypes)),
-      );
     } finally {
       await connection.close();
+    }
+    expect(await attributesOf(fromSetup('TURNGATE_TEST_TEMPORAL'))).toEqual(
+      expect.arrayContaining(Object.keys(searchAttributeTypes)),
+    );
+  });
+
+  test('a Temporal whose database is of an older version has every search attribute before it counts as ready', async () => {
+    const folder = openFolder('turngate-older-');
+    const dbFile = `${folder}/temporal.db`;
+    try {
+      const [[name = '', type = ''] = []] = Object.entries(searchAttributeTypes);
+      const older = await startTemporal(folder, { dbFile, searchAttributes: { [name]: type } });
+      expect(await attributesOf(older.address)).not.toContain('TurngateWaitingSince');
+      await older.stop();
+      const newer = await startTemporal(folder, { dbFile });
+      const known = await attributesOf(newer.address);
+      await newer.stop();
+      expect(known).toEqual(expect.arrayContaining(Object.keys(searchAttributeTypes)));
+    } finally {
+      removeFolder(folder);
     }
   });
 });

@@ -39,8 +39,8 @@ test('an operator sees who waits for what since when, and approves with the CLI 
   const details = (await handle.query<{ currentDetails: string }, []>('__temporal_workflow_metadata'))
     .currentDetails;
   expect(details).toContain(`user \`alice\` waits for **1** approval`);
-  expect(details).toContain('### test.effect');
-  expect(details).toContain('"text":"operator"');
+  expect(details).toContain('### Approval: `test.effect`');
+  expect(details).toContain('"text": "operator"');
   const since = /waiting since: (\S+Z), expires: (\S+Z)/.exec(details);
   expect(Math.abs(Date.parse(since?.[1] ?? '') - asked.ts)).toBeLessThan(5_000);
   expect(Math.abs(Date.parse(since?.[2] ?? '') - asked.expires_at)).toBeLessThan(5_000);

@@ -69,7 +69,7 @@ export async function temporalReady(
 ): Promise<void> {
   const connection = Connection.lazy({ address });
   try {
-    await pollUntil(() => prepare(connection, Object.keys(searchAttributes)), probeEveryMs, signal);
+    await pollUntil(() => prepare(connection, searchAttributes), probeEveryMs, signal);
   } finally {
     await connection.close();
   }
@@ -95,25 +95,31 @@ export async function registerSearchAttributes(
 ): Promise<void> {
   const connection = await Connection.connect({ address, connectTimeout: rpcTimeoutMs });
   try {
-    const known = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = Object.entries(searchAttributes).filter(
-      ([name]) => known.customAttributes?.[name] === undefined,
-    );
-    if (missing.length === 0) return;
-    const types = missing.map(([name, type]) => [name, typeNumbers[type] ?? 0]);
-    await connection.operatorService.addSearchAttributes({
-      namespace,
-      searchAttributes: Object.fromEntries(types),
-    });
+    await addMissing(connection, searchAttributes);
   } finally {
     await connection.close();
   }
 }
 
-async function prepare(connection: Connection, attributes: string[]): Promise<void> {
+/** @returns the names of those that were missing until now */
+async function addMissing(connection: Connection, searchAttributes: Record<string, string>): Promise<string[]> {
+  const known = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.entries(searchAttributes).filter(
+    ([name]) => known.customAttributes?.[name] === undefined,
+  );
+  if (missing.length === 0) return [];
+  const types = missing.map(([name, type]) => [name, typeNumbers[type] ?? 0]);
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(types),
+  });
+  return missing.map(([name]) => name);
+}
+
+async function prepare(connection: Connection, searchAttributes: Record<string, string>): Promise<void> {
   await connection.withDeadline(Date.now() + rpcTimeoutMs, async () => {
-    const known = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = attributes.filter((name) => known.customAttributes?.[name] === undefined);
+    // The server registers those of its command line only where it makes its database.
+    const missing = await addMissing(connection, searchAttributes);
     if (missing.length > 0) throw new Error(`search attributes not registered yet: ${missing.join(', ')}`);
     await connection.workflowService.updateNamespace({
       namespace,
