@@ -94,6 +94,15 @@ export const actions: Record<string, Action> = {
         arguments: { text: 'edited' },
       }),
   },
+  'signal-misfit': {
+    recorded: { signal: 'approval', problem: /No call with this id waited|Field "arguments"/ },
+    act: (_at, scene) =>
+      scene.handle.signal('approval', {
+        tool_call_id: callOf(scene),
+        approved: true,
+        arguments: { text: 5 },
+      }),
+  },
   'signal-malformed': {
     recorded: { signal: 'approval', problem: /approved: must be true or false/ },
     act: (_at, scene) => scene.handle.signal('approval', { tool_call_id: callOf(scene) }),

@@ -3,8 +3,8 @@ import { Connection } from '@temporalio/client';
 import { withClient } from '../../src/cli/dev/postgres.ts';
 import { searchAttributeTypes } from '../../src/cli/dev/search-attributes.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { openFolder, removeFolder, startTemporal } from '../helpers/services.ts';
 import { createTestDatabase, fromSetup, type TestDatabase } from '../helpers/database.ts';
+import { openFolder, removeFolder, startTemporal } from '../helpers/services.ts';
 
 async function attributesOf(address: string): Promise<string[]> {
   const connection = await Connection.connect({ address });

@@ -102,7 +102,10 @@ export async function registerSearchAttributes(
 }
 
 /** @returns the names of those that were missing until now */
-async function addMissing(connection: Connection, searchAttributes: Record<string, string>): Promise<string[]> {
+async function addMissing(
+  connection: Connection,
+  searchAttributes: Record<string, string>,
+): Promise<string[]> {
   const known = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = Object.entries(searchAttributes).filter(
     ([name]) => known.customAttributes?.[name] === undefined,
