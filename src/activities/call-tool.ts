@@ -1,20 +1,23 @@
 import { Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
+import { type CallEnd, type CallOutcome, finishCall } from '../store/call-end.ts';
 import { toolOfCall } from '../store/ledger-row.ts';
-import { beginCall, type CallBeginning, type CallOutcome, finishCall } from '../store/tool-calls.ts';
+import { beginCall, type CallBeginning } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
 import type { ToolOutcome } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { prepareInspection } from './inspect-call.ts';
-import { keepLease, LEASE_MS } from './lease.ts';
+import { keepLease, LEASE_MS, type Lease } from './lease.ts';
 import { persist } from './persist.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
 
 const LEASE_LOOK_MS = 500;
 const FINISH_FOR_MS = 300_000;
+/** A call that is given up without anybody's wish is heard out for this long: its answer may be on its way. */
+const HEAR_OUT_MS = 300;
 
 /** One tool call: enforces the decision, commits the intent, calls, commits the result. Safe to run again at any point. */
 export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
@@ -75,17 +78,31 @@ class CallRun {
     const stop = watchStop(this.#context, this.#deps.nudges, call.turnId);
     const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'running_tool');
     const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt }, stop);
+    const halt = this.#haltOf(stop.signal, lease);
     try {
-      const outcome = await this.#call(stop.signal);
+      const outcome = await this.#call(halt);
       return await this.#finish(toClosing(outcome, this.#begun.repeatable));
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
+      if (!halt.aborted) throw error;
       return await this.#finishStopped(lease.lost());
     } finally {
       lease.end();
       beat.stop();
       stop.end();
     }
+  }
+
+  /** Stops the call: at once where somebody wishes it, else when what may be on its way has been heard. */
+  #haltOf(stop: AbortSignal, lease: Lease): AbortSignal {
+    const halt = new AbortController();
+    const give = () => {
+      const isWished = !lease.lost() && !isLostToTemporal(this.#context);
+      if (isWished) halt.abort(stop.reason);
+      else setTimeout(() => halt.abort(stop.reason), HEAR_OUT_MS);
+    };
+    if (stop.aborted) give();
+    else stop.addEventListener('abort', give, { once: true });
+    return halt.signal;
   }
 
   #call(signal: AbortSignal): Promise<ToolOutcome> {
@@ -111,42 +128,51 @@ class CallRun {
     if (state?.status !== 'running') return { kind: 'refused' };
     const cancelled = state.cancelRequested || this.#context.cancellationDetails?.cancelRequested === true;
     if (!cancelled && this.#begun.repeatable) throw stopReason(this.#context);
-    return this.#finish(cancelled && this.#begun.repeatable ? cancelledClosing : stoppedClosing);
+    if (!cancelled) return this.#finish({ ...stoppedClosing, how: 'lost' });
+    return this.#finish(this.#begun.repeatable ? cancelledClosing : stoppedClosing);
   }
 
   async #finish(closing: Closing): Promise<CallAnswer> {
     const { call, attempt } = this.#begun;
-    const write = () =>
-      finishCall(this.#deps.db, {
-        sessionId: this.#sessionId,
-        toolCallId: call.toolCallId,
-        attempt,
-        ...closing,
-      });
-    const { status, events } = await persist(write, {
+    const outcome = { sessionId: this.#sessionId, toolCallId: call.toolCallId, attempt, ...closing };
+    const options = { questionTimeoutMs: this.#deps.config.APPROVAL_TIMEOUT_MS };
+    const write = () => finishCall(this.#deps.db, outcome, options);
+    const end: CallEnd = await persist(write, {
       forMs: FINISH_FOR_MS,
       signal: AbortSignal.timeout(FINISH_FOR_MS),
       logger: this.#deps.logger,
       what: 'the result of a tool call',
     });
-    publishEvents(this.#deps.live, this.#sessionId, events);
-    return status === null ? { kind: 'refused' } : { kind: 'settled', status };
+    publishEvents(this.#deps.live, this.#sessionId, end.events);
+    // If Temporal still counts on this attempt, it asks for another, which learns how the call stands.
+    if (end.kind === 'superseded') throw stopReason(this.#context);
+    if (end.kind === 'question') return { kind: 'question', question: end.question };
+    return { kind: 'settled', status: end.status };
   }
 }
 
-type Closing = Pick<CallOutcome, 'status' | 'result' | 'text' | 'error'>;
+/** Nobody wishes it to stop: its worker is going down, or Temporal has taken it for dead. */
+function isLostToTemporal(context: Context): boolean {
+  return context.cancellationSignal.aborted && context.cancellationDetails?.cancelRequested !== true;
+}
+
+type Closing = Pick<CallOutcome, 'status' | 'result' | 'text' | 'error' | 'how'>;
 
 /** A call without an answer changed nothing if it could not: then it failed, and nobody need wonder. */
 function toClosing(outcome: ToolOutcome, repeatable: boolean): Closing {
   const text = cleanText(outcome.text);
   if (outcome.status === 'unknown') {
-    return { status: repeatable ? 'failed' : 'unknown', result: null, text, error: outcome.error };
+    const said = { result: null, text, error: outcome.error };
+    return repeatable
+      ? { status: 'failed', how: 'stopped', ...said }
+      : { status: 'unknown', how: 'lost', ...said };
   }
   const error = outcome.status === 'failed' ? outcome.error : null;
-  return { status: outcome.status, result: cleanJson(outcome.result), text, error };
+  return { status: outcome.status, how: 'answered', result: cleanJson(outcome.result), text, error };
 }
 
 const cancelledClosing: Closing = {
+  how: 'stopped',
   status: 'cancelled',
   result: null,
   text: 'The turn was cancelled while this tool was running.',
@@ -154,6 +180,7 @@ const cancelledClosing: Closing = {
 };
 
 const stoppedClosing: Closing = {
+  how: 'stopped',
   status: 'unknown',
   result: null,
   text: 'The call was stopped after it had been sent. Its effect may or may not have happened.',

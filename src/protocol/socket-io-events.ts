@@ -136,6 +136,7 @@ export const socketIoServerEvents = {
   tool_call: durable(eventBodies.tool_call),
   tool_approval_request: durable(eventBodies.tool_approval_request),
   tool_approval_resolved: durable(eventBodies.tool_approval_resolved),
+  tool_late_result: durable(eventBodies.tool_late_result),
   input_request: durable(eventBodies.input_request),
   input_resolved: durable(eventBodies.input_resolved),
   external_event: durable(eventBodies.external_event),

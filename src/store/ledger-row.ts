@@ -1,6 +1,7 @@
 import type { ToolDefinition } from '../gate/hashes.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type { GateDecision, ParticipantRole, ToolResultStatus } from '../protocol/server-frames.ts';
+import type { GateDecision, ParticipantRole } from '../protocol/server-frames.ts';
+import type { CallStatus } from './call-status.ts';
 import type { Db, Tx } from './db.ts';
 import type { GateRow } from './gate-rows.ts';
 
@@ -33,7 +34,7 @@ export interface Inspection {
 
 export interface LedgerRow extends GateRow {
   gate: GateDecision;
-  status: 'waiting' | 'ready' | 'running' | ToolResultStatus;
+  status: CallStatus;
   attempt: number;
   repeatable: boolean;
   leased_ms: number;

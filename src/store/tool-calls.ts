@@ -1,6 +1,6 @@
-import type { ErrorBody } from '../protocol/errors.ts';
 import type { ToolResultStatus } from '../protocol/server-frames.ts';
 import type { TurnLimits } from '../protocol/turn-limits.ts';
+import { isOpen } from './call-status.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
@@ -12,9 +12,10 @@ import {
   toLedgerCall,
 } from './ledger-row.ts';
 import { passLimits } from './limits.ts';
+import { lostResult, settleLost } from './lost-call.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
 import type { OpenQuestion, StepCall } from './steps.ts';
-import { type CallClosing, type ClosingCall, closeCall } from './tool-call-close.ts';
+import { type CallClosing, closeCall } from './tool-call-close.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn } from './turn-end.ts';
 import { recordCall } from './usage.ts';
@@ -27,7 +28,7 @@ export type CallBeginning =
   | { kind: 'undecided' }
   /** What is about to run is not what was decided, or needs a decision after all: people are asked (again). */
   | { kind: 'asked'; call: StepCall; events: StoredEvent[] }
-  /** The turn stands at a limit: the call is begun again when people have answered. */
+  /** The turn stands at a limit, or an earlier attempt was lost: the call is begun again when people have answered. */
   | { kind: 'question'; question: OpenQuestion; events: StoredEvent[] }
   /** It stood at a limit, and people did not let it go on: the turn ends with this. */
   | { kind: 'ended'; events: StoredEvent[] }
@@ -42,7 +43,7 @@ interface Beginning {
   runId: string;
   leaseMs: number;
   limits: TurnLimits;
-  /** How long people have to answer where a limit is reached. */
+  /** How long people have to answer a question, where the session does not say it. */
   questionMs: number;
   debug?: DebugSource | undefined;
   /** Looks at what is about to run. Pure. */
@@ -52,28 +53,33 @@ interface Beginning {
 /**
  * Commits the intent to run a call, immediately before its request is written: only when it was allowed, or approved
  * for exactly these arguments, and policy does not deny it now. A call whose earlier attempt left an intent without a
- * result runs again only if it is repeatable; any other becomes `unknown`, once nothing of it can be running.
+ * result runs again only if it is repeatable; about any other a person is asked, once nothing of it can be running.
  */
 export async function beginCall(db: Db, beginning: Beginning): Promise<CallBeginning> {
   return transaction(db, async (tx) => {
     const [, row] = await Promise.all([lockSession(tx, beginning.sessionId), findLedgerRow(tx, beginning)]);
     if (!row) return { kind: 'refused' };
-    if (row.status !== 'waiting' && row.status !== 'ready' && row.status !== 'running') {
+    if (!isOpen(row.status)) {
       await markActed(tx, row.id);
       return { kind: 'closed', status: row.status, events: [] };
     }
     if (row.turn_status !== 'running' || row.turn_run_id !== beginning.runId) return { kind: 'refused' };
-    if (row.status === 'running') {
-      if (row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
-      if (!row.repeatable) return close(tx, row, lostResult);
+    if (row.status === 'running' && row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
+    if (row.status === 'asking' || (row.status === 'running' && !row.repeatable)) {
+      const settled = await settle(tx, row, beginning.questionMs);
+      if (settled) return settled;
     }
     const call = toLedgerCall(row);
     const now = beginning.inspect(call);
     // A call that nobody has decided is left to its gate, whatever the policy says now: it is looked at again then.
     if (row.status === 'waiting' && isUnchanged(row, now)) return { kind: 'undecided' };
     if (row.cancel_requested) return close(tx, row, cancelledBefore);
-    if (now.unavailable !== null) return close(tx, row, unavailableNow(now.unavailable));
-    if (now.gate === 'deny') return close(tx, row, deniedNow(now.reason));
+    const obstacle = obstacleIn(now);
+    if (obstacle !== null) {
+      // It could be repeated, but not now: whether an earlier attempt had its effect is not known.
+      const lost = row.status === 'running' && (await settle(tx, row, beginning.questionMs));
+      return lost || close(tx, row, obstacle);
+    }
     const because = await whyNotDecided(tx, row, now);
     if (because !== null) {
       if (row.round >= ROUNDS_MAX) return close(tx, row, deniedNow(askedTooOften));
@@ -104,6 +110,22 @@ async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promis
   return { kind: 'ended', events };
 }
 
+function obstacleIn(now: Inspection): CallClosing | null {
+  if (now.unavailable !== null) return unavailableNow(now.unavailable);
+  return now.gate === 'deny' ? deniedNow(now.reason) : null;
+}
+
+/** @returns null where it is to be sent again */
+async function settle(tx: Tx, row: LedgerRow, timeoutMs: number): Promise<CallBeginning | null> {
+  if (row.cancel_requested) return close(tx, row, lostResult);
+  const fate = await settleLost(tx, row, { timeoutMs });
+  if (fate.kind === 'again') return null;
+  await markActed(tx, row.id);
+  if (fate.kind === 'closing') return close(tx, row, fate.closing);
+  const { question, events } = fate;
+  return { kind: 'question', question, events: await appendEvents(tx, row.session_id, events) };
+}
+
 /** The reconciler stops signalling a decision once the turn has acted on it. */
 async function markActed(tx: Tx, toolCallId: string): Promise<void> {
   await tx.query({
@@ -112,16 +134,6 @@ async function markActed(tx: Tx, toolCallId: string): Promise<void> {
     values: [toolCallId],
   });
 }
-
-const lostResult: CallClosing = {
-  status: 'unknown',
-  result: null,
-  text: 'The call was sent, but its result was lost. Its effect may or may not have happened; it was not sent again.',
-  error: {
-    code: 'tool_error',
-    message: 'The result of this call was lost after it was sent; whether its effect happened is not known.',
-  },
-};
 
 /** Asked about this often, something is wrong that no approval mends. */
 const ROUNDS_MAX = 10;
@@ -192,52 +204,4 @@ export async function renewLease(
   });
   const row = rows[0];
   return row ? { cancelRequested: row.cancel_requested } : null;
-}
-
-export interface CallOutcome {
-  sessionId: string;
-  toolCallId: string;
-  attempt: number;
-  status: ToolResultStatus;
-  result: unknown;
-  text: string;
-  error: ErrorBody | null;
-}
-
-interface FinishableCall extends ClosingCall {
-  status: ToolResultStatus | 'waiting' | 'ready' | 'running';
-  attempt: number;
-  edited_by: string | null;
-  edited: Record<string, unknown> | null;
-}
-
-/** The model has to know that what it reads is not the result of what it asked for. */
-function editNote(row: FinishableCall): string {
-  if (row.edited === null) return '';
-  return `[A person changed the arguments before this ran, to ${JSON.stringify(row.edited)}]\n`;
-}
-
-/** Commits the result of an attempt, only where the call is still that attempt's. */
-export async function finishCall(
-  db: Db,
-  outcome: CallOutcome,
-): Promise<{ status: ToolResultStatus | null; events: StoredEvent[] }> {
-  return transaction(db, async (tx) => {
-    const [, found] = await Promise.all([
-      lockSession(tx, outcome.sessionId),
-      tx.query<FinishableCall>({
-        name: 'find-call-to-finish',
-        text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.attempt, t.position,
-                 c.edited_by, case when c.edited_by is not null then c.arguments end as edited
-               from tool_calls c join turns t on t.id = c.turn_id where c.id = $1`,
-        values: [outcome.toolCallId],
-      }),
-    ]);
-    const row = found.rows[0];
-    if (!row || row.status === 'waiting' || row.status === 'ready') return { status: null, events: [] };
-    if (row.status !== 'running') return { status: row.status, events: [] };
-    if (row.attempt !== outcome.attempt) return { status: null, events: [] };
-    const event = await closeCall(tx, row, { ...outcome, text: editNote(row) + outcome.text });
-    return { status: outcome.status, events: await appendEvents(tx, outcome.sessionId, [event]) };
-  });
 }

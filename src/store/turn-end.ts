@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { TurnEndStatus, Usage } from '../protocol/server-frames.ts';
 import { writeAudit } from './approval-audit.ts';
+import type { OpenStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
@@ -180,7 +181,7 @@ export function streamEnd(stream: {
 }
 
 interface OpenCallRow extends ClosingCall {
-  status: 'waiting' | 'ready' | 'running';
+  status: OpenStatus;
   arguments_hash: string;
   tool_hash: string | null;
   round: number;
@@ -192,13 +193,13 @@ async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
     name: 'find-open-calls',
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.repeatable, t.position
            from tool_calls c join turns t on t.id = c.turn_id
-           where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running') order by c.step, c.ordinal`,
+           where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running', 'asking') order by c.step, c.ordinal`,
     values: [ending.turnId],
   });
   const events: NewEvent[] = [];
   for (const call of rows) {
     if (call.status === 'waiting') events.push(await withdrawGate(tx, call));
-    const lost = call.status === 'running' && !call.repeatable;
+    const lost = call.status === 'asking' || (call.status === 'running' && !call.repeatable);
     const why = ending.status === 'cancelled' ? 'The turn was cancelled' : 'The turn ended';
     events.push(
       await closeCall(tx, call, {

@@ -158,7 +158,7 @@ describe.each([
   });
 });
 
-test('a tool that a killed worker was running: read-only runs again, anything else is unknown and does not [tool-unknown]', async () => {
+test('a tool that a killed worker was running: read-only runs again; about anything else a person is asked, and it does not [tool-unknown]', async () => {
   const reading = await openClient();
   const writing = await openClient();
   reading.client.send({ type: 'message', id: 'm', content: 'slow {"seconds": 4}' });
@@ -172,6 +172,8 @@ test('a tool that a killed worker was running: read-only runs again, anything el
 
   expect(await reading.client.event('tool_started', (event) => event.attempt === 2)).toBeDefined();
   expect(await reading.client.event('tool_result')).toMatchObject({ status: 'completed' });
+  const { request_id } = await writing.client.event('input_request');
+  writing.client.send({ type: 'input_response', id: 'q', request_id, action: 'decline' });
   expect(await writing.client.event('tool_result')).toMatchObject({ status: 'unknown' });
   expect(await writing.client.event('turn_end')).toMatchObject({ status: 'completed' });
   expect(effectsOf(asked.tool_call_id)).toBe(1);

@@ -1,6 +1,13 @@
 import { type Db, lockSession, transaction } from '../../src/store/db.ts';
 import { appendEvents, type StoredEvent } from '../../src/store/events.ts';
-import { askQuestion, type Question } from '../../src/store/questions.ts';
+import {
+  type Answered,
+  answerQuestion,
+  askQuestion,
+  type Question,
+  type Response,
+} from '../../src/store/questions.ts';
+import type { TurnHarness } from './turn-harness.ts';
 
 export const colourSchema = {
   type: 'object',
@@ -26,4 +33,16 @@ export async function ask(
     const asked = await askQuestion(tx, question);
     return { ...asked, events: await appendEvents(tx, about.sessionId, asked.events) };
   });
+}
+
+/** Answers as a gateway does; one that dies after the commit tells nobody (`isTold: false`). */
+export async function respond(
+  at: Pick<TurnHarness, 'db' | 'turns'>,
+  response: Omit<Response, 'via' | 'userId'> & { userId?: string },
+  options: { isTold: boolean } = { isTold: true },
+): Promise<Answered> {
+  const answered = await answerQuestion(at.db, { userId: 'alice', via: 'websocket', ...response });
+  const { sessionId, requestId } = response;
+  if (options.isTold) await at.turns.input(sessionId, { request_id: requestId });
+  return answered;
 }

@@ -33,7 +33,7 @@ export interface TurnHarness {
   effects(): { tool: string; text: string; tool_call_id: string; at: number }[];
   startWorker(settings?: Record<string, string>): Promise<RunningWorker>;
   /** A worker in a process of its own, to be killed. */
-  spawnWorker(): ChildProcess;
+  spawnWorker(settings?: Record<string, string>): ChildProcess;
   session(approvalTimeoutMs?: number): Promise<string>;
   /** A message as the gateway takes it in, with its signals. Answers the turn's id. */
   say(sessionId: string, content: string, onBusy?: OnBusy): Promise<string>;
@@ -113,9 +113,9 @@ export async function openTurnHarness(): Promise<TurnHarness> {
       workers.add(worker);
       return worker;
     },
-    spawnWorker: () =>
+    spawnWorker: (more = {}) =>
       spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'worker'], {
-        env: { ...env, LOG_LEVEL: 'silent' },
+        env: { ...env, LOG_LEVEL: 'silent', ...more },
         stdio: 'ignore',
       }),
     async session(approvalTimeoutMs) {

@@ -1,0 +1,86 @@
+import type { Tx } from './db.ts';
+import type { NewEvent } from './events.ts';
+import type { Answer } from './question-close.ts';
+import { askQuestion } from './questions.ts';
+import type { OpenQuestion } from './steps.ts';
+import type { CallClosing, ClosingCall } from './tool-call-close.ts';
+
+/** A call that was sent, and of whose attempt no result came; nothing of it can be running any more. */
+export interface LostCall extends ClosingCall {
+  tool: string;
+  attempt: number;
+}
+
+export type LostFate =
+  /** A person says that it may be sent again. */
+  | { kind: 'again' }
+  | { kind: 'closing'; closing: CallClosing }
+  | { kind: 'question'; question: OpenQuestion; events: NewEvent[] };
+
+const schema = {
+  type: 'object',
+  properties: {
+    outcome: {
+      type: 'string',
+      title: 'What became of it?',
+      description:
+        'happened: it took effect. did_not_happen: it did not. run_again: send it once more, whatever became of the first.',
+      enum: ['happened', 'did_not_happen', 'run_again'],
+    },
+  },
+  required: ['outcome'],
+  additionalProperties: false,
+};
+
+/**
+ * Asks a person what became of an attempt, or does what they have said. The caller holds the session's lock, knows that
+ * the turn runs, and appends the events.
+ * @param options.timeoutMs how long people have, where the session does not say it
+ */
+export async function settleLost(tx: Tx, call: LostCall, options: { timeoutMs: number }): Promise<LostFate> {
+  const message = `${call.tool} was called, and its result was lost. Whether it took effect is not known, and it is not sent again unless you say so. Look, then say what became of it.`;
+  const asked = await askQuestion(tx, {
+    sessionId: call.session_id,
+    turnId: call.turn_id,
+    toolCallId: call.id,
+    kind: 'unknown_outcome',
+    key: `unknown_outcome:${call.id}:${call.attempt}`,
+    message,
+    schema,
+    ...options,
+  });
+  if (asked.answer) return fateBy(asked.answer);
+  await tx.query({
+    name: 'ask-about-call',
+    text: `update tool_calls set status = 'asking', lease_until = null where id = $1`,
+    values: [call.id],
+  });
+  const question: OpenQuestion = { requestId: asked.requestId, kind: 'unknown_outcome', message };
+  return { kind: 'question', question, events: asked.events };
+}
+
+function fateBy({ action, content, by }: Answer): LostFate {
+  const outcome = action === 'accept' ? (content as { outcome: string }).outcome : null;
+  if (outcome === 'run_again') return { kind: 'again' };
+  if (outcome === 'happened') {
+    const text = `The result of this call was lost, but it did take effect, says ${by}, who looked. Do not call it again for the same thing.`;
+    return { kind: 'closing', closing: { status: 'unknown', result: { outcome, by }, text, error: null } };
+  }
+  if (outcome === 'did_not_happen') {
+    const message = `The call was lost and did not take effect, says ${by}, who looked.`;
+    const error = { code: 'tool_error' as const, message };
+    return { kind: 'closing', closing: { status: 'failed', result: { outcome, by }, text: message, error } };
+  }
+  return { kind: 'closing', closing: lostResult };
+}
+
+/** Where nobody knows. */
+export const lostResult: CallClosing = {
+  status: 'unknown',
+  result: null,
+  text: 'The call was sent, but its result was lost. Its effect may or may not have happened; it was not sent again.',
+  error: {
+    code: 'tool_error',
+    message: 'The result of this call was lost after it was sent; whether its effect happened is not known.',
+  },
+};
