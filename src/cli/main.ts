@@ -3,6 +3,7 @@ import { devOptions } from './dev/settings.ts';
 import { StartFailure } from './dev/start-failure.ts';
 import { addApprovals, addGrants, addInputs, addWebhooks } from './inbox/commands.ts';
 import { CommandFailure } from './inbox/failure.ts';
+import { addPolicy } from './policy/commands.ts';
 
 // Each command is imported only when it is run: `turngate token` need not load Temporal.
 const program = new Command('turngate')
@@ -32,6 +33,7 @@ program
   )
   .action(async (options) => (await import('./chat.ts')).runChat(options, process.env));
 
+addPolicy(program);
 addApprovals(program);
 addGrants(program);
 addInputs(program);

@@ -24,3 +24,27 @@ export async function recordPolicyRevision(db: Db, seen: PolicyRevision): Promis
   });
   return rowCount === 1;
 }
+
+const columns = 'revision, text, fault, seen_by as "seenBy", first_seen_at as "firstSeenAt"';
+
+/** Those first seen last come first. @param limit how many at most */
+export async function listPolicyRevisions(
+  db: Db,
+  limit: number,
+): Promise<(PolicyRevision & { firstSeenAt: number })[]> {
+  const { rows } = await db.query<PolicyRevision & { firstSeenAt: number }>(
+    `select ${columns} from policy_revisions order by first_seen_at desc, revision limit $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/** The newest revision that begins with these characters; null where none does. */
+export async function readPolicyRevision(db: Db, prefix: string): Promise<PolicyRevision | null> {
+  const { rows } = await db.query<PolicyRevision>(
+    `select ${columns} from policy_revisions where starts_with(revision, $1)
+     order by first_seen_at desc limit 1`,
+    [prefix],
+  );
+  return rows[0] ?? null;
+}

@@ -69,6 +69,14 @@ export function createPolicySource({ file, onRevision }: Options): PolicySource 
   };
 }
 
+/** The text of a policy file, or why there is none. */
+export async function readPolicyText(
+  file: string,
+): Promise<{ ok: true; text: string } | { ok: false; fault: string }> {
+  const read = await readBounded(file);
+  return read.ok ? { ok: true, text: read.bytes.toString('utf8') } : read;
+}
+
 type Read = { ok: true; bytes: Buffer; stamp: string; isFresh: boolean } | { ok: false; fault: string };
 
 async function readBounded(file: string): Promise<Read> {

@@ -21,8 +21,7 @@ export function policyWarnings(policy: Policy, known: KnownNames = {}): PolicyRe
         ...unreachable(rule, rules.slice(0, index)),
         ...opensAll(rule),
         ...neverBelieved(rule, trustedServers),
-        ...unknownNames('server', rule.source.server, known.servers),
-        ...unknownNames('tool', serversOfPatterns(rule.source.tool), known.servers),
+        ...unknownServers(rule, known),
         ...unknownNames('agent', rule.source.agent, known.agents),
       ].map((remark) => ({ ...remark, line: rule.line, rule: `"${rule.id}"` })),
     ),
@@ -64,6 +63,15 @@ function unknownNames(field: string, names: string[] = [], known?: ReadonlySet<s
   return names
     .filter((name) => !known.has(name))
     .map((name) => ({ field, message: `there is no ${kind} "${name}" in the configuration` }));
+}
+
+/** To deny what is not there yet is a precaution. */
+function unknownServers({ decide, source }: PolicyRule, known: KnownNames): Remark[] {
+  if (decide === 'deny') return [];
+  return [
+    ...unknownNames('server', source.server, known.servers),
+    ...unknownNames('tool', serversOfPatterns(source.tool), known.servers),
+  ];
 }
 
 /** The servers that patterns name; none where one of them means every server. */

@@ -161,6 +161,7 @@ trusted_servers: [office, ofice]
 rules:
   - { id: reads, server: other, annotations: { read_only: true }, decide: allow }
   - { id: some, tool: [post.send, "*.list"], agent: [defualt, default], decide: deny }
+  - { id: more, tool: post.send, decide: ask }
   - { id: all, decide: allow }
 `;
     const known = { servers: new Set(['office', 'other']), agents: new Set(['default']) };
@@ -168,7 +169,8 @@ rules:
       'policy.yaml: trusted_servers: there is no server "ofice" in the configuration',
       'policy.yaml:4: rule "reads", annotations: can never fit, because what other says of its tools is not believed; see trusted_servers',
       'policy.yaml:5: rule "some", agent: there is no agent "defualt" in the configuration',
-      'policy.yaml:6: rule "all", decide: lets every call run that no rule before it decides, without a person',
+      'policy.yaml:6: rule "more", tool: there is no server "post" in the configuration',
+      'policy.yaml:7: rule "all", decide: lets every call run that no rule before it decides, without a person',
     ]);
   });
 });

@@ -1,0 +1,51 @@
+import { readdirSync } from 'node:fs';
+import { environment } from '../../config/config.ts';
+import { readMcpConfig } from '../../tools/mcp-config.ts';
+import type { KnownNames } from '../../tools/policy-warnings.ts';
+import { reasonOf } from '../dev/start-failure.ts';
+
+/** Where the parts of the configuration lie that a policy refers to. */
+export interface Surroundings {
+  policy: string;
+  mcpConfig: string;
+  agents: string;
+}
+
+const places = environment.pick({
+  TURNGATE_POLICY: true,
+  TURNGATE_MCP_CONFIG: true,
+  TURNGATE_AGENTS_DIR: true,
+});
+
+/** Only these settings are read: whoever writes rules need not have a store. */
+export function surroundingsOf(env: NodeJS.ProcessEnv): Surroundings {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const { TURNGATE_POLICY, TURNGATE_MCP_CONFIG, TURNGATE_AGENTS_DIR } = places.parse(set);
+  return { policy: TURNGATE_POLICY, mcpConfig: TURNGATE_MCP_CONFIG, agents: TURNGATE_AGENTS_DIR };
+}
+
+/** The servers and agents that there are; what cannot be read is told, and no name of it is called unknown. */
+export function knownNames(at: Surroundings, note: (line: string) => void): KnownNames {
+  return {
+    servers: known(() => Object.keys(readMcpConfig(at.mcpConfig).mcpServers), 'servers', note),
+    agents: known(() => agentsIn(at.agents), 'agents', note),
+  };
+}
+
+function known(
+  read: () => string[],
+  what: string,
+  note: (line: string) => void,
+): ReadonlySet<string> | undefined {
+  try {
+    return new Set(read());
+  } catch (error) {
+    note(`note: the names of ${what} are not checked. ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+function agentsIn(folder: string): string[] {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  return files.map((name) => name.slice(0, -'.yaml'.length));
+}
