@@ -30,6 +30,7 @@ export interface ActivityDeps {
     | 'APPROVAL_TIMEOUT_MS'
     | 'OPERATOR_SIGNALS'
     | 'HISTORY_MESSAGES'
+    | 'INVALID_CALLS_MAX'
     | 'ATTACHMENT_MODEL_BYTES'
     | 'MODEL_MAX_ATTEMPTS'
   >;

@@ -9,6 +9,7 @@ import { toolName } from '../tools/names.ts';
 import { decideUnder, isRepeatable } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
+import type { ArgumentCheck } from './argument-check.ts';
 
 /** Calls of one step; more are refused, so that one answer cannot flood people with gates. */
 const CALLS_PER_STEP_MAX = 32;
@@ -25,13 +26,14 @@ export interface ProposalContext {
   requester: Requester;
   /** The agent's name. */
   agent: string;
+  argumentCheck: ArgumentCheck;
   /** How long people have for a decision where the rule does not say. */
   timeoutMs: number;
 }
 
 /** Evaluates the policy on each call the model asked for. Policy lives here, in the activity, never in workflow code. */
 export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): ProposedCall[] {
-  const { tools, policy, requester, agent } = context;
+  const { tools, policy, requester, agent, argumentCheck } = context;
   const seen = new Set<string>();
   return asked.map((call, index) => {
     const toolCallId = uuidv7();
@@ -65,8 +67,13 @@ export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): 
       timeoutMs: context.timeoutMs,
     };
     seen.add(call.id);
-    if (!parsed.ok) return refused(proposed, 'failed', 'invalid-arguments', parsed.error);
-    if (decision.gate === 'deny') return refused(proposed, 'denied', decision.rule, decision.reason);
+    // What can be read is denied before it is checked: nobody is told how to call what they may not call.
+    if (parsed.ok && decision.gate === 'deny') {
+      return refused(proposed, 'denied', decision.rule, decision.reason);
+    }
+    // Before the gate: nobody is asked about a call that cannot run.
+    const misfit = argumentCheck.judge(tool, descriptor, parsed);
+    if (misfit) return refused(proposed, 'failed', misfit.rule, misfit.reason);
     if (index >= CALLS_PER_STEP_MAX) {
       const reason = `More than ${CALLS_PER_STEP_MAX} tool calls in one step; ask for the rest in the next.`;
       return refused(proposed, 'denied', 'too-many-calls', reason);

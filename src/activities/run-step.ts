@@ -11,6 +11,7 @@ import { readTurnState } from '../store/turns.ts';
 import type { Spent } from '../store/usage.ts';
 import { type AgentDefinition, mayUse } from '../tools/agent.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
+import { ArgumentCheck } from './argument-check.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, StepAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -79,6 +80,7 @@ class StepRun {
   readonly #at: OpenedStep;
   readonly #context = Context.current();
   readonly #stream: TextStream;
+  readonly #argumentCheck: ArgumentCheck;
   readonly #beganAt = Date.now();
   #model: string | null = null;
   #request: ModelRequest | null = null;
@@ -89,6 +91,7 @@ class StepRun {
     this.#deps = deps;
     this.#at = at;
     const { messageId, attempt } = at.opening;
+    this.#argumentCheck = new ArgumentCheck(at.opening.misfits, deps.config.INVALID_CALLS_MAX);
     this.#stream = new TextStream(deps.live, { sessionId: at.sessionId, messageId, attempt });
   }
 
@@ -133,7 +136,7 @@ class StepRun {
       const request: ModelRequest = {
         model,
         messages: toModelMessages(agent.instructions, opening.history, parts),
-        tools: toModelTools(tools),
+        tools: toModelTools(tools.filter((tool) => !this.#argumentCheck.hasGivenUp(tool.name))),
         temperature: agent.temperature,
         maxOutputTokens: agent.max_output_tokens,
         signal: AbortSignal.any([signal, unopened.signal]),
@@ -187,6 +190,7 @@ class StepRun {
             fullName: this.#deps.tools.fullName,
             agent: this.#at.opening.agent,
             timeoutMs,
+            argumentCheck: this.#argumentCheck,
           });
     return this.#commit({
       ...this.#closing(),

@@ -134,6 +134,9 @@ export const environment = z.object({
   MAX_STEPS: count
     .default(25)
     .describe('steps of one turn before people are asked, where TURNGATE_LIMITS says nothing of it'),
+  INVALID_CALLS_MAX: count
+    .default(3)
+    .describe('calls of a tool in a row with wrong arguments after which a turn goes on without the tool'),
   HISTORY_MESSAGES: count.default(50).describe('messages of history that the model sees'),
   ATTACHMENT_BYTES: count
     .max(100 * 1024 * 1024)

@@ -6,6 +6,7 @@ import { lockSession, transaction, transactionAhead } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { type HistoryMessage, readHistory } from './history.ts';
 import { type Passage, passLimits } from './limits.ts';
+import { readMisfits } from './misfits.ts';
 import type { SessionConfig } from './sessions.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, type TurnEnding } from './turn-end.ts';
@@ -66,6 +67,8 @@ export interface OpenStep {
   messageId: string;
   attempt: number;
   history: HistoryMessage[];
+  /** How often in a row the turn's last calls of a tool had wrong arguments, by `server.tool`. */
+  misfits: ReadonlyMap<string, number>;
 }
 
 export type StepOpening =
@@ -265,8 +268,12 @@ async function takeAttempt(
     position: turn.position,
     limit: input.historyMessages,
   });
-  const [, , , events, history] = await Promise.all([claimed, counted, heard, appended, read]);
-  const open = { turnId: turn.id, userId: turn.user_id, messageId, attempt, history };
+  const misfitting = input.step > 1 ? readMisfits(tx, turn.id) : new Map<string, number>();
+  const [, , , events, history, misfits] = await Promise.all([
+    ...([claimed, counted, heard] as const),
+    ...([appended, read, misfitting] as const),
+  ]);
+  const open = { turnId: turn.id, userId: turn.user_id, messageId, attempt, history, misfits };
   return { opening: { kind: 'open', ...session, ...open }, events };
 }
 

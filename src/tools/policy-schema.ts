@@ -10,6 +10,7 @@ export const reservedRules = [
   'unknown-tool',
   'policy-broken',
   'invalid-arguments',
+  'tool-given-up',
   'too-many-calls',
 ];
 
