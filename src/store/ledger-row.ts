@@ -60,7 +60,7 @@ export async function findLedgerRow(
          c.gate, c.rule, c.reason, c.terms, c.terms_hash, c.policy_revision, c.round, c.level, c.reminded, c.timeout_ms,
          c.expires_at, c.proposed_arguments, c.grant_id, c.status, c.attempt, c.repeatable, t.position,
          t.status as turn_status, t.run_id as turn_run_id, t.cancel_requested_at is not null as cancel_requested,
-         t.limit_key, t.user_id as requester_id, p.role, s.agent, s.tenant,
+         t.limit_key, t.user_id as requester_id, p.role, s.agent, s.tenant, now() as now,
          coalesce(ceil(extract(epoch from c.lease_until - clock_timestamp()) * 1000), 0)::int as leased_ms,
          d.arguments_hash as approved_hash, d.tool_hash as approved_tool, d.terms_hash as approved_terms
        from tool_calls c join turns t on t.id = c.turn_id join sessions s on s.id = c.session_id

@@ -87,8 +87,10 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
       const { call: asked, events } = await askAboutNow(tx, row, now, because);
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
     }
-    await markActed(tx, row.id);
-    return (await holdAtLimit(tx, row, beginning)) ?? begin(tx, row, call, beginning.leaseMs);
+    const holdOrBegin = async () =>
+      (await holdAtLimit(tx, row, beginning)) ?? begin(tx, row, call, beginning.leaseMs);
+    const [, begun] = await Promise.all([markActed(tx, row.id), holdOrBegin()]);
+    return begun;
   });
 }
 
