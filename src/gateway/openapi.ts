@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { problem } from '../protocol/http.ts';
+import { webhookMessage } from '../protocol/webhooks.ts';
 import type { BodySchema, Route } from './http-route.ts';
 import { type JsonObject, JsonSchemas } from './json-schemas.ts';
 
@@ -21,11 +22,23 @@ export function openApi(routes: readonly Route[]): JsonObject {
     servers: [{ url: '/' }],
     security: [{ bearer: [] }],
     paths,
+    webhooks: webhooks(schemas),
     components: {
       schemas: schemas.named,
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
     },
   };
+}
+
+/** What receivers of webhooks are sent, by type. */
+function webhooks(schemas: JsonSchemas): JsonObject {
+  const entries = webhookMessage.options.map((message): [string, JsonObject] => {
+    const type = message.shape.type.value;
+    const body = { required: true, ...content(message, 'output', schemas) };
+    const responses = { '2XX': { description: 'It has arrived.' } };
+    return [type, { post: { summary: `Webhook ${type}.`, security: [], requestBody: body, responses } }];
+  });
+  return Object.fromEntries(entries);
 }
 
 function operation(route: Route, path: string, schemas: JsonSchemas): JsonObject {

@@ -5,6 +5,7 @@ import { messageView, problem, sessionView } from './http.ts';
 import { eventFrame, liveFrame, serverFrame } from './server-frames.ts';
 import { socketIoClientEvents } from './socket-io.ts';
 import { socketIoServerEvents } from './socket-io-events.ts';
+import { webhookMessage } from './webhooks.ts';
 
 // Names under which schemas stand in the generated documents. A frame is called by its type and what it is.
 for (const option of clientFrame.options) name(`Client${pascalOf(option.shape.type.value)}`, option);
@@ -17,6 +18,10 @@ for (const [event, payload] of Object.entries(socketIoClientEvents)) {
 }
 for (const [event, payload] of Object.entries(socketIoServerEvents)) {
   name(`SocketIo${pascalOf(event)}`, payload, event);
+}
+
+for (const option of webhookMessage.options) {
+  name(`Webhook${pascalOf(option.shape.type.value.replace('.', '_'))}`, option);
 }
 
 name('ClientFrame', clientFrame);

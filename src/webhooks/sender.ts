@@ -183,8 +183,8 @@ export class WebhookSender {
     const { status, words } = posted;
     const { giveUpMs } = this.#settings;
     if (posted.kind === 'gone') {
-      await disableEndpoint(db, { name: endpoint.name, url: endpoint.shownUrl });
       await recordFailure(db, due, { status, words, retryInMs: null, giveUpMs });
+      await disableEndpoint(db, { name: endpoint.name, url: endpoint.shownUrl });
       const closed = await closeOrphans(db);
       logger.warn({ ...ids, deliveries: closed }, 'a webhook endpoint answered 410 and gets nothing more');
       return;

@@ -8,6 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { clientFrame } from '../../src/protocol/client-frames.ts';
 import { feedFrame } from '../../src/protocol/feed-frames.ts';
 import { eventFrame, liveFrame } from '../../src/protocol/server-frames.ts';
+import { webhookType } from '../../src/protocol/webhooks.ts';
 import { type GatewayHarness, openGatewayHarness } from '../helpers/gateway.ts';
 import { faultsOf, fetchDocument, type OpenApi, operationsOf } from '../helpers/schemas.ts';
 
@@ -49,6 +50,11 @@ describe('the documents that the gateway serves are valid', () => {
     });
     expect(told.toSorted()).toEqual(types.toSorted());
     expect(danglingRefs(document)).toEqual([]);
+  });
+
+  test('OpenAPI tells receivers what each webhook says', () => {
+    const { webhooks } = openApi as OpenApi & { webhooks: Record<string, object> };
+    expect(Object.keys(webhooks)).toEqual(webhookType.options);
   });
 
   test('no reference of the OpenAPI document leads nowhere', () => expect(danglingRefs(openApi)).toEqual([]));

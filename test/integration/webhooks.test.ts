@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
+import { webhookType } from '../../src/protocol/webhooks.ts';
 import { transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
 import { until } from '../helpers/until.ts';
@@ -56,6 +57,31 @@ test('an event goes to the endpoints that want its type and tenant, signed, and 
   for (const one of ends.received) expect(await isSignedBy(bench.otherSecret, one)).toBe(false);
   const ids = (await bench.deliveries()).map(({ id }) => id);
   expect([...all.ids(), ...ends.ids(), ...acme.ids()].toSorted()).toEqual(ids.toSorted());
+});
+
+test('each of the six types is told, with the fields of its event', async () => {
+  const receiver = await bench.receiver();
+  await bench.sending([{ name: 'crm', url: receiver.url, secret }]);
+  const at = { turnId: 'turn' };
+  const question = { request_id: 'q', kind: 'limit' as const, message: 'Go on?', schema: { type: 'object' } };
+  const decision = { tool_call_id: 'c', decision: 'rejected' as const, by: 'ann', at: 1, reason: 'no' };
+  const reminder = { tool_call_id: 'c', number: 1, expires_at: 2, approvers: ['ann'] };
+  await bench.write(
+    await bench.session(),
+    asked(),
+    { key: 'a', type: 'tool_approval_reminder', ...at, body: reminder },
+    { key: 'b', type: 'tool_approval_resolved', ...at, body: decision },
+    { key: 'c', type: 'input_request', ...at, body: question },
+    { key: 'd', type: 'input_resolved', ...at, body: { request_id: 'q', action: 'decline', by: 'ann' } },
+    ended(),
+  );
+  const messages = (await receiver.count(6)).map(({ message }) => message);
+  expect(messages.map(({ type }) => type)).toEqual(webhookType.options);
+  expect(messages.map(({ data }) => data.seq)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(messages).toMatchObject([
+    ...[{ data: { tool: 'office.send_mail', arguments: { to: 'bob' } } }, { data: reminder }],
+    ...[{ data: decision }, { data: question }, { data: { by: 'ann' } }, { data: { status: 'completed' } }],
+  ]);
 });
 
 test('what is rolled back is told to nobody, and what is written twice once', async () => {

@@ -44,6 +44,7 @@ create table webhook_deliveries (
 create index webhook_deliveries_due on webhook_deliveries (endpoint, next_attempt_at) where status = 'pending';
 create index webhook_deliveries_in_session on webhook_deliveries (endpoint, session_id, seq) where status = 'pending';
 create index webhook_deliveries_of_tenant on webhook_deliveries (tenant, id);
+create index webhook_deliveries_open on webhook_deliveries (tenant, status, id) where status <> 'delivered';
 create index webhook_deliveries_finished on webhook_deliveries (finished_at) where status <> 'pending';
 create index webhook_deliveries_of_session on webhook_deliveries (session_id);
 
