@@ -154,6 +154,6 @@ function whyNot({ userId, about }: ApprovalState, { approvals, approvers }: Appr
   return approvers.includes(userId) ? '' : 'You are not one of those who may decide.';
 }
 
-function shownOf({ argumentsHash, toolHash }: ApprovalRequest): Pick<Decision, 'argumentsHash' | 'toolHash'> {
-  return { argumentsHash, toolHash: toolHash ?? undefined };
+function shownOf({ argumentsHash, toolHash, round }: ApprovalRequest): Partial<Decision> {
+  return { argumentsHash, toolHash: toolHash ?? undefined, round };
 }

@@ -91,7 +91,7 @@ const call = {
   approval: { argumentsHash: 'hash', toolHash: 'tool', round: 1 },
 };
 const approval = { kind: 'approval', id: 'c1', at: 1, call } as unknown as Asked;
-const shown = { argumentsHash: 'hash', toolHash: 'tool' };
+const shown = { argumentsHash: 'hash', toolHash: 'tool', round: 1 };
 const decided = (decision: object) => [
   { kind: 'decide', toolCallId: 'c1', decision: { ...decision, ...shown } },
 ];

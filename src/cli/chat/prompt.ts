@@ -161,8 +161,8 @@ function enterEdit(prompt: Prompt, asked: Extract<Asked, { kind: 'approval' }>):
 
 /** About exactly what is shown. */
 function decide(asked: Extract<Asked, { kind: 'approval' }>, decision: Decision): PromptAction {
-  const { argumentsHash, toolHash } = asked.call.approval ?? {};
-  const shown = { argumentsHash, toolHash: toolHash ?? undefined };
+  const { argumentsHash, toolHash, round } = asked.call.approval ?? {};
+  const shown = { argumentsHash, toolHash: toolHash ?? undefined, round };
   return { kind: 'decide', toolCallId: asked.id, decision: { ...decision, ...shown } };
 }
 
