@@ -1,4 +1,4 @@
-import type { ApprovalStatus, ApprovalsPage } from '../protocol/approvals.ts';
+import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, GrantsPage } from '../protocol/approvals.ts';
 import type { CreateSessionBody, SessionChange, SessionView } from '../protocol/http.ts';
 import type { InputStatus, InputsPage } from '../protocol/inputs.ts';
 import type { AckFrame, AttachmentRef } from '../protocol/server-frames.ts';
@@ -55,8 +55,16 @@ export interface Client {
   readonly approvals: {
     /** Those of all my sessions in which I may decide; the last asked for first. */
     list(page?: PageQuery & { status?: ApprovalStatus }): Promise<ApprovalsPage>;
+    /** All that is known of one: the tool and its schema, who may decide, what was done to it; also long after. */
+    get(toolCallId: string): Promise<ApprovalDetails>;
     /** Decides over HTTP; rejects with `conflict` where another decision stands. */
     decide(toolCallId: string, decision: Decision): Promise<AckFrame>;
+  };
+  readonly grants: {
+    /** The approvals that are remembered: those that I gave, and those for calls of mine. */
+    list(page?: PageQuery): Promise<GrantsPage>;
+    /** Takes one back: from the next call on people are asked again. */
+    revoke(id: string): Promise<void>;
   };
   readonly inputs: {
     /** Questions of all my sessions in which I may answer; the last asked first. */
@@ -95,8 +103,13 @@ function clientWith(runtime: Runtime, access: Access): Client {
     },
     approvals: {
       list: (page = {}) => api.get(`/v1/approvals${queryOf(page)}`),
+      get: (toolCallId) => api.get(`/v1/approvals/${encodeURIComponent(toolCallId)}`),
       decide: (toolCallId, decision) =>
         api.ask('POST', `/v1/approvals/${encodeURIComponent(toolCallId)}`, decisionBody(decision)),
+    },
+    grants: {
+      list: (page = {}) => api.get(`/v1/grants${queryOf(page)}`),
+      revoke: (id) => api.ask('DELETE', `/v1/grants/${encodeURIComponent(id)}`),
     },
     inputs: {
       list: (page = {}) => api.get(`/v1/inputs${queryOf(page)}`),

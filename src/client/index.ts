@@ -1,4 +1,10 @@
-export type { ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
+export type {
+  ApprovalDetails,
+  ApprovalsPage,
+  ApprovalView,
+  GrantsPage,
+  GrantView,
+} from '../protocol/approvals.ts';
 export type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
 export type { FeedFrame } from '../protocol/feed-frames.ts';
 export type {

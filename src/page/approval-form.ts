@@ -1,17 +1,10 @@
-import type { ApprovalRequest, Decision, Json, ToolCall } from '../client/index.ts';
+import type { ApprovalDetails, ApprovalRequest, Decision, ToolCall } from '../client/index.ts';
 import { h, setText } from './dom.ts';
 import { requestLines } from './gate-text.ts';
 import { isSame, ValueForm } from './value-form.ts';
 
 /** What the gateway says of an approval besides its event. */
-export interface ApprovalAbout {
-  /** JSON Schema of the arguments; null where it is not known. */
-  schema: Json;
-  description: string | null;
-  /** The most that an approval may be remembered for. */
-  remember: 'once' | 'session' | 'always';
-  mayDecide: boolean;
-}
+export type ApprovalAbout = Pick<ApprovalDetails, 'schema' | 'description' | 'remember' | 'may_decide'>;
 
 export interface ApprovalState {
   call: ToolCall;
@@ -149,7 +142,7 @@ export class ApprovalForm {
 
 /** Why this user is not offered to decide; nothing where they are. */
 function whyNot({ userId, about }: ApprovalState, { approvals, approvers }: ApprovalRequest): string {
-  if (userId === null || about?.mayDecide === true) return '';
+  if (userId === null || about?.may_decide === true) return '';
   if (approvals.some(({ by }) => by === userId)) return 'You have approved it; others have to as well.';
   return approvers.includes(userId) ? '' : 'You are not one of those who may decide.';
 }

@@ -64,7 +64,7 @@ class Page {
     const session = this.#client.session(id, { device: deviceOfTab() });
     this.#view = new ConversationView(session, {
       takeOver: () => this.#open(id),
-      readAbout: async () => ({ schema: null, description: null, remember: 'once', mayDecide: false }),
+      readAbout: (toolCallId) => this.#client.approvals.get(toolCallId),
     });
     const stop = session.store.subscribe(() => {
       const { connection, messages, title } = session.getSnapshot();

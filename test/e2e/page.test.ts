@@ -1,26 +1,13 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
-import { buildPage } from '../../scripts/build-page.ts';
-import { openChromium } from '../helpers/chromium.ts';
-import { type DevRun, repository, startDev, stopDev } from '../helpers/dev.ts';
-import { type Piece, type ScriptedModel, startScriptedModel } from '../helpers/scripted-model.ts';
-import { openFolder, removeFolder } from '../helpers/services.ts';
+import type { Page } from 'playwright-core';
+import { PageHarness } from '../helpers/page-harness.ts';
+import type { Piece } from '../helpers/scripted-model.ts';
 import { until } from '../helpers/until.ts';
 
-const testMcp = fileURLToPath(new URL('../helpers/test-mcp.ts', import.meta.url));
 const startBoundMs = 360_000;
-const screens = process.env.PAGE_SCREENS;
 
-let folder: string;
-let run: DevRun;
-let model: ScriptedModel;
-let browser: Browser;
+let at: PageHarness;
 let page: Page;
-/** What the page's own console said against it. */
-let faults: string[];
 let goOn: () => void = () => undefined;
 
 function* answer(asked: string, isToolResult: boolean): Iterable<Piece> {
@@ -42,65 +29,16 @@ function* answer(asked: string, isToolResult: boolean): Iterable<Piece> {
 }
 
 beforeAll(async () => {
-  await buildPage(join(repository, 'dist', 'page'));
-  browser = await openChromium();
-  folder = openFolder('turngate-page-');
-  model = await startScriptedModel((call) => {
-    const asked = String(call.messages.findLast(({ role }) => role === 'user')?.content);
-    return answer(asked, call.messages.at(-1)?.role === 'tool');
-  });
-  const effects = join(folder, 'effects.jsonl');
-  writeFileSync(effects, '', { mode: 0o666 });
-  const test = { command: process.execPath, args: [testMcp], env: { EFFECTS_FILE: effects } };
-  writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: { test } }));
-  writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: test\n');
-  run = await startDev({
-    folder,
-    env: {
-      OPENAI_API_KEY: 'test',
-      OPENAI_BASE_URL: model.url,
-      TURNGATE_AGENTS_DIR: folder,
-      TURNGATE_MCP_CONFIG: join(folder, 'mcp.json'),
-    },
+  at = await PageHarness.open({
+    answer: (asked, call) => answer(asked, call.messages.at(-1)?.role === 'tool'),
   });
 }, startBoundMs);
-afterAll(async () => {
-  await browser?.close();
-  await stopDev(run);
-  await model?.close();
-  removeFolder(folder);
-});
-afterEach(async () => {
-  if (screens && page) {
-    mkdirSync(screens, { recursive: true });
-    const name = String(expect.getState().currentTestName).replaceAll(/\W+/g, '-');
-    await page.screenshot({ path: join(screens, `${name}.png`) });
-  }
-  await page?.context().close();
-});
+afterAll(() => at?.close());
+afterEach(() => at.closePage());
 
-/** Opens the link that `npm start` prints, in a browser that was never here. */
 async function openLink(): Promise<void> {
-  const context = await browser.newContext({ viewport: { width: 1_100, height: 760 } });
-  page = await context.newPage();
-  faults = [];
-  page.on('pageerror', (error) => faults.push(error.message));
-  const link = /Open +(http\S+)/.exec(run.output())?.[1];
-  await page.goto(String(link));
-  await page.locator('.conversation[data-connection="open"]').waitFor();
-}
-
-async function say(words: string): Promise<void> {
-  await page.getByLabel('Message', { exact: true }).fill(words);
-  await page.keyboard.press('Enter');
-}
-
-/** What is written before it is there goes to the session before it. */
-async function newSession(): Promise<void> {
-  const before = page.url();
-  await page.getByRole('button', { name: 'New session' }).click();
-  await until(() => page.url() !== before);
-  await page.locator('.conversation[data-connection="open"]').waitFor();
+  await at.openLink();
+  page = at.page;
 }
 
 const lastAnswer = () => page.locator('.message.assistant').last();
@@ -110,7 +48,7 @@ describe('the page', () => {
   test('is opened signed in by the printed link, and shows the first reply as Markdown and nothing worse', async () => {
     await openLink();
     expect(page.url()).not.toContain('token');
-    await say('hello');
+    await at.say('hello');
     await page.getByRole('heading', { name: 'A heading' }).waitFor();
     await page.locator('.message.assistant[data-state="done"]').waitFor();
     const body = lastAnswer().locator('.body');
@@ -125,13 +63,13 @@ describe('the page', () => {
       async () =>
         (await page.locator('.session[aria-current="true"]').textContent())?.startsWith('hello') === true,
     );
-    expect(faults).toEqual([]);
+    expect(at.faults).toEqual([]);
   });
 
   test('asks for an approval, shows what runs, and the result', async () => {
     await openLink();
-    await newSession();
-    await say('tool buy milk');
+    await at.newSession();
+    await at.say('tool buy milk');
     const card = page.locator('.tool');
     await card.getByRole('button', { name: 'Approve' }).waitFor();
     // The list says which session waits, also when another one is looked at.
@@ -145,13 +83,13 @@ describe('the page', () => {
     expect(await page.locator('.session[aria-current="true"] .title').textContent()).toBe('tool buy milk');
     await until(async () => (await textOf()) === 'It was done.');
     expect(await card.getByRole('button', { name: 'Approve' }).count()).toBe(0);
-    expect(faults).toEqual([]);
+    expect(at.faults).toEqual([]);
   });
 
   test('rejects with a reason', async () => {
     await openLink();
-    await newSession();
-    await say('tool sell the house');
+    await at.newSession();
+    await at.say('tool sell the house');
     await page.getByPlaceholder('Reason').fill('not today');
     await page.getByRole('button', { name: 'Reject' }).click();
     await page.locator('.tool[data-status="rejected"]').waitFor();
@@ -160,8 +98,8 @@ describe('the page', () => {
 
   test('is reloaded in mid-stream and goes on where it was', async () => {
     await openLink();
-    await newSession();
-    await say('slow');
+    await at.newSession();
+    await at.say('slow');
     await until(async () => (await textOf()) === 'first half,');
     await page.reload();
     await page.locator('.message.assistant[data-state="streaming"]').waitFor();
@@ -174,12 +112,12 @@ describe('the page', () => {
 
   test('says that the gateway is gone, and comes back with it: what was written meanwhile is sent', async () => {
     await openLink();
-    await newSession();
-    await say('slow');
+    await at.newSession();
+    await at.say('slow');
     await until(async () => (await textOf()) === 'first half,');
-    process.kill(run.info().processes.gateway ?? 0, 'SIGKILL');
+    process.kill(at.run.info().processes.gateway ?? 0, 'SIGKILL');
     await page.locator('.conversation:not([data-connection="open"])').waitFor();
-    await say('hello');
+    await at.say('hello');
     goOn();
     await page.locator('.conversation[data-connection="open"]').waitFor();
     await page.getByRole('heading', { name: 'A heading' }).waitFor();
@@ -187,15 +125,14 @@ describe('the page', () => {
     expect(users).toEqual(['slow', 'hello']);
     const first = await page.locator('.message.assistant .body').first().textContent();
     expect(first?.trim()).toBe('first half, second half');
-    expect(faults).toEqual([]);
+    expect(at.faults).toEqual([]);
   });
 
   test('asks for a token where it has none that is accepted, and takes one', async () => {
-    const context = await browser.newContext();
-    page = await context.newPage();
-    await page.goto(`${run.info().http}/#token=not-a-token`);
+    await at.openAt(`${at.run.info().http}/#token=not-a-token`);
+    page = at.page;
     await page.getByRole('alert').waitFor();
-    await page.getByLabel('Token').fill(run.info().token);
+    await page.getByLabel('Token').fill(at.run.info().token);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.locator('.conversation[data-connection="open"]').waitFor();
   });

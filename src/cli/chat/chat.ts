@@ -35,6 +35,7 @@ export class Chat {
   #conversation: Conversation;
   #listed: SessionView[] = [];
   #isOpening = false;
+  readonly #mostRemember = new Map<string, Scope>();
 
   private constructor(options: { client: Client; findTarget: FindTarget; session: Session }) {
     this.#client = options.client;
@@ -81,8 +82,8 @@ export class Chat {
   }
 
   /** The most that an approval of this call may be remembered for, as far as it is known. */
-  mostRemember(_asked: Asked | null): Scope {
-    return 'once';
+  mostRemember(asked: Asked | null): Scope {
+    return (asked && this.#mostRemember.get(asked.id)) ?? 'once';
   }
 
   /** Tells the person something. */
@@ -196,6 +197,7 @@ export class Chat {
       if (stream !== this.#conversation.stream) this.#apply({ kind: 'stream', stream });
       const waiting = waitingOf(view);
       if (!isSameWaiting(waiting, this.#conversation.waiting)) this.#apply({ kind: 'waiting', waiting });
+      this.#readTerms();
     };
     look();
     session.store.subscribe(look);
@@ -207,6 +209,18 @@ export class Chat {
         look();
       } else if (!isAnswer) this.#apply({ kind: 'frame', frame, now: Date.now() });
     });
+  }
+
+  /** What the rule of a call lets a person do, read once; without it an approval is for once. */
+  #readTerms(): void {
+    for (const { id } of this.#conversation.waiting.approvals) {
+      if (this.#mostRemember.has(id)) continue;
+      this.#mostRemember.set(id, 'once');
+      this.#client.approvals.get(id).then(
+        ({ remember }) => this.#mostRemember.set(id, remember),
+        (error: unknown) => this.#note(`Whether it can be remembered is not known: ${reasonOf(error)}`),
+      );
+    }
   }
 
   /** Shows what was sent until its effect is here; a refusal is told. */
