@@ -142,9 +142,10 @@ export class ApprovalForm {
 
 /** Why this user is not offered to decide; nothing where they are. */
 function whyNot({ userId, about }: ApprovalState, { approvals, approvers }: ApprovalRequest): string {
-  if (userId === null || about?.may_decide === true) return '';
   if (approvals.some(({ by }) => by === userId)) return 'You have approved it; others have to as well.';
-  return approvers.includes(userId) ? '' : 'You are not one of those who may decide.';
+  // Who came to the session later is not named in the request, and may decide all the same.
+  const may = userId === null || approvers.includes(userId) || about?.may_decide === true;
+  return may ? '' : 'You are not one of those who may decide.';
 }
 
 function shownOf({ argumentsHash, toolHash, round }: ApprovalRequest): Partial<Decision> {

@@ -50,7 +50,7 @@ export class ToolCard {
 
   constructor(decide: Decide) {
     this.#approval = new ApprovalForm((decision) => decide(this.#id, decision));
-    this.#originalBox = h('details', {}, h('summary', {}, 'What the model asked for'), this.#original);
+    this.#originalBox = h('details', { open: true }, h('summary', {}, 'What the model asked for'), this.#original);
     this.#resultBox = h('details', {}, h('summary', {}, 'Result'), this.#result);
     this.#lateBox = h('details', {}, h('summary', {}, 'Came too late to count'), this.#late);
     this.element = h(
@@ -112,7 +112,8 @@ export class ToolCard {
 
 function reasonOf({ approval, reason, rule }: ToolCall): string {
   const by = approval?.rule ?? rule;
-  return `${approval?.reason ?? reason}${by === null ? '' : ` (rule: ${by})`}`;
+  const why = approval?.reason ?? reason;
+  return by === null || why.includes(`"${by}"`) ? why : `${why} (rule: ${by})`;
 }
 
 function textOf(result: ToolCall['result']): string {

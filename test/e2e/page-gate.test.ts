@@ -12,7 +12,7 @@ trusted_servers: [test]
 rules:
   - id: two-keys
     tool: test.effect
-    arguments: { /text: { matches: "^two" } }
+    arguments: { /text: { starts_with: two } }
     decide: ask
     approvers: { roles: [owner, member] }
     needed: 2
@@ -64,7 +64,7 @@ describe('an approval in the page', () => {
   test('is given with other arguments: both are shown, and what was written is what runs', async () => {
     await comeToGate('tool buy milk');
     await said('Appends a line to the effects file');
-    await said('(rule: ask-by-default)');
+    await said('says the rule "ask-by-default"');
     await button('Edit').click();
     expect(await field('text').inputValue()).toBe('buy milk');
     await field('wait_ms').fill('200000');

@@ -1,14 +1,12 @@
 import { comeBack, killBoth } from './crash.ts';
 import type { DevCopy } from './dev-copy.ts';
 import type { Narrator } from './narrator.ts';
-import { approveEdited, finish, turnEnds } from './outcome.ts';
-import { answerTool } from './question.ts';
+import { approve, finish } from './outcome.ts';
 import { askForTool, stream } from './talk.ts';
 import { openSession } from './visit.ts';
 
 /**
- * The tour through a copy that is ready: talk, gate, kill -9, come back, approve a change, answer a tool's question over
- * another kill -9, compare.
+ * The tour through a copy that is ready: talk, gate, kill -9, come back, approve, compare.
  * @throws TourFailure at the first thing that is not as it should be
  */
 export async function tour(copy: DevCopy, narrator: Narrator, signal: AbortSignal): Promise<void> {
@@ -19,10 +17,8 @@ export async function tour(copy: DevCopy, narrator: Narrator, signal: AbortSigna
     const call = await askForTool(visit);
     const downMs = await killBoth(visit);
     await comeBack(visit);
-    const approvedAt = await approveEdited(visit, call);
-    await turnEnds(visit, call.turnId, approvedAt);
-    const room = await answerTool(visit);
-    await finish(visit, { gated: call, room, downMs });
+    const approvedAt = await approve(visit, call.toolCallId);
+    await finish(visit, { ...call, approvedAt, downMs });
   } finally {
     conversation.end();
   }
