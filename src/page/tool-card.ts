@@ -50,7 +50,12 @@ export class ToolCard {
 
   constructor(decide: Decide) {
     this.#approval = new ApprovalForm((decision) => decide(this.#id, decision));
-    this.#originalBox = h('details', { open: true }, h('summary', {}, 'What the model asked for'), this.#original);
+    this.#originalBox = h(
+      'details',
+      { open: true },
+      h('summary', {}, 'What the model asked for'),
+      this.#original,
+    );
     this.#resultBox = h('details', {}, h('summary', {}, 'Result'), this.#result);
     this.#lateBox = h('details', {}, h('summary', {}, 'Came too late to count'), this.#late);
     this.element = h(
