@@ -46,7 +46,7 @@ const approvers = z.strictObject({
   /** Who may decide at all; viewers may not. */
   roles: list(z.enum(['owner', 'member', 'approver'])).optional(),
   users: list(name).optional(),
-  requester: z.boolean().default(true),
+  requester: z.boolean().optional(),
 });
 
 const needed = z.int().min(1).max(100);

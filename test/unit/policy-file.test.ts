@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { parsePolicy, remarkText } from '../../src/tools/policy-file.ts';
 import { policyWarnings } from '../../src/tools/policy-warnings.ts';
@@ -23,7 +24,7 @@ rules:
     needed: 2
     timeout: 2d
     remind_every: 4h
-    on_timeout: { escalate: [{ approvers: { users: dora }, timeout: 90m }, { timeout: 30s, needed: 3 }] }
+    on_timeout: { escalate: [{ approvers: { users: dora }, timeout: 90m }, { approvers: { requester: true }, timeout: 30s, needed: 3 }] }
     remember: session
   - id: plain
     decide: ask
@@ -43,7 +44,7 @@ rules:
         remindEveryMs: 4 * 3_600_000,
       },
       {
-        approvers: { users: ['dora'], roles: [], requester: true },
+        approvers: { users: ['dora'], roles: [], requester: false },
         needed: 1,
         timeoutMs: 90 * 60_000,
         remindEveryMs: null,
@@ -172,5 +173,19 @@ rules:
       'policy.yaml:6: rule "more", tool: there is no server "post" in the configuration',
       'policy.yaml:7: rule "all", decide: lets every call run that no rule before it decides, without a person',
     ]);
+  });
+});
+
+describe('the rules that come with Turngate', () => {
+  const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  const [, shown = ''] = /```yaml\n(.*?)```/s.exec(read('docs/policy.md')) ?? [];
+
+  test.each([
+    ['policy.yaml', read('policy.yaml'), ['office', 'workspace']],
+    ['examples/first-tool/policy.yaml', read('examples/first-tool/policy.yaml'), ['post']],
+    ['what docs/policy.md shows', shown, ['office', 'bank']],
+  ])('%s are in order, and leave nothing to look at', (_, text, servers) => {
+    expect(faultsOf(text)).toEqual([]);
+    expect(warningsOf(text, { servers: new Set(servers), agents: new Set(['default']) })).toEqual([]);
   });
 });
