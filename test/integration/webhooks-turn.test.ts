@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
+import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { testPolicy } from '../helpers/policy.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 import { fromEnv } from '../helpers/webhook-bench.ts';
 import {
@@ -16,14 +18,30 @@ import {
 } from '../helpers/webhook-receiver.ts';
 
 const secret = newSecret();
+/** Carol is asked first, and reminded; then Dave too. Neither takes part before. */
+const escalating = `  - id: two-levels
+    tool: test.effect
+    arguments: { /text: { equals: escalated } }
+    decide: ask
+    approvers: { users: [carol], requester: false }
+    timeout: 8s
+    remind_every: 1s
+    on_timeout: { escalate: [{ approvers: { users: [dave], requester: false }, timeout: 1h }] }
+`;
 const folder = mkdtempSync(join(tmpdir(), 'turngate-webhooks-turn-'));
 let harness: TurnHarness;
+let gateway: GatewayHarness;
 let receiver: WebhookReceiver;
 const workers = new Set<ChildProcess>();
 
 beforeAll(async () => {
   harness = await openTurnHarness();
   receiver = await openReceiver();
+  gateway = await openGatewayHarness({
+    beside: { databaseUrl: harness.config.DATABASE_URL },
+    timings: { pollMs: 600_000 },
+  });
+  writeFileSync(harness.env.TURNGATE_POLICY ?? '', testPolicy.replace('rules:\n', `rules:\n${escalating}`));
   const file = join(folder, 'webhooks.yaml');
   const endpoint = { name: 'crm', url: receiver.url, secret: fromEnv('HOOK_SECRET') };
   writeFileSync(file, stringify({ endpoints: [endpoint] }));
@@ -39,6 +57,7 @@ beforeEach(() => {
 });
 afterAll(async () => {
   await Promise.all([...workers].map(kill));
+  await gateway.close();
   await harness.close();
   await receiver.down();
   rmSync(folder, { recursive: true });
@@ -121,4 +140,42 @@ test('a turn with an approval is told in its order, once, by two workers', async
   ]);
   for (const one of receiver.received) expect(await isSignedBy(secret, one)).toBe(true);
   expect(new Set(receiver.ids()).size).toBe(3);
+});
+
+test('who is asked, reminded and asked after them hears of it in feed and by webhook, from workers and their timers [feed-approval]', async () => {
+  harness.model.script((request) =>
+    request.messages.at(-1)?.role === 'tool'
+      ? ['ok']
+      : [{ toolCall: { name: 'test__effect', arguments: { text: 'escalated' } } }],
+  );
+  const feedOf = async (sub: string) => gateway.dialFeed({ token: await signToken({ sub }) });
+  const [carol, dave] = [await feedOf('carol'), await feedOf('dave')];
+  for (const feed of [carol, dave]) await feed.frame('welcome');
+  const sessionId = await harness.session();
+  await harness.say(sessionId, 'go');
+  await carol.frame('tool_approval_request', undefined, 60_000);
+  expect(dave.of('tool_approval_request')).toEqual([]);
+  await carol.frame('tool_approval_reminder', ({ approvers }) => approvers.join() === 'carol', 30_000);
+  const asked = await dave.frame('tool_approval_request', undefined, 30_000);
+  expect(asked).toMatchObject({ because: 'escalated', level: 1, approvers: ['carol', 'dave'] });
+  const { tool_call_id, arguments_hash, tool_hash, round } = asked;
+  dave.send({
+    type: 'tool_approval',
+    id: 'd',
+    tool_call_id,
+    approved: true,
+    arguments_hash,
+    tool_hash,
+    round,
+  });
+  expect(await dave.frame('ack')).toMatchObject({ disposition: 'recorded', decision: { by: 'dave' } });
+  await carol.frame('tool_approval_resolved', ({ by }) => by === 'dave');
+  expect(await harness.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  expect(harness.effects().filter(({ text }) => text === 'escalated')).toHaveLength(1);
+  await eventually('the last webhook', async () => receiver.received.at(-1)?.message.type === 'turn.ended');
+  const types = receiver.received.map(({ message }) => message.type);
+  expect(types.filter((type, index) => type !== types[index - 1])).toEqual([
+    ...['approval.requested', 'approval.reminded', 'approval.requested', 'approval.resolved', 'turn.ended'],
+  ]);
+  for (const feed of [carol, dave]) expect(feed.breaches).toEqual([]);
 });
