@@ -2,6 +2,9 @@ import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { ApprovalOutcome, ParticipantRole } from '../protocol/server-frames.ts';
 import { approversInWords, levelAt, mayDecide } from './approvers.ts';
 
+/** Asked about this often, something is wrong that no approval mends. */
+export const roundsMax = 50;
+
 /** A gate as the store has it, under the session's lock. */
 export interface GateState {
   status: string;
@@ -87,7 +90,8 @@ export function judge(gate: GateState, saying: Saying): Judgement {
   }
   if (saying.by === null || saying.outcome !== 'approved' || needed <= 1) return { kind: 'decides' };
   if (saying.editedHash !== undefined && saying.editedHash !== gate.argumentsHash) {
-    return { kind: 'asks_again', needed };
+    const why = `It was changed and asked about ${roundsMax} times; approve or reject it as it is`;
+    return gate.round < roundsMax ? { kind: 'asks_again', needed } : { kind: 'stale', why };
   }
   const approvals = countVotes(gate, saying.by.userId) + 1;
   return approvals >= needed ? { kind: 'decides' } : { kind: 'votes', approvals, needed };

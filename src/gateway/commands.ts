@@ -13,11 +13,12 @@ import { PublicError } from '../protocol/errors.ts';
 import type { Right } from '../protocol/roles.ts';
 import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
-import { type CheckArguments, decide } from '../store/decisions.ts';
+import { decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
 import { checkRight } from '../store/participants.ts';
 import { answerQuestion } from '../store/questions.ts';
 import { requestCancel } from '../store/turns.ts';
+import type { CheckArguments } from '../store/verdict.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { InFlight } from './in-flight.ts';
 

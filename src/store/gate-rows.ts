@@ -2,6 +2,7 @@ import { termsOf } from '../gate/approvers.ts';
 import type { GateState, StandingRow, Vote } from '../gate/judge.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { ApprovalOutcome, ParticipantRole } from '../protocol/server-frames.ts';
+import type { Asking } from './ask-people.ts';
 import type { Db, Tx } from './db.ts';
 import type { ClosingCall } from './tool-call-close.ts';
 
@@ -114,5 +115,25 @@ function toStandingRow(row: DecisionRow): StandingRow {
     outcome: row.decision,
     shownHash: row.shown_hash ?? row.arguments_hash,
     argumentsHash: row.arguments_hash,
+  };
+}
+
+/** The call of a row, as it is to be asked about. */
+export function toAsking(row: GateRow): Asking {
+  return {
+    toolCallId: row.id,
+    sessionId: row.session_id,
+    turnId: row.turn_id,
+    requesterId: row.requester_id,
+    tool: row.tool,
+    arguments: row.arguments,
+    argumentsHash: row.arguments_hash,
+    toolHash: row.tool_hash,
+    reason: row.reason,
+    terms: termsOf(row),
+    policyRevision: row.policy_revision,
+    timeoutMs: row.timeout_ms,
+    round: row.round,
+    level: row.level,
   };
 }

@@ -3,9 +3,8 @@ import type { Participant } from '../protocol/server-frames.ts';
 import { writeAudit } from './approval-audit.ts';
 import { askPeople } from './ask-people.ts';
 import { type Db, lockSession, type Tx, transaction } from './db.ts';
-import { toAsking } from './decisions.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
-import { findGate, findVotes, type GateRow } from './gate-rows.ts';
+import { findGate, findVotes, type GateRow, toAsking } from './gate-rows.ts';
 import { type GateTimes, toStepCall } from './step-call.ts';
 import type { StepCall } from './steps.ts';
 

@@ -1,3 +1,4 @@
+import { roundsMax } from '../gate/judge.ts';
 import type { ToolResultStatus } from '../protocol/server-frames.ts';
 import type { TurnLimits } from '../protocol/turn-limits.ts';
 import { isOpen } from './call-status.ts';
@@ -82,7 +83,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     }
     const because = await whyNotDecided(tx, row, now);
     if (because !== null) {
-      if (row.round >= ROUNDS_MAX) return close(tx, row, deniedNow(askedTooOften));
+      if (row.round >= roundsMax) return close(tx, row, deniedNow(askedTooOften));
       await markActed(tx, row.id);
       const { call: asked, events } = await askAboutNow(tx, row, now, because);
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
@@ -137,9 +138,7 @@ async function markActed(tx: Tx, toolCallId: string): Promise<void> {
   });
 }
 
-/** Asked about this often, something is wrong that no approval mends. */
-const ROUNDS_MAX = 10;
-const askedTooOften = `What was to run had changed each time that this call was approved, ${ROUNDS_MAX} times; it is given up.`;
+const askedTooOften = `What was to run had changed each time that this call was approved, ${roundsMax} times; it is given up.`;
 
 const cancelledBefore: CallClosing = {
   status: 'cancelled',

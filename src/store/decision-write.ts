@@ -1,0 +1,150 @@
+import { v7 as uuidv7 } from 'uuid';
+import { levelAt, termsOf } from '../gate/approvers.ts';
+import { argumentsHash as hashOf } from '../gate/hashes.ts';
+import { PublicError } from '../protocol/errors.ts';
+import type { EventBody, StandingDecision } from '../protocol/server-frames.ts';
+import type { Tx } from './db.ts';
+import { appendEvents, type NewEvent } from './events.ts';
+import type { DecisionRow, GateRow } from './gate-rows.ts';
+import { giveGrant } from './grants.ts';
+import { closeCall } from './tool-call-close.ts';
+import { auditVerdict as audit, type Decided, type Verdict } from './verdict.ts';
+
+export function toStanding(row: GateRow, decision: DecisionRow): StandingDecision {
+  const isEdited = decision.shown_hash !== null && decision.shown_hash !== decision.arguments_hash;
+  return {
+    tool_call_id: row.id,
+    decision: decision.decision,
+    by: decision.decided_by,
+    at: decision.at,
+    ...(decision.reason === null ? {} : { reason: decision.reason }),
+    ...(isEdited ? { arguments: row.arguments as StandingDecision['arguments'] } : {}),
+  };
+}
+
+/** What the model asked for is kept beside what a person made of it. */
+export async function keepProposed(tx: Tx, verdict: Verdict, row: GateRow): Promise<void> {
+  await tx.query({
+    name: 'keep-proposed-arguments',
+    text: `update tool_calls set proposed_arguments = coalesce(proposed_arguments, arguments), edited_by = $2 where id = $1`,
+    values: [row.id, verdict.decidedBy],
+  });
+}
+
+/** The deciding row, and with it what follows: the event, the call's result unless approved, a grant. */
+export async function insertDecision(
+  tx: Tx,
+  verdict: Verdict,
+  row: GateRow,
+  edited: Record<string, unknown> | undefined,
+): Promise<Decided> {
+  const id = uuidv7();
+  const isEdited = edited !== undefined;
+  const runs = isEdited ? { ...row, arguments: edited, arguments_hash: hashOf(edited) } : row;
+  if (isEdited) await keepProposed(tx, verdict, row);
+  const { rows } = await tx.query<{ at: number }>({
+    name: 'insert-decision',
+    text: `insert into decisions (id, tool_call_id, turn_id, arguments_hash, decision, decided_by, via, reason, round,
+             shown_hash, tool_hash, terms_hash, address)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning decided_at as at`,
+    values: [
+      id,
+      row.id,
+      row.turn_id,
+      runs.arguments_hash,
+      verdict.outcome,
+      verdict.decidedBy,
+      verdict.via,
+      verdict.reason ?? null,
+      row.round,
+      row.arguments_hash,
+      row.tool_hash,
+      row.terms_hash,
+      verdict.address ?? null,
+    ],
+  });
+  const decision = toStanding(runs, {
+    id,
+    decision: verdict.outcome,
+    decided_by: verdict.decidedBy,
+    reason: verdict.reason ?? null,
+    at: rows[0]?.at ?? 0,
+    arguments_hash: runs.arguments_hash,
+    shown_hash: row.arguments_hash,
+  });
+  await audit(tx, verdict, runs, verdict.outcome, {
+    ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+    ...(isEdited ? { arguments: edited, original_arguments: row.proposed_arguments ?? row.arguments } : {}),
+  });
+  const remembered = await remember(tx, verdict, runs);
+  const outcome =
+    verdict.outcome === 'approved' ? await makeReady(tx, runs, isEdited) : await refuse(tx, verdict, row);
+  const resolved = resolvedEvent(row, decision, remembered);
+  const events = await appendEvents(tx, verdict.sessionId, [resolved, ...outcome]);
+  return { kind: 'recorded', decisionId: id, turnId: row.turn_id, decision, events };
+}
+
+function resolvedEvent(
+  row: GateRow,
+  decision: StandingDecision,
+  remembered: 'session' | 'always' | null,
+): NewEvent {
+  const original = row.proposed_arguments ?? row.arguments;
+  return {
+    key: `approval_resolved:${row.id}:${row.round}`,
+    type: 'tool_approval_resolved',
+    turnId: row.turn_id,
+    body: {
+      ...decision,
+      ...(decision.arguments === undefined
+        ? {}
+        : { original_arguments: original as EventBody<'tool_approval_resolved'>['original_arguments'] }),
+      ...(remembered === null ? {} : { remember: remembered }),
+    },
+  };
+}
+
+const scopes = ['once', 'session', 'always'] as const;
+
+/** @throws PublicError `validation_error` where the rule does not let it be remembered */
+async function remember(tx: Tx, verdict: Verdict, row: GateRow): Promise<'session' | 'always' | null> {
+  const { remember: scope = 'once', outcome } = verdict;
+  if (scope === 'once') return null;
+  const terms = termsOf(row);
+  const needed = levelAt(terms, row.level).needed;
+  const why =
+    outcome !== 'approved'
+      ? 'only an approval can be remembered'
+      : needed > 1
+        ? `this call needs ${needed} people each time`
+        : scopes.indexOf(scope) > scopes.indexOf(terms.remember)
+          ? `the rule "${terms.rule}" lets it be remembered at most for "${terms.remember}"`
+          : row.tool_hash === null || row.policy_revision === null || row.terms_hash === null
+            ? 'it is not known exactly what the tool is'
+            : null;
+  if (why !== null) throw new PublicError('validation_error', `Field "remember": ${why}.`);
+  const id = await giveGrant(tx, { row, scope, by: verdict.decidedBy });
+  await audit(tx, verdict, row, 'granted', { grant_id: id, scope, for_user: row.requester_id });
+  return scope;
+}
+
+async function makeReady(tx: Tx, row: GateRow, isEdited: boolean): Promise<NewEvent[]> {
+  await tx.query({
+    name: 'make-call-ready',
+    text: `update tool_calls set status = 'ready', remind_at = null,
+             arguments = case when $2 then $3::jsonb else arguments end,
+             arguments_hash = case when $2 then $4 else arguments_hash end where id = $1`,
+    values: [row.id, isEdited, JSON.stringify(row.arguments), row.arguments_hash],
+  });
+  return [];
+}
+
+async function refuse(tx: Tx, verdict: Verdict, row: GateRow): Promise<NewEvent[]> {
+  const why = verdict.reason ? ` Reason given: ${verdict.reason}` : '';
+  const text =
+    verdict.outcome === 'expired'
+      ? 'Nobody approved this call in time, so it was not run.'
+      : `A person rejected this call, so it was not run.${why}`;
+  return [await closeCall(tx, row, { status: 'rejected', result: null, text, error: null })];
+}
+/** Nothing here waits for what comes before it, so that all of it goes to the store in one go. */
