@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
+import { decide } from '../../src/store/decisions.ts';
+import { answerQuestion } from '../../src/store/questions.ts';
 import { requestCancel } from '../../src/store/turns.ts';
 import { fromSetup } from '../helpers/database.ts';
 import type { Reply } from '../helpers/scripted-model.ts';
@@ -63,6 +65,19 @@ function withoutIdentity(key: string, value: unknown): unknown {
   return key === 'identity' ? 'recorded' : value;
 }
 
+/** Replaces the rule that asks. */
+function policy(terms: string): void {
+  const { TURNGATE_POLICY: file = '' } = at.env;
+  writeFileSync(
+    file,
+    `trusted_servers: [test]
+rules:
+  - { id: trusted-read-only, annotations: { read_only: true }, decide: allow }
+  - { id: ask, decide: ask, ${terms} }
+`,
+  );
+}
+
 describe('with a worker in this process', () => {
   let worker: Awaited<ReturnType<TurnHarness['startWorker']>>;
   beforeAll(async () => {
@@ -104,6 +119,40 @@ describe('with a worker in this process', () => {
     at.model.script(askThenOk('test__effect', { text: 'expired' }));
     const sessionId = await at.session(1_000);
     await finish('expired', sessionId, await at.say(sessionId, 'go'));
+  });
+
+  test('reminded, escalated and expired: one timer after the other', async () => {
+    policy(
+      'timeout: 2s, remind_every: 1s, on_timeout: { escalate: [{ approvers: { roles: [owner] }, timeout: 1s }] }',
+    );
+    at.model.script(askThenOk('test__effect', { text: 'escalated' }));
+    const sessionId = await at.session();
+    await finish('escalated', sessionId, await at.say(sessionId, 'go'));
+    expect(await at.event(sessionId, 'tool_approval_reminder')).toMatchObject({ number: 1 });
+    expect(await at.event(sessionId, 'tool_approval_resolved')).toMatchObject({ decision: 'expired' });
+  });
+
+  test('asked again, because the rule changed before it ran', async () => {
+    policy('remember: always');
+    at.model.script(askThenOk('test__effect', { text: 'again' }));
+    const sessionId = await at.session();
+    const turnId = await at.say(sessionId, 'go');
+    const asked = await at.event(sessionId, 'tool_approval_request');
+    policy('approvers: { roles: [owner] }');
+    await at.decide(sessionId, asked.tool_call_id, true);
+    const again = await at.event(sessionId, 'tool_approval_request', ({ round }) => round === 2);
+    expect(again.because).toBe('rule_changed');
+    const { kind } = await decide(at.db, {
+      sessionId,
+      toolCallId: asked.tool_call_id,
+      approved: true,
+      decidedBy: 'alice',
+      via: 'websocket',
+      round: 2,
+    });
+    expect(kind).toBe('recorded');
+    await finish('asked-again', sessionId, turnId);
+    expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
   });
 
   test('cancelled, while a gate waits', async () => {
@@ -172,6 +221,19 @@ describe('with a worker in this process', () => {
     expect(events.at(-1)?.eventType).toMatch(/CONTINUED_AS_NEW/);
     await finish('queued-second', sessionId, second);
   });
+});
+
+test('a limit asks: the same step is run again once it is answered', async () => {
+  const worker = await at.startWorker({ MAX_STEPS: '1' });
+  at.model.script(askThenOk('test__echo', { text: 'limit' }));
+  const sessionId = await at.session();
+  const turnId = await at.say(sessionId, 'go');
+  const { request_id: requestId } = await at.event(sessionId, 'input_request');
+  const answer = { action: 'accept', content: { more: 5 } } as const;
+  await answerQuestion(at.db, { sessionId, requestId, userId: 'alice', via: 'http', ...answer });
+  await at.turns.input(sessionId, { request_id: requestId });
+  await finish('limit', sessionId, turnId);
+  await worker.close();
 });
 
 test('worker killed in the middle of a step', async () => {
