@@ -189,6 +189,6 @@ export class SessionActivity {
 }
 
 /** Nobody works, and no sign of life is due. */
-function isAtRest(state: AgentState): boolean {
+export function isAtRest(state: AgentState): boolean {
   return state === 'idle' || state === 'waiting_approval' || state === 'waiting_input';
 }

@@ -6,7 +6,7 @@ import type { LiveState } from '../store/live-state.ts';
 import { type HubMember, type HubStore, type HubTimings, hubTimings } from './hub-ports.ts';
 import { HubStream } from './hub-stream.ts';
 import { Outgoing } from './outgoing.ts';
-import { SessionActivity } from './session-activity.ts';
+import { isAtRest, SessionActivity } from './session-activity.ts';
 import { SessionInbox } from './session-inbox.ts';
 
 const pageEvents = 200;
@@ -251,7 +251,7 @@ export class SessionHub {
     const state = this.#activity?.state(this.#stream.isSpeaking) ?? 'idle';
     const isNews = state !== this.#shownState;
     this.#shownState = state;
-    if (isNews && (state === 'idle' || state === 'waiting_approval')) this.#showActivity();
+    if (isNews && isAtRest(state)) this.#showActivity();
   }
 
   #show(frame: ServerFrame): void {

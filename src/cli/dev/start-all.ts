@@ -106,6 +106,7 @@ function settingsOfRoles(start: Start, temporal: TemporalPart, database: Databas
     TURNGATE_AGENTS_DIR: resolve(start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents')),
     TURNGATE_MCP_CONFIG: resolve(start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json')),
     TURNGATE_POLICY: policyFile(start.env),
+    ...(start.env.TURNGATE_LIMITS ? { TURNGATE_LIMITS: resolve(start.env.TURNGATE_LIMITS) } : {}),
     ...(start.env.TURNGATE_WEBHOOKS ? { TURNGATE_WEBHOOKS: resolve(start.env.TURNGATE_WEBHOOKS) } : {}),
     TURNGATE_DATA: start.folder.path,
   };
