@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
 import { decide } from '../../src/store/decisions.ts';
+import { answerQuestion } from '../../src/store/questions.ts';
 import { fromSetup } from './database.ts';
 import type { Scene } from './operator-states.ts';
 import type { Whole } from './whole.ts';
@@ -107,7 +108,18 @@ export const actions: Record<string, Action> = {
     recorded: { signal: 'approval', problem: /approved: must be true or false/ },
     act: (_at, scene) => scene.handle.signal('approval', { tool_call_id: callOf(scene) }),
   },
-  'signal-input': { act: (_at, { handle }) => handle.signal('input', { request_id: randomUUID() }) },
+  'signal-answered': {
+    by: 'alice',
+    async act(at, scene) {
+      const { sessionId, requestId } = scene;
+      const answer = { action: 'accept', content: { more: 1 }, userId: 'alice', via: 'http' } as const;
+      if (requestId !== null) await answerQuestion(at.db, { sessionId, requestId, ...answer });
+      await scene.handle.signal('input', { request_id: requestId ?? randomUUID() });
+    },
+  },
+  'signal-input': {
+    act: (_at, { handle, requestId }) => handle.signal('input', { request_id: requestId ?? randomUUID() }),
+  },
   'signal-unknown': {
     recorded: { signal: 'approve', problem: /There is no such signal/ },
     act: (_at, { handle }) => handle.signal('approve', { yes: true }),

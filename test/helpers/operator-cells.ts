@@ -10,7 +10,7 @@ export function testCellsOf(name: string): void {
   describe(`what an operator does: ${name}`, () => {
     let at: Whole;
     beforeAll(async () => {
-      at = await openWhole();
+      at = await openWhole(states[name]?.settings?.());
     });
     afterAll(() => at.close());
 

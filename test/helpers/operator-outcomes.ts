@@ -72,6 +72,13 @@ export const outcomes: Record<string, (happening: Happening) => Promise<void>> =
     if (action.edited !== undefined) expect(effects[0]?.text).toBe(action.edited);
     expect(await rejectedOf(happening)).toEqual([]);
   },
+  async answered(happening) {
+    const { at, scene, action } = happening;
+    await action.act(at, scene);
+    await expectUntouched(happening);
+    expect(scene.client.of('input_resolved')).toMatchObject([{ action: 'accept', by: action.by }]);
+    expect(await rejectedOf(happening)).toEqual([]);
+  },
   async refused(happening) {
     await expect(happening.action.act(happening.at, happening.scene)).rejects.toThrow();
     await release(happening);
@@ -90,13 +97,17 @@ async function expectEnded(happening: Happening, status: 'failed' | 'cancelled')
   const behind = await at.say(scene.sessionId, 'plain');
   const end = await scene.client.frame('turn_end', undefined, 30_000);
   expect(end).toMatchObject({ turn_id: scene.turnId, status });
-  const { rows } = await at.db.query(
-    `select t.status, c.status as call from turns t left join tool_calls c on c.turn_id = t.id where t.id = $1`,
-    [scene.turnId],
+  const read = async (sql: string) => (await at.db.query<{ value: string }>(sql, [scene.turnId])).rows;
+  expect(await read('select status as value from turns where id = $1')).toEqual([{ value: status }]);
+  const calls = await read('select status as value from tool_calls where turn_id = $1 order by step');
+  const results = calls.map(({ value }) => value);
+  expect(results.filter((value) => value !== 'completed')).toEqual(state.openCall ? [state.openCall] : []);
+  expect(scene.client.of('tool_result').map((result) => result.status)).toEqual(results);
+  expect(await read('select id as value from input_requests where turn_id = $1 and action is null')).toEqual(
+    [],
   );
-  expect(rows).toEqual([{ status, call: state.openCall ?? null }]);
-  const results = scene.client.of('tool_result').map((result) => result.status);
-  expect(results).toEqual(state.openCall === undefined ? [] : [state.openCall]);
+  const answers = scene.client.of('input_resolved').map(({ action, by }) => ({ action, by }));
+  expect(answers).toEqual(scene.requestId === null ? [] : [{ action: 'cancel', by: 'turngate' }]);
   if (state.untouched.includes('tool_approval_request')) {
     const decision = scene.client.of('tool_started').length > 0 ? 'approved' : 'withdrawn';
     expect(scene.client.of('tool_approval_resolved')).toMatchObject([{ decision }]);

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { isEventFrame } from '../../src/protocol/server-frames.ts';
-import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
+import { sessionWorkflowId, type TurnState } from '../../src/protocol/turn-workflow.ts';
 import { acceptMessage } from '../../src/store/messages.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
+import { answerLimit } from './limits.ts';
 import type { ModelCall, Reply } from './scripted-model.ts';
 import type { SessionClient } from './session-client.ts';
 import { eventually } from './turn-harness.ts';
@@ -21,6 +22,8 @@ export interface Scene {
   handle: WorkflowHandle;
   /** The call that waits or runs, where there is one. */
   toolCallId: string | null;
+  /** The question that is open, where one is. */
+  requestId: string | null;
   /** A run of the session that was closed before, where one was wanted. */
   earlierRunId: string | null;
   /** Lets the turn go its way from here. */
@@ -32,6 +35,8 @@ export interface State {
   enter(at: Whole, earlier: boolean): Promise<Scene>;
   /** Types of all events of the turn when nobody interferes. */
   untouched: string[];
+  /** Settings that this state needs. */
+  settings?(): Record<string, string>;
   /** What the model had said and not finished when the state was entered. */
   streaming?: string;
   /** What becomes of the call that is open when its turn ends. */
@@ -43,15 +48,24 @@ const said = ['turn_started', 'stream_start', 'stream_end'];
 const ran = ['tool_started', 'tool_result', 'stream_start', 'stream_end', 'turn_end'];
 const asked = ['tool_call', 'tool_approval_request', 'tool_approval_resolved'];
 
+const worked = ['tool_call', 'tool_started', 'tool_result', 'stream_start', 'stream_end'];
+const answered = ['input_request', 'input_resolved'];
+
 /** What the model waits for, by the word in the message. */
 const held = new Map<string, PromiseWithResolvers<void>>();
 
-/** Messages say what the model is to do: `hold <word>`, or `call <tool> <text or file>`; anything else is answered. */
+/**
+ * Messages say what the model is to do: `hold <word>`, `call <tool> <text or file>`, `work` (two steps with a call);
+ * anything else is answered.
+ */
 export function followMessages(request: ModelCall): Reply {
   const last = request.messages.at(-1);
   const [what, which = '', text = ''] = String(last?.content ?? '').split(' ');
   if (last?.role === 'user' && what === 'hold')
     return ['so far', { until: holdOf(which).promise }, ' and on'];
+  const asked = request.messages.findLastIndex(({ role }) => role === 'user');
+  const results = request.messages.slice(asked).filter(({ role }) => role === 'tool').length;
+  if (request.messages[asked]?.content === 'work' && results < 2) return [slow];
   if (last?.role !== 'user' || what !== 'call') return ['ok'];
   const args = which.startsWith('hold') ? { file: text } : { text };
   return [{ toolCall: { name: `test__${which}`, arguments: args } }];
@@ -63,18 +77,21 @@ function holdOf(word: string): PromiseWithResolvers<void> {
   return hold;
 }
 
-type Opened = Pick<Scene, 'sessionId' | 'client' | 'handle' | 'earlierRunId'>;
+const slow = { toolCall: { name: 'test__slow', arguments: { seconds: 0 } } };
+
+type Opened = Pick<Scene, 'sessionId' | 'client' | 'handle' | 'earlierRunId' | 'requestId'>;
 
 async function open(at: Whole, earlier: boolean): Promise<Opened> {
   at.model.script(followMessages);
   const sessionId = await at.session();
   const handle = at.client.workflow.getHandle(sessionWorkflowId(sessionId));
-  if (!earlier) return { sessionId, handle, earlierRunId: null, client: await at.connect(sessionId) };
+  const opened = { sessionId, handle, requestId: null };
+  if (!earlier) return { ...opened, earlierRunId: null, client: await at.connect(sessionId) };
   await at.say(sessionId, 'plain');
   const { seq } = await at.event(sessionId, 'turn_end');
   await untilCompleted(handle);
   const client = await at.connect(sessionId, { query: { last_seq: String(seq) } });
-  return { sessionId, handle, earlierRunId: (await handle.describe()).runId, client };
+  return { ...opened, earlierRunId: (await handle.describe()).runId, client };
 }
 
 export async function untilCompleted(handle: WorkflowHandle): Promise<void> {
@@ -122,6 +139,26 @@ async function inTool(at: Whole, scene: Scene, file: string): Promise<Scene> {
   return { ...scene, toolCallId, release: async () => writeFileSync(file, '') };
 }
 
+/** A limit is reached, and people are asked whether the turn goes on. */
+async function atLimit(at: Whole, earlier: boolean): Promise<Scene> {
+  const opened = await open(at, earlier);
+  const turnId = await at.say(opened.sessionId, 'work');
+  const asked = await opened.client.frame('input_request');
+  await eventually('the question', async () => {
+    const { state } = await opened.handle.query<TurnState, []>('turnState');
+    return state === 'waiting_input';
+  });
+  const { request_id: requestId, tool_call_id: toolCallId = null } = asked;
+  const release = () => answerLimit(at, asked, 'accept', 1);
+  return { ...opened, turnId, toolCallId, requestId, release };
+}
+
+function limitsOf(limits: object): Record<string, string> {
+  const file = join(mkdtempSync(join(tmpdir(), 'turngate-limits-')), 'limits.yaml');
+  writeFileSync(file, JSON.stringify(limits));
+  return { TURNGATE_LIMITS: file };
+}
+
 const freeFile = () => join(tmpdir(), `turngate-held-${randomUUID()}`);
 
 export const states: Record<string, State> = {
@@ -147,6 +184,17 @@ export const states: Record<string, State> = {
     untouched: [...said, ...asked, ...ran],
     openCall: 'cancelled',
     enter: (at, earlier) => atGate(at, earlier, `call effect ${randomUUID()}`),
+  },
+  question: {
+    settings: () => limitsOf({ turn: { steps: 2 } }),
+    untouched: [...said, ...worked, ...worked.slice(0, 3), ...answered, ...worked.slice(3), 'turn_end'],
+    enter: atLimit,
+  },
+  asking: {
+    settings: () => limitsOf({ turn: { tool_calls: 1 } }),
+    untouched: [...said, ...worked, 'tool_call', ...answered, ...worked.slice(1), 'turn_end'],
+    openCall: 'cancelled',
+    enter: atLimit,
   },
   tool: {
     untouched: [...said, 'tool_call', ...ran],

@@ -4,3 +4,5 @@ import { testCellsOf } from '../helpers/operator-cells.ts';
 testCellsOf('gate');
 testCellsOf('tool');
 testCellsOf('effect');
+testCellsOf('question');
+testCellsOf('asking');
