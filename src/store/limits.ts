@@ -170,13 +170,13 @@ class Limits {
     const { scope, name } = reached;
     const key = ['limit', scope, name, this.#day, this.#grantOf(scope, name)?.times ?? 0].join(':');
     const { message, schema } = limitQuestion(reached);
-    const [{ requestId, events }] = await Promise.all([
+    const [{ question, events }] = await Promise.all([
       askQuestion(this.#tx, {
         ...{ sessionId, turnId, kind: 'limit', key, message, schema, timeoutMs: questionMs },
       }),
       this.#standAt(key),
     ]);
-    return { kind: 'asked', question: { requestId, kind: 'limit', message }, events };
+    return { kind: 'asked', question, events };
   }
 
   async #standAt(key: string | null): Promise<void> {

@@ -55,8 +55,7 @@ export async function settleLost(tx: Tx, call: LostCall, options: { timeoutMs: n
     text: `update tool_calls set status = 'asking', lease_until = null where id = $1`,
     values: [call.id],
   });
-  const question: OpenQuestion = { requestId: asked.requestId, kind: 'unknown_outcome', message };
-  return { kind: 'question', question, events: asked.events };
+  return { kind: 'question', question: asked.question, events: asked.events };
 }
 
 function fateBy({ action, content, by }: Answer): LostFate {

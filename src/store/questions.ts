@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
+import { rightHolders } from '../protocol/roles.ts';
 import type { AckFrame, EventBody, InputAction, InputKind } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
@@ -42,6 +43,14 @@ interface QuestionRow {
 
 const columns = `id, turn_id, kind, message, schema, expires_at <= now() as is_due, action, content, answered_by, answered_at as at`;
 
+/** Until when people have time, and who may answer: those in a role that may decide, which is $3. */
+interface Audience {
+  expiresAt: number;
+  answerers: string[] | null;
+}
+const answerers = `(select array_agg(p.user_id order by p.user_id) from participants p
+  where p.session_id = input_requests.session_id and p.role = any($3))`;
+
 /**
  * Asks whoever may decide in the session, or finds what was asked with this key, and its answer: who gets one has
  * acted on it. The caller holds the session's lock, knows that the turn runs, and appends `events`.
@@ -49,11 +58,11 @@ const columns = `id, turn_id, kind, message, schema, expires_at <= now() as is_d
 export async function askQuestion(
   tx: Tx,
   question: Question,
-): Promise<{ requestId: string; answer: Answer | null; events: NewEvent[] }> {
+): Promise<{ question: OpenQuestion; answer: Answer | null; events: NewEvent[] }> {
   const asked = await readAsked(tx, question);
-  if (asked) return { requestId: asked.question.requestId, answer: asked.answer, events: [] };
-  const { requestId, event } = await insertQuestion(tx, question);
-  return { requestId, answer: null, events: [event] };
+  if (asked) return { ...asked, events: [] };
+  const { event, ...inserted } = await insertQuestion(tx, question);
+  return { ...inserted, answer: null, events: [event] };
 }
 
 /** What was asked with this key, and its answer: who gets one has acted on it. The caller holds the session's lock. */
@@ -61,41 +70,51 @@ export async function readAsked(
   tx: Tx,
   asked: { turnId: string; key: string },
 ): Promise<{ question: OpenQuestion; answer: Answer | null } | null> {
-  const { rows } = await tx.query<QuestionRow>({
+  const { rows } = await tx.query<QuestionRow & Audience>({
     name: 'find-asked-question',
     text: `update input_requests set acted_at = case when action is not null then coalesce(acted_at, now()) end
-           where turn_id = $1 and key = $2 returning ${columns}`,
-    values: [asked.turnId, asked.key],
+           where turn_id = $1 and key = $2 returning ${columns}, expires_at as "expiresAt", ${answerers} as answerers`,
+    values: [asked.turnId, asked.key, rightHolders.decide],
   });
   const row = rows[0];
   if (!row) return null;
-  const { id: requestId, kind, message } = row;
-  return { question: { requestId, kind, message }, answer: answerOf(row) };
+  const { id: requestId, kind, message, expiresAt, answerers: people } = row;
+  return {
+    question: { requestId, kind, message, expiresAt, answerers: people ?? [] },
+    answer: answerOf(row),
+  };
 }
 
-async function insertQuestion(tx: Tx, question: Question): Promise<{ requestId: string; event: NewEvent }> {
+async function insertQuestion(
+  tx: Tx,
+  question: Question,
+): Promise<{ question: OpenQuestion; event: NewEvent }> {
   const { sessionId, turnId, toolCallId, kind, key, message, schema, timeoutMs } = question;
   const requestId = uuidv7();
-  const { rows } = await tx.query<{ expires_at: number }>({
+  const { rows } = await tx.query<Audience>({
     name: 'insert-question',
     text: `insert into input_requests (id, session_id, turn_id, tool_call_id, kind, key, message, schema, expires_at)
            select $1, id, $3, $4, $5, $6, $7, $8,
              now() + coalesce((config->>'approval_timeout_ms')::bigint, $9) * interval '1 millisecond'
-           from sessions where id = $2 returning expires_at`,
+           from sessions where id = $2
+           returning expires_at as "expiresAt", ${answerers.replace('$3', '$10')} as answerers`,
     values: [
       ...[requestId, sessionId, turnId, toolCallId ?? null, kind, key, message, JSON.stringify(schema)],
       timeoutMs ?? usualTimeoutMs,
+      rightHolders.decide,
     ],
   });
+  const { expiresAt = 0, answerers: people } = rows[0] ?? {};
   const body: EventBody<'input_request'> = {
     request_id: requestId,
     kind,
     ...(toolCallId === undefined ? {} : { tool_call_id: toolCallId }),
     message,
     schema: schema as EventBody<'input_request'>['schema'],
-    expires_at: rows[0]?.expires_at ?? 0,
+    expires_at: expiresAt,
   };
-  return { requestId, event: { key: `input_request:${requestId}`, type: 'input_request', turnId, body } };
+  const event: NewEvent = { key: `input_request:${requestId}`, type: 'input_request', turnId, body };
+  return { question: { requestId, kind, message, expiresAt, answerers: people ?? [] }, event };
 }
 
 function answerOf(row: QuestionRow): Answer | null {

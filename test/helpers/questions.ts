@@ -16,11 +16,13 @@ export const colourSchema = {
   additionalProperties: false,
 };
 
+type Asked = Awaited<ReturnType<typeof askQuestion>>;
+
 /** Asks as an activity does, in a transaction of its own. */
 export async function ask(
   db: Db,
   about: Pick<Question, 'sessionId' | 'turnId'> & Partial<Question>,
-): Promise<Omit<Awaited<ReturnType<typeof askQuestion>>, 'events'> & { events: StoredEvent[] }> {
+): Promise<{ requestId: string; answer: Asked['answer']; events: StoredEvent[] }> {
   return transaction(db, async (tx) => {
     await lockSession(tx, about.sessionId);
     const question: Question = {
@@ -31,7 +33,8 @@ export async function ask(
       ...about,
     };
     const asked = await askQuestion(tx, question);
-    return { ...asked, events: await appendEvents(tx, about.sessionId, asked.events) };
+    const { requestId } = asked.question;
+    return { requestId, answer: asked.answer, events: await appendEvents(tx, about.sessionId, asked.events) };
   });
 }
 
