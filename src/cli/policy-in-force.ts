@@ -6,10 +6,17 @@ import { recordPolicyRevision } from '../store/policy-revisions.ts';
 import { createPolicySource, type PolicySource } from '../tools/policy-source.ts';
 import { StartFailure } from './dev/start-failure.ts';
 
+export interface PolicyPlace {
+  file: string;
+  /** Whose tools are meant by patterns without a server's name. */
+  defaultServer: string | undefined;
+}
+
 /** The policy that a worker decides by: each revision is put on record and logged before its first decision. */
-export function policyInForce(file: string, db: Db, logger: Logger): PolicySource {
+export function policyInForce({ file, defaultServer }: PolicyPlace, db: Db, logger: Logger): PolicySource {
   return createPolicySource({
     file,
+    defaultServer,
     async onRevision(loaded, text) {
       const { revision } = loaded;
       const fault = 'fault' in loaded ? loaded.fault : null;
@@ -22,8 +29,8 @@ export function policyInForce(file: string, db: Db, logger: Logger): PolicySourc
 }
 
 /** @throws StartFailure where the policy file is missing or broken, in words that say what to mend */
-export async function requireUsablePolicy(file: string): Promise<void> {
-  const policy = await createPolicySource({ file, onRevision: async () => undefined }).current();
+export async function requireUsablePolicy(place: PolicyPlace): Promise<void> {
+  const policy = await createPolicySource({ ...place, onRevision: async () => undefined }).current();
   if ('policy' in policy) return;
   throw new StartFailure(
     `${policy.fault} No worker starts without the rules for tool calls; mend the file (\`turngate policy check\` looks at it), or set TURNGATE_POLICY to where it is.`,

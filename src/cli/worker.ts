@@ -25,6 +25,7 @@ import { createMcpTools } from '../tools/mcp-tools.ts';
 import { WebhookEndpoints } from '../webhooks/endpoints.ts';
 import { WebhookSender } from '../webhooks/sender.ts';
 import { announceFeeds } from './announce-feeds.ts';
+import { defaultServerOf } from './default-server.ts';
 import { createLogger } from './logger.ts';
 import { policyInForce, requireUsablePolicy } from './policy-in-force.ts';
 import { announceReady } from './ready.ts';
@@ -48,7 +49,11 @@ export async function startWorker(
   env: NodeJS.ProcessEnv,
   logger: Logger,
 ): Promise<RunningWorker> {
-  await requireUsablePolicy(config.TURNGATE_POLICY);
+  const policy = {
+    file: config.TURNGATE_POLICY,
+    defaultServer: defaultServerOf(config.TURNGATE_MCP_CONFIG),
+  };
+  await requireUsablePolicy(policy);
   const endpoints = new WebhookEndpoints({ file: config.TURNGATE_WEBHOOKS, env, logger });
   const limits = await openLimits({
     file: config.TURNGATE_LIMITS,
@@ -96,7 +101,7 @@ export async function startWorker(
       silenceMs: config.MODEL_SILENCE_MS,
     }),
     loadAgent: createAgentLoader(config.TURNGATE_AGENTS_DIR),
-    policy: policyInForce(config.TURNGATE_POLICY, db, logger),
+    policy: policyInForce(policy, db, logger),
     limits,
     drafts: new DraftWriter(db, logger),
     nudges,

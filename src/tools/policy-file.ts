@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { GateTerms } from '../protocol/gate-terms.ts';
+import { withDefaultServer } from './policy-bare-names.ts';
 import { readDocument } from './policy-document.ts';
 import { type Matcher, toMatchers } from './policy-match.ts';
 import { ruleFaults } from './policy-rule-faults.ts';
@@ -43,11 +44,18 @@ export interface PolicyRemark {
 
 export type ParsedPolicy = { ok: true; policy: Policy } | { ok: false; faults: PolicyRemark[] };
 
-/**
- * Reads the text of a policy file; tells every fault at once.
- * @param trustedToo servers to be trusted besides those that the file names
- */
-export function parsePolicy(text: string, trustedToo: readonly string[] = []): ParsedPolicy {
+export interface PolicyReading {
+  /** Servers to be trusted besides those that the file names. */
+  trustedToo?: readonly string[];
+  /** Whose tools are meant by patterns without a server's name; without one they are faults. */
+  defaultServer?: string | undefined;
+}
+
+/** Reads the text of a policy file; tells every fault at once. */
+export function parsePolicy(
+  text: string,
+  { trustedToo = [], defaultServer }: PolicyReading = {},
+): ParsedPolicy {
   const document = readDocument(text);
   if (!document.ok)
     return { ok: false, faults: document.faults.map((fault) => ({ ...ofTheFile, ...fault })) };
@@ -55,7 +63,7 @@ export function parsePolicy(text: string, trustedToo: readonly string[] = []): P
   const faults: PolicyRemark[] = [];
   const file = fileSchema.safeParse(value ?? {});
   if (!file.success) faults.push(...toFaults(file.error, { path: [], rule: null, lineOf }));
-  const written = rulesOf(value);
+  const written = rulesOf(value).map((rule) => withDefaultServer(rule, defaultServer));
   const sources = written.map((rule, index) => {
     const parsed = ruleSchema.safeParse(rule);
     const at = { path: ['rules', index], rule: labelOf(rule, index), lineOf };

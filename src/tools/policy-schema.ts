@@ -29,7 +29,7 @@ const toolPattern = z
   .max(256)
   .regex(
     /^(\*|[A-Za-z0-9_-]+\..+|\*\..+)$/,
-    'must be `server.tool`, `server.*`, `*.tool` or `*`; in the tool, `*` and `?` stand for other characters',
+    'must be `server.tool`, `server.*`, `*.tool` or `*` (or `tool`, where mcp.json names a defaultServer); in the tool, `*` and `?` stand for other characters',
   );
 
 const duration = z

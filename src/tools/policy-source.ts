@@ -25,6 +25,8 @@ export interface PolicySource {
 
 interface Options {
   file: string;
+  /** Whose tools are meant by patterns without a server's name. */
+  defaultServer?: string | undefined;
   /** Told of each revision before anything is decided under it; called again where it failed. */
   onRevision(loaded: LoadedPolicy, text: string): Promise<void>;
 }
@@ -37,14 +39,16 @@ interface Known {
 }
 
 /** Reads a policy file again whenever it has changed, whether it was written, replaced or mended: one `stat` a call. */
-export function createPolicySource({ file, onRevision }: Options): PolicySource {
+export function createPolicySource({ file, defaultServer, onRevision }: Options): PolicySource {
   let known: Known | undefined;
   let recorded: string | undefined;
   let loading: Promise<LoadedPolicy> | undefined;
 
   async function load(): Promise<LoadedPolicy> {
     const read = await readBounded(file);
-    const loaded = read.ok ? toLoaded(file, read.bytes) : { revision: 'missing', fault: read.fault };
+    const loaded = read.ok
+      ? toLoaded(file, read.bytes, defaultServer)
+      : { revision: 'missing', fault: read.fault };
     if (loaded.revision !== recorded) {
       await onRevision(loaded, read.ok ? read.bytes.toString('utf8') : '');
       recorded = loaded.revision;
@@ -102,9 +106,9 @@ function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(':');
 }
 
-function toLoaded(file: string, bytes: Buffer): LoadedPolicy {
+function toLoaded(file: string, bytes: Buffer, defaultServer: string | undefined): LoadedPolicy {
   const revision = createHash('sha256').update(bytes).digest('hex');
-  const parsed = parsePolicy(bytes.toString('utf8'));
+  const parsed = parsePolicy(bytes.toString('utf8'), { defaultServer });
   if (parsed.ok) return { revision, policy: parsed.policy };
   const faults = parsed.faults.slice(0, faultsShown).map((fault) => remarkText(file, fault));
   const more = parsed.faults.length - faults.length;

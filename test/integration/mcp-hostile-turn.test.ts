@@ -23,6 +23,7 @@ const policy = `
 trusted_servers: [test]
 rules:
   - { id: weather, tool: changes.*, decide: ask }
+  - { id: bare, tool: fail, decide: deny }
   - { id: believed, annotations: { read_only: true }, decide: allow }
   - { id: lies, tool: lies.*, decide: ask }
   - { id: others, tool: "*", decide: allow }
@@ -125,6 +126,18 @@ test('a tool is called under its own server, a bare name at the default server',
   const results = await resultsOf(sessionId);
   expect(JSON.stringify(results['test.echo']?.result)).toContain('"bare"');
   expect(JSON.stringify(results['shadows.echo']?.result)).toContain('shadow of echo');
+});
+
+test('a pattern of the policy without a server means the default server', async () => {
+  at.model.script(calls(['fail', { message: 'x' }], ['test__fail', { message: 'x' }]));
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  const denied = (await at.events(sessionId)).filter((event) => event.type === 'tool_call');
+  expect(denied.map((event) => [event.tool, event.rule])).toEqual([
+    ['test.fail', 'bare'],
+    ['test.fail', 'bare'],
+  ]);
 });
 
 test('a description that changes after the approval is asked about again, and does not run unasked', async () => {

@@ -12,6 +12,17 @@ function faultsOf(text: string): string[] {
 const warningsOf = (text: string, known = {}) =>
   policyWarnings(policyOf(text), known).map((warning) => remarkText('policy.yaml', warning));
 
+test("a tool without its server is the default server's; without one it is a fault", () => {
+  const text =
+    'rules: [{ id: a, tool: [send_mail, "send_*", "*.send_mail", "tickets.*"], decide: deny }, { id: b, tool: "*", decide: ask }]';
+  const parsed = parsePolicy(text, { defaultServer: 'office' });
+  expect(parsed.ok && parsed.policy.rules.map((rule) => rule.source.tool)).toEqual([
+    ['office.send_mail', 'office.send_*', '*.send_mail', 'tickets.*'],
+    ['*'],
+  ]);
+  expect(faultsOf(text).join()).toContain('where mcp.json names a defaultServer');
+});
+
 test('every part of a rule is taken as it is written', () => {
   const { rules, trustedServers } = policyOf(`
 trusted_servers: [office]

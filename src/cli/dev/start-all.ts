@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { migrate } from '../../store/migrate.ts';
+import { defaultServerOf } from '../default-server.ts';
 import { requireUsablePolicy } from '../policy-in-force.ts';
 import { signToken } from '../token.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -32,7 +33,7 @@ export async function startAll(start: Start): Promise<{ info: DevInfo; model: Mo
   const { supervisor, settings, folder, env, say } = start;
   warnOfUnusedSettings(env, say);
   // Told at once, not after Postgres and Temporal have started for nothing.
-  await requireUsablePolicy(policyFile(env));
+  await requireUsablePolicy({ file: policyFile(env), defaultServer: defaultServerOf(mcpFile(env)) });
   const secretFile = jwtSecretFile(folder.path);
   const secret = ensureSecret(secretFile);
   // Every port is settled before anything starts: a taken one is told at once, and a part that is
@@ -104,12 +105,16 @@ function settingsOfRoles(start: Start, temporal: TemporalPart, database: Databas
     DRAIN_NOTICE_MS: start.env.DRAIN_NOTICE_MS || '0',
     GATEWAY_HOST: loopback,
     TURNGATE_AGENTS_DIR: resolve(start.env.TURNGATE_AGENTS_DIR || besideOrShipped('agents')),
-    TURNGATE_MCP_CONFIG: resolve(start.env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json')),
+    TURNGATE_MCP_CONFIG: mcpFile(start.env),
     TURNGATE_POLICY: policyFile(start.env),
     ...(start.env.TURNGATE_LIMITS ? { TURNGATE_LIMITS: resolve(start.env.TURNGATE_LIMITS) } : {}),
     ...(start.env.TURNGATE_WEBHOOKS ? { TURNGATE_WEBHOOKS: resolve(start.env.TURNGATE_WEBHOOKS) } : {}),
     TURNGATE_DATA: start.folder.path,
   };
+}
+
+function mcpFile(env: NodeJS.ProcessEnv): string {
+  return resolve(env.TURNGATE_MCP_CONFIG || besideOrShipped('mcp.json'));
 }
 
 function policyFile(env: NodeJS.ProcessEnv): string {

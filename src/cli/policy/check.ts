@@ -1,11 +1,11 @@
 import type { ParticipantRole } from '../../protocol/server-frames.ts';
-import { type Policy, parsePolicy, remarkText } from '../../tools/policy-file.ts';
+import { type Policy, type PolicyReading, parsePolicy, remarkText } from '../../tools/policy-file.ts';
 import { readPolicyText } from '../../tools/policy-source.ts';
 import { policyWarnings } from '../../tools/policy-warnings.ts';
 import { StartFailure } from '../dev/start-failure.ts';
 import { jsonArgument } from '../inbox/json-argument.ts';
 import { explanationLines } from './explanation.ts';
-import { knownNames, surroundingsOf } from './surroundings.ts';
+import { defaultServerIn, fullNameIn, knownNames, surroundingsOf } from './surroundings.ts';
 import { toolInQuestion } from './tool-in-question.ts';
 
 export interface CheckOptions {
@@ -37,16 +37,19 @@ export async function runCheck(
 ): Promise<void> {
   const at = surroundingsOf(env);
   const path = file ?? at.policy;
+  const defaultServer = defaultServerIn(at);
+  const name = options.tool === undefined ? undefined : fullNameIn(at, options.tool);
   const text = await textOf(path);
-  const warnings = policyWarnings(usable(path, text), knownNames(at, print));
+  const warnings = policyWarnings(usable(path, text, { defaultServer }), knownNames(at, print));
   for (const warning of warnings) print(`warning: ${remarkText(path, warning)}`);
-  const server = options.tool?.split('.', 1)[0];
-  const policy = usable(path, text, options.trusted && server !== undefined ? [server] : []);
+  const server = name?.split('.', 1)[0];
+  const trustedToo = options.trusted && server !== undefined ? [server] : [];
+  const policy = usable(path, text, { trustedToo, defaultServer });
   const count = policy.rules.length === 1 ? '1 rule' : `${policy.rules.length} rules`;
   print(`${path} is in order: ${count}${warnings.length > 0 ? `, ${warnings.length} to look at` : ''}.`);
-  if (options.tool === undefined) return;
+  if (name === undefined) return;
   const tool = await toolInQuestion({
-    name: options.tool,
+    name,
     said: said(options),
     mcpConfig: at.mcpConfig,
     env,
@@ -55,7 +58,7 @@ export async function runCheck(
   });
   const call = {
     tool,
-    toolName: options.tool,
+    toolName: name,
     arguments: jsonArgument('--arguments', options.arguments),
     requester: { id: options.user, role: options.role === 'none' ? null : options.role },
     agent: options.agent,
@@ -70,8 +73,8 @@ async function textOf(path: string): Promise<string> {
   return read.text;
 }
 
-function usable(path: string, text: string, trustedToo: string[] = []): Policy {
-  const parsed = parsePolicy(text, trustedToo);
+function usable(path: string, text: string, reading: PolicyReading): Policy {
+  const parsed = parsePolicy(text, reading);
   if (parsed.ok) return parsed.policy;
   const faults = parsed.faults.map((fault) => remarkText(path, fault));
   throw new StartFailure([...faults, `${path} is not usable; with it, no tool would run.`].join('\n'));

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { environment } from '../../config/config.ts';
-import { readMcpConfig } from '../../tools/mcp-config.ts';
+import { type McpConfig, readMcpConfig } from '../../tools/mcp-config.ts';
+import { fullToolName } from '../../tools/names.ts';
 import type { KnownNames } from '../../tools/policy-warnings.ts';
 import { reasonOf } from '../dev/start-failure.ts';
 
@@ -30,6 +31,25 @@ export function knownNames(at: Surroundings, note: (line: string) => void): Know
     servers: known(() => Object.keys(readMcpConfig(at.mcpConfig).mcpServers), 'servers', note),
     agents: known(() => agentsIn(at.agents), 'agents', note),
   };
+}
+
+/** None where the file cannot be read, which {@link knownNames} tells. */
+export function defaultServerIn(at: Surroundings): string | undefined {
+  return configIn(at)?.defaultServer;
+}
+
+/** `server.tool` for a name that a person may have written without a server's. */
+export function fullNameIn(at: Surroundings, name: string): string {
+  const config = configIn(at);
+  return fullToolName(name, new Set(Object.keys(config?.mcpServers ?? {})), config?.defaultServer);
+}
+
+function configIn(at: Surroundings): McpConfig | undefined {
+  try {
+    return readMcpConfig(at.mcpConfig);
+  } catch {
+    return undefined;
+  }
 }
 
 function known(
