@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { decide } from '../../src/store/decisions.ts';
 import { listen } from '../helpers/http-mcp.ts';
+import { respond } from '../helpers/questions.ts';
 import type { ModelCall, Reply } from '../helpers/scripted-model.ts';
 import { openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 import { createRedirects } from '../mcp-servers/redirects.ts';
@@ -83,22 +84,31 @@ async function resultsOf(sessionId: string) {
 
 test.each([
   ['down', 'down__x', 'down.x', 'denied'],
-  ['slow', 'slow__never', 'slow.never', 'unknown'],
-  ['floods with progress', 'floods__progress', 'floods.progress', 'unknown'],
-  ['floods with one result', 'floods__huge', 'floods.huge', 'unknown'],
-  ['dies', 'dies__die', 'dies.die', 'unknown'],
-  ['answers with the wrong id', 'babbles__wrong_id', 'babbles.wrong_id', 'unknown'],
+  ['slow', 'slow__never', 'slow.never', 'lost'],
+  ['floods with progress', 'floods__progress', 'floods.progress', 'lost'],
+  ['floods with one result', 'floods__huge', 'floods.huge', 'lost'],
+  ['dies', 'dies__die', 'dies.die', 'lost'],
+  ['answers with the wrong id', 'babbles__wrong_id', 'babbles.wrong_id', 'lost'],
   ['has a schema that points elsewhere', 'lies__elsewhere', 'lies.elsewhere', 'denied'],
   ['redirects to an inner address', 'redirects__go', 'redirects.go', 'failed'],
 ])(
   'a server that is or does this fails that call with tool_error, and the turn goes on: %s',
-  async (_, name, tool, status) => {
+  async (_, name, tool, fate) => {
     at.model.script(calls([name], ['test__echo', { text: 'beside it' }]));
     const sessionId = await at.session();
     await at.say(sessionId, 'go');
+    if (fate === 'lost') {
+      // It was sent and may have changed something: the people are asked, here as after any lost result.
+      const { request_id: requestId, kind } = await at.event(sessionId, 'input_request');
+      expect(kind).toBe('unknown_outcome');
+      await respond(at, { sessionId, requestId, action: 'accept', content: { outcome: 'did_not_happen' } });
+    }
     expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
     const results = await resultsOf(sessionId);
-    expect(results[tool]).toMatchObject({ status, error: { code: 'tool_error' } });
+    expect(results[tool]).toMatchObject({
+      status: fate === 'lost' ? 'failed' : fate,
+      error: { code: 'tool_error' },
+    });
     expect(results['test.echo']).toMatchObject({ status: 'completed' });
     expect(elsewhere).toBe(0);
   },
