@@ -31,7 +31,10 @@ export async function keepProposed(tx: Tx, verdict: Verdict, row: GateRow): Prom
   });
 }
 
-/** The deciding row, and with it what follows: the event, the call's result unless approved, a grant. */
+/**
+ * The deciding row, and with it what follows: the event, the call's result unless approved, a grant. Nothing here waits
+ * for what comes before it, so that all of it goes to the store in one go.
+ */
 export async function insertDecision(
   tx: Tx,
   verdict: Verdict,
@@ -40,13 +43,42 @@ export async function insertDecision(
 ): Promise<Decided> {
   const id = uuidv7();
   const isEdited = edited !== undefined;
+  const isApproved = verdict.outcome === 'approved';
   const runs = isEdited ? { ...row, arguments: edited, arguments_hash: hashOf(edited) } : row;
-  if (isEdited) await keepProposed(tx, verdict, row);
-  const { rows } = await tx.query<{ at: number }>({
+  const remembered = scopeToRemember(verdict, runs);
+  const decision = toStanding(runs, {
+    id,
+    decision: verdict.outcome,
+    decided_by: verdict.decidedBy,
+    reason: verdict.reason ?? null,
+    at: row.now,
+    arguments_hash: runs.arguments_hash,
+    shown_hash: row.arguments_hash,
+  });
+  const outcome = isApproved ? [] : [await refuse(tx, verdict, row)];
+  const [events] = await Promise.all([
+    appendEvents(tx, verdict.sessionId, [resolvedEvent(row, decision, remembered), ...outcome]),
+    isEdited ? keepProposed(tx, verdict, row) : null,
+    writeDecision(tx, { id, verdict, row, runs }),
+    audit(tx, verdict, runs, verdict.outcome, {
+      ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+      ...(isEdited ? { arguments: edited, original_arguments: row.proposed_arguments ?? row.arguments } : {}),
+    }),
+    remembered && keepGrant(tx, verdict, runs, remembered),
+    isApproved ? makeReady(tx, runs, isEdited) : null,
+  ]);
+  return { kind: 'recorded', decisionId: id, turnId: row.turn_id, decision, events };
+}
+
+async function writeDecision(
+  tx: Tx,
+  { id, verdict, row, runs }: { id: string; verdict: Verdict; row: GateRow; runs: GateRow },
+): Promise<void> {
+  await tx.query({
     name: 'insert-decision',
     text: `insert into decisions (id, tool_call_id, turn_id, arguments_hash, decision, decided_by, via, reason, round,
              shown_hash, tool_hash, terms_hash, address)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning decided_at as at`,
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     values: [
       id,
       row.id,
@@ -63,25 +95,6 @@ export async function insertDecision(
       verdict.address ?? null,
     ],
   });
-  const decision = toStanding(runs, {
-    id,
-    decision: verdict.outcome,
-    decided_by: verdict.decidedBy,
-    reason: verdict.reason ?? null,
-    at: rows[0]?.at ?? 0,
-    arguments_hash: runs.arguments_hash,
-    shown_hash: row.arguments_hash,
-  });
-  await audit(tx, verdict, runs, verdict.outcome, {
-    ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
-    ...(isEdited ? { arguments: edited, original_arguments: row.proposed_arguments ?? row.arguments } : {}),
-  });
-  const remembered = await remember(tx, verdict, runs);
-  const outcome =
-    verdict.outcome === 'approved' ? await makeReady(tx, runs, isEdited) : await refuse(tx, verdict, row);
-  const resolved = resolvedEvent(row, decision, remembered);
-  const events = await appendEvents(tx, verdict.sessionId, [resolved, ...outcome]);
-  return { kind: 'recorded', decisionId: id, turnId: row.turn_id, decision, events };
 }
 
 function resolvedEvent(
@@ -107,7 +120,7 @@ function resolvedEvent(
 const scopes = ['once', 'session', 'always'] as const;
 
 /** @throws PublicError `validation_error` where the rule does not let it be remembered */
-async function remember(tx: Tx, verdict: Verdict, row: GateRow): Promise<'session' | 'always' | null> {
+function scopeToRemember(verdict: Verdict, row: GateRow): 'session' | 'always' | null {
   const { remember: scope = 'once', outcome } = verdict;
   if (scope === 'once') return null;
   const terms = termsOf(row);
@@ -123,12 +136,15 @@ async function remember(tx: Tx, verdict: Verdict, row: GateRow): Promise<'sessio
             ? 'it is not known exactly what the tool is'
             : null;
   if (why !== null) throw new PublicError('validation_error', `Field "remember": ${why}.`);
-  const id = await giveGrant(tx, { row, scope, by: verdict.decidedBy });
-  await audit(tx, verdict, row, 'granted', { grant_id: id, scope, for_user: row.requester_id });
   return scope;
 }
 
-async function makeReady(tx: Tx, row: GateRow, isEdited: boolean): Promise<NewEvent[]> {
+async function keepGrant(tx: Tx, verdict: Verdict, row: GateRow, scope: 'session' | 'always'): Promise<void> {
+  const id = await giveGrant(tx, { row, scope, by: verdict.decidedBy });
+  await audit(tx, verdict, row, 'granted', { grant_id: id, scope, for_user: row.requester_id });
+}
+
+async function makeReady(tx: Tx, row: GateRow, isEdited: boolean): Promise<void> {
   await tx.query({
     name: 'make-call-ready',
     text: `update tool_calls set status = 'ready', remind_at = null,
@@ -136,15 +152,13 @@ async function makeReady(tx: Tx, row: GateRow, isEdited: boolean): Promise<NewEv
              arguments_hash = case when $2 then $4 else arguments_hash end where id = $1`,
     values: [row.id, isEdited, JSON.stringify(row.arguments), row.arguments_hash],
   });
-  return [];
 }
 
-async function refuse(tx: Tx, verdict: Verdict, row: GateRow): Promise<NewEvent[]> {
+async function refuse(tx: Tx, verdict: Verdict, row: GateRow): Promise<NewEvent> {
   const why = verdict.reason ? ` Reason given: ${verdict.reason}` : '';
   const text =
     verdict.outcome === 'expired'
       ? 'Nobody approved this call in time, so it was not run.'
       : `A person rejected this call, so it was not run.${why}`;
-  return [await closeCall(tx, row, { status: 'rejected', result: null, text, error: null })];
+  return closeCall(tx, row, { status: 'rejected', result: null, text, error: null });
 }
-/** Nothing here waits for what comes before it, so that all of it goes to the store in one go. */
