@@ -13,6 +13,8 @@ import { signalGroup } from '../../../src/cli/dev/process-identity.ts';
 
 const readyBoundMs = 90_000;
 const stopBoundMs = 5_000;
+const startTries = 60;
+const startEveryMs = 500;
 /** Longest that a part is held still. */
 const frozenMostMs = 3_000;
 
@@ -52,15 +54,22 @@ export class Part {
   /** @throws StartFailure with its last words */
   async start(): Promise<void> {
     const child = await startChild(this.#spec);
-    writeFileSync(join(this.#pids, this.role), String(child.pid));
+    writeFileSync(join(this.#pids, this.role), `${child.pid}\n`);
     this.#child = child;
     this.#isKilled = false;
+    try {
+      await untilReady(child, (signal) => this.#ready(child, signal), readyBoundMs);
+    } catch (error) {
+      // One that is killed meanwhile belongs to that kill.
+      if (this.#child === child && !this.#isKilled) this.#child = null;
+      await stopChild(child, stopBoundMs);
+      throw error;
+    }
     void child.exited.then((exit) => {
-      if (this.#isKilled || this.#isStopping) return;
-      this.#onDeath(`${this.role} ended by itself (${describeExit(exit)})`);
+      if (this.#child !== child || this.#isKilled || this.#isStopping) return;
       this.#child = null;
+      this.#onDeath(`${this.role} ended by itself (${describeExit(exit)})`);
     });
-    await untilReady(child, (signal) => this.#ready(child, signal), readyBoundMs);
   }
 
   /**
@@ -108,16 +117,16 @@ export class Part {
     if (this.#child !== null) await stopChild(this.#child, stopBoundMs);
   }
 
-  async #bringBack(child: Child, downMs: number): Promise<void> {
-    await child.exited;
+  /** As whoever looks after it would: what it needs may be down itself, so it is tried again. */
+  async #bringBack(killed: Child, downMs: number): Promise<void> {
+    await killed.exited;
     await delay(downMs);
-    if (this.#isStopping) return;
-    try {
-      await this.start();
-    } catch (error) {
+    for (let tries = 1; !this.#isStopping; tries += 1) {
+      const started = await this.start().catch((error: unknown) => error);
       // Killed again before it was ready: the later kill brings it back.
-      if (this.#isKilled || this.#isStopping) return;
-      this.#onDeath(`${this.role} did not come back: ${String(error)}`);
+      if (started === undefined || this.#isKilled) return;
+      if (tries < startTries) await delay(startEveryMs);
+      else return this.#onDeath(`${this.role} did not come back: ${String(started)}`);
     }
   }
 }

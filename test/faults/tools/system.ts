@@ -59,6 +59,7 @@ export async function startToolsSystem(options: SystemOptions): Promise<ToolsSys
   try {
     started.model = await startScriptedModel(sayPlan);
     started.postgres = await startPostgres(folder, { durable: true });
+    writeFileSync(join(folder, 'pids', 'postgres'), `${started.postgres.child.pid}\n`);
     const databaseUrl = started.postgres.url('turngate');
     await ensureDatabase(started.postgres.url('postgres'), 'turngate');
     await migrate(databaseUrl);
