@@ -119,12 +119,13 @@ export class Part {
 
   /** As whoever looks after it would: what it needs may be down itself, so it is tried again. */
   async #bringBack(killed: Child, downMs: number): Promise<void> {
+    const number = this.kills;
     await killed.exited;
     await delay(downMs);
     for (let tries = 1; !this.#isStopping; tries += 1) {
       const started = await this.start().catch((error: unknown) => error);
       // Killed again before it was ready: the later kill brings it back.
-      if (started === undefined || this.#isKilled) return;
+      if (started === undefined || this.kills !== number) return;
       if (tries < startTries) await delay(startEveryMs);
       else return this.#onDeath(`${this.role} did not come back: ${String(started)}`);
     }
