@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
 import { type CallEnd, type CallOutcome, finishCall } from '../store/call-end.ts';
@@ -16,6 +16,8 @@ import { stopReason, watchStop } from './stop-watch.ts';
 
 const LEASE_LOOK_MS = 500;
 const FINISH_FOR_MS = 300_000;
+/** A call that ends its server each time is given up. */
+const SERVER_LOST_ATTEMPTS_MAX = 3;
 /** A call that is given up without anybody's wish is heard out for this long: its answer may be on its way. */
 const HEAR_OUT_MS = 300;
 
@@ -81,6 +83,7 @@ class CallRun {
     const halt = this.#haltOf(stop.signal, lease);
     try {
       const outcome = await this.#call(halt);
+      this.#giveToNextAttempt(outcome);
       return await this.#finish(toClosing(outcome, this.#begun.repeatable));
     } catch (error) {
       if (!halt.aborted) throw error;
@@ -90,6 +93,17 @@ class CallRun {
       beat.stop();
       stop.end();
     }
+  }
+
+  /**
+   * What its server took with it when it ended in the middle is asked for again, with the same key, where that is safe.
+   * @throws ApplicationFailure for Temporal, which makes the next attempt
+   */
+  #giveToNextAttempt(outcome: ToolOutcome): void {
+    const { attempt, repeatable } = this.#begun;
+    if (outcome.status !== 'unknown' || outcome.isServerGone !== true) return;
+    if (!repeatable || attempt >= SERVER_LOST_ATTEMPTS_MAX) return;
+    throw ApplicationFailure.create({ type: 'Call.ServerLost', message: outcome.error.message });
   }
 
   /** Stops the call: at once where somebody wishes it, else when what may be on its way has been heard. */

@@ -163,7 +163,7 @@ class Call {
     const words = link.hide(errorText(error));
     if (this.#stop.aborted) return unknown(tool, `gave no answer within ${this.#options.timeoutMs} ms`);
     if (link.fault !== undefined) return unknown(tool, link.fault);
-    if (link.closed) return unknown(tool, 'stopped before it answered');
+    if (link.closed) return { ...unknown(tool, 'stopped before it answered'), isServerGone: true };
     if (error instanceof HttpFault && !error.sent) return failed(`${tool} could not be reached: ${words}.`);
     if (error instanceof HttpFault) return unknown(tool, `did not answer (${words})`);
     if (error instanceof ExchangeLost) return unknown(tool, 'ended the connection without an answer');

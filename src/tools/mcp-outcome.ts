@@ -10,7 +10,7 @@ export function failed(why: string): ToolOutcome {
 }
 
 /** @param what its server did instead of answering */
-export function unknown(tool: string, what: string): ToolOutcome {
+export function unknown(tool: string, what: string): Extract<ToolOutcome, { status: 'unknown' }> {
   const message = `The server of ${tool} ${cut(what)}, so it is not known whether the call took effect. Look before calling it again.`;
   return { status: 'unknown', text: message, error: { code: 'tool_error', message } };
 }

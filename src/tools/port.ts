@@ -45,7 +45,13 @@ export interface ToolCallRequest {
 export type ToolOutcome =
   | { status: 'completed'; result: unknown; text: string }
   | { status: 'failed'; result: unknown; text: string; error: ErrorBody }
-  | { status: 'unknown'; text: string; error: ErrorBody };
+  | {
+      status: 'unknown';
+      text: string;
+      error: ErrorBody;
+      /** Its server ended in the middle of the call, so what may be repeated can be made again at once. */
+      isServerGone?: boolean;
+    };
 
 export interface ToolPort {
   /** `server.tool` for a name that may be bare: a tool of the default server, where one is configured. */

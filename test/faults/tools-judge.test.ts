@@ -184,6 +184,14 @@ describe('the judge', () => {
       },
     ],
     [
+      'unreported',
+      'a lost result about which nobody is asked',
+      (r) => {
+        r.questions.pop();
+        r.answered.pop();
+      },
+    ],
+    [
       'called_again',
       'a call that is made again twice where a person said once',
       (r) => {

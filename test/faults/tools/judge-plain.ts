@@ -38,7 +38,9 @@ function judgeReport(
   const said = questions.map(outcomeOf).at(-1);
   if (row.attempt > 0 && row.status === 'unknown') {
     findings.figure(`results lost for good, ${lines.length > 0 ? 'after' : 'without'} the effect`);
-    if (questions.length === 0) findings.figure('results lost, and nobody was asked');
+    if (questions.length === 0) {
+      findings.note('unreported', `plain call ${nonce} is unknown, and nobody was asked`);
+    }
   }
   const told = said === 'did_not_happen' ? 'failed' : said === 'happened' ? 'unknown' : null;
   if (told !== null && row.status !== told) {
