@@ -7,6 +7,7 @@ import { decide } from '../../src/store/decisions.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
 import { requestCancel } from '../../src/store/turns.ts';
 import { fromSetup } from '../helpers/database.ts';
+import { answerLimit, limitAsked, writeLimits } from '../helpers/limits.ts';
 import type { Reply } from '../helpers/scripted-model.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 
@@ -233,6 +234,18 @@ test('a limit asks: the same step is run again once it is answered', async () =>
   await answerQuestion(at.db, { sessionId, requestId, userId: 'alice', via: 'http', ...answer });
   await at.turns.input(sessionId, { request_id: requestId });
   await finish('limit', sessionId, turnId);
+  await worker.close();
+});
+
+test('a limit of calls asks: several wait for one answer, and one for the next', async () => {
+  const worker = await at.startWorker(writeLimits(at, { turn: { tool_calls: 1 } }));
+  const call = { toolCall: { name: 'test__echo', arguments: { text: 'limited' } } };
+  at.model.script(({ messages }) => (messages.at(-1)?.role === 'tool' ? ['ok'] : [call, call, call]));
+  const sessionId = await at.session();
+  const turnId = await at.say(sessionId, 'go');
+  await answerLimit(at, await limitAsked(at, sessionId), 'accept', 1);
+  await answerLimit(at, await limitAsked(at, sessionId, 1), 'decline');
+  await finish('limit-calls', sessionId, turnId, 'cancelled');
   await worker.close();
 });
 
