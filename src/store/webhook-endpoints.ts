@@ -12,30 +12,39 @@ export interface EndpointRow {
 }
 
 /**
- * From the commit on, events are written down for these endpoints and for no others. One that answered 410 is tried
- * again where its address has changed, or where it was not in the file for a time.
+ * Says which endpoints a worker's file names: from the commit on, events are written down for them. What no worker has
+ * named for `forgetMs` is taken out: so one that still has an older file takes nothing away from the others. One that
+ * answered 410 is tried again where its address has changed, or where no file named it for a time.
  */
-export async function syncEndpoints(db: Db, endpoints: readonly EndpointRow[]): Promise<void> {
+export async function syncEndpoints(
+  db: Db,
+  endpoints: readonly EndpointRow[],
+  forgetMs: number,
+): Promise<void> {
   const rows = endpoints.map(({ name, url, eventTypes, tenants }) => ({
     ...{ name, url, tenants },
     event_types: eventTypes,
   }));
   await transaction(db, async (tx) => {
-    await tx.query(
-      `insert into webhook_endpoints as w (name, url, event_types, tenants)
+    await tx.query({
+      name: 'name-webhook-endpoints',
+      text: `insert into webhook_endpoints as w (name, url, event_types, tenants)
        select name, url, event_types, tenants
        from jsonb_to_recordset($1::jsonb) as e(name text, url text, event_types text[], tenants text[])
        order by name
        on conflict (name) do update set url = excluded.url, event_types = excluded.event_types,
-         tenants = excluded.tenants, removed_at = null,
+         tenants = excluded.tenants, seen_at = now(), removed_at = null,
          disabled_at = case when w.removed_at is null and w.url = excluded.url then w.disabled_at end,
          paused_until = case when w.removed_at is null and w.url = excluded.url then w.paused_until end`,
-      [JSON.stringify(rows)],
-    );
-    await tx.query(
-      'update webhook_endpoints set removed_at = now() where removed_at is null and name <> all($1::text[])',
-      [endpoints.map(({ name }) => name)],
-    );
+      values: [JSON.stringify(rows)],
+    });
+    await tx.query({
+      name: 'forget-webhook-endpoints',
+      text: `update webhook_endpoints set removed_at = now()
+             where removed_at is null and name <> all($1::text[])
+               and seen_at < now() - $2 * interval '1 millisecond'`,
+      values: [endpoints.map(({ name }) => name), forgetMs],
+    });
   });
 }
 

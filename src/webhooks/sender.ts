@@ -26,12 +26,19 @@ export interface SenderSettings {
 export interface SenderTimings {
   /** How often is looked for what is due. */
   pollMs: number;
-  /** How often old deliveries, and those of no endpoint, are looked for. */
+  /** How often the store is told of the endpoints, and old deliveries and those of no endpoint are looked for. */
   sweepMs: number;
+  /** An endpoint that no worker has told of for this long is taken for removed. */
+  forgetMs: number;
   schedule: RetrySchedule;
 }
 
-export const senderTimings: SenderTimings = { pollMs: 500, sweepMs: 60_000, schedule: retrySchedule };
+export const senderTimings: SenderTimings = {
+  pollMs: 500,
+  sweepMs: 15_000,
+  forgetMs: 60_000,
+  schedule: retrySchedule,
+};
 
 /** Attempts of one worker to one endpoint at a time: one that is dead never holds up another. */
 const attemptsPerEndpoint = 8;
@@ -49,7 +56,6 @@ export class WebhookSender {
   readonly #underWay = new Map<string, Set<Promise<void>>>();
   #wake: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
-  #isSynced = false;
   #sweptAt = 0;
   #failing = false;
 
@@ -109,15 +115,11 @@ export class WebhookSender {
 
   async #round(): Promise<void> {
     const { db, endpoints, logger } = this.#deps;
-    if (endpoints.refresh()) this.#isSynced = false;
-    if (!this.#isSynced) {
-      await syncEndpoints(db, endpoints.current.map(rowOf));
-      this.#isSynced = true;
-      this.#sweptAt = 0;
-    }
+    if (endpoints.refresh()) this.#sweptAt = 0;
     if (Date.now() - this.#sweptAt > this.#timings.sweepMs) {
-      this.#sweptAt = Date.now();
+      await syncEndpoints(db, endpoints.current.map(rowOf), this.#timings.forgetMs);
       await this.#sweep();
+      this.#sweptAt = Date.now();
     }
     const free = new Map<string, number>();
     for (const { name } of endpoints.current) {

@@ -37,6 +37,7 @@ const hour = 3_600_000;
 const quick: Partial<SenderTimings> = {
   pollMs: 20,
   sweepMs: 50,
+  forgetMs: 200,
   schedule: { firstMs: 40, factor: 2, maxMs: 200, jitter: 0.2 },
 };
 const settings: SenderSettings = { timeoutMs: 2_000, giveUpMs: hour, retentionMs: hour };

@@ -123,7 +123,7 @@ describe('turngate approvals, in a pipe', () => {
       const unsure = await edit('--arguments', `@${file}`);
       expect(unsure).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--yes') });
       expect(unsure.err).toContain(
-        '-   "to": "bob@example.com"\n+   "to": "ann@example.com",\n+   "text": "hello"',
+        '-   "to": "bob@example.com"\n+   "text": "hello",\n+   "to": "ann@example.com"',
       );
       expect(await edit('--arguments', '{"to":"bob@example.com"}', '--yes')).toMatchObject({ code: 5 });
       expect(await edit('--yes')).toMatchObject({ code: 1, err: expect.stringContaining('--arguments') });

@@ -15,7 +15,7 @@ beforeAll(async () => {
   harness = await openGatewayHarness();
   service = await signToken({ sub: 'backend', roles: ['service'] });
   const url = 'https://crm.example.com/in';
-  await syncEndpoints(harness.db, [{ name: 'crm', url, eventTypes: ['turn_end'], tenants: null }]);
+  await syncEndpoints(harness.db, [{ name: 'crm', url, eventTypes: ['turn_end'], tenants: null }], 60_000);
   const sessionId = await harness.session();
   await transaction(harness.db, async (tx) => {
     await lockSession(tx, sessionId);
@@ -37,7 +37,7 @@ test('endpoints, what is dead, and sending it again, as words and as JSON', asyn
   const dead = await webhooks('deliveries', '--status', 'dead');
   expect([dead.code, dead.out]).toEqual([
     0,
-    expect.stringMatching(/turn\.ended {2}dead, 1 attempts.*\n {4}It answered 500\.\n$/),
+    expect.stringMatching(/turn\.ended {2}dead, 1 attempt,.*\n {4}It answered 500\.\n$/),
   ]);
   const { deliveries } = JSON.parse((await webhooks('deliveries', '--json')).out);
   expect(deliveries).toMatchObject([{ status: 'dead', endpoint: 'crm' }]);

@@ -157,7 +157,7 @@ async function askOfWebhooks() {
   const at = '/v1/webhooks';
   const types = ['turn_end'] as const;
   const endpoint = { name: 'crm', url: 'https://crm.example.com', eventTypes: types, tenants: null };
-  await syncEndpoints(harness.db, [endpoint]);
+  await syncEndpoints(harness.db, [endpoint], 60_000);
   const sessionId = await harness.session();
   await transaction(harness.db, async (tx) => {
     await lockSession(tx, sessionId);

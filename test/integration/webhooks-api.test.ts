@@ -17,10 +17,14 @@ beforeAll(async () => {
   mine = await signToken({ sub: 'backend', tenant: 't', roles: ['service'] });
   theirs = await signToken({ sub: 'backend', tenant: 'acme', roles: ['service'] });
   const types = ['tool_approval_request', 'turn_end'] as const;
-  await syncEndpoints(harness.db, [
-    { name: 'all', url: 'https://a.example.com', eventTypes: types, tenants: null },
-    { name: 'acme', url: 'https://b.example.com', eventTypes: types, tenants: ['acme'] },
-  ]);
+  await syncEndpoints(
+    harness.db,
+    [
+      { name: 'all', url: 'https://a.example.com', eventTypes: types, tenants: null },
+      { name: 'acme', url: 'https://b.example.com', eventTypes: types, tenants: ['acme'] },
+    ],
+    60_000,
+  );
   for (const tenant of ['t', 'acme']) {
     const sessionId = await harness.session('alice', tenant);
     await transaction(harness.db, async (tx) => {

@@ -3,6 +3,7 @@ import pino from 'pino';
 import { webhookType } from '../../src/protocol/webhooks.ts';
 import { transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
+import { syncEndpoints } from '../../src/store/webhook-endpoints.ts';
 import { until } from '../helpers/until.ts';
 import { asked, ended, fromEnv, WebhookBench } from '../helpers/webhook-bench.ts';
 import { answer, isSignedBy } from '../helpers/webhook-receiver.ts';
@@ -273,6 +274,28 @@ test('an endpoint that is taken out of the file gets nothing more', async () => 
   expect(dead).toMatchObject([
     { status: 'dead', last_error: 'The endpoint is not in the file of webhooks any more.' },
   ]);
+});
+
+test('a worker that still has an older file takes nothing away from those that have the new one', async () => {
+  const row = (name: string) => ({
+    name,
+    url: 'https://a.example.com',
+    eventTypes: ['turn_end'] as const,
+    tenants: null,
+  });
+  const [older, newer] = [[row('old')], [row('old'), row('next')]];
+  const removed = async () => {
+    const { rows } = await bench.db.query('select name from webhook_endpoints where removed_at is not null');
+    return rows.map(({ name }) => name);
+  };
+  await syncEndpoints(bench.db, newer, 60_000);
+  await syncEndpoints(bench.db, older, 60_000);
+  expect(await removed()).toEqual([]);
+  // Nobody names it for as long as that.
+  await syncEndpoints(bench.db, older, 0);
+  expect(await removed()).toEqual(['next']);
+  await syncEndpoints(bench.db, newer, 60_000);
+  expect(await removed()).toEqual([]);
 });
 
 test('a file that breaks while it is in use changes nothing', async () => {

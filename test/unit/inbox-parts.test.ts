@@ -4,7 +4,7 @@ import { difference } from '../../src/cli/inbox/difference.ts';
 import { CommandFailure } from '../../src/cli/inbox/failure.ts';
 import { contentOf } from '../../src/cli/inbox/input-content.ts';
 import { jsonArgument } from '../../src/cli/inbox/json-argument.ts';
-import { agoText, expiryText, longJson, shortJson } from '../../src/cli/inbox/words.ts';
+import { agoText, expiryText, longJson, shortJson, sortedJson } from '../../src/cli/inbox/words.ts';
 
 describe('the difference of two texts', () => {
   test('shows what went, what came and what stayed', () => {
@@ -84,6 +84,12 @@ test('what others wrote is harmless to a terminal, and never looks like somethin
     );
   }
   expect(shortJson({ a: 'x'.repeat(1_000) })).toMatch(/more characters\)$/);
+});
+
+test('values that say the same are written the same', () => {
+  const one = { b: [{ y: 1, x: null }], a: 'text' };
+  expect(sortedJson(one)).toBe(sortedJson({ a: 'text', b: [{ x: null, y: 1 }] }));
+  expect(JSON.parse(sortedJson(one))).toEqual(one);
 });
 
 test('times are told from the largest unit', () => {

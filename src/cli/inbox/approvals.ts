@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage } from '../../protocol/approvals.ts';
 import type { RememberScope } from '../../protocol/client-frames.ts';
 import type { AckFrame } from '../../protocol/server-frames.ts';
-import { terminalText } from '../chat/terminal-text.ts';
 import { approvalLines, approvalText, decisionText } from './approval-text.ts';
 import { type Ask, pathOf } from './ask.ts';
 import { difference } from './difference.ts';
@@ -10,7 +9,7 @@ import { editedInEditor } from './editor.ts';
 import { CommandFailure } from './failure.ts';
 import { jsonArgument } from './json-argument.ts';
 import { type Console, confirm } from './terminal.ts';
-import { safe } from './words.ts';
+import { safe, sortedJson } from './words.ts';
 
 export interface InboxDeps {
   ask: Ask;
@@ -88,8 +87,7 @@ export async function editApproval(
   if (isDeepStrictEqual(edited, details.arguments)) {
     throw new CommandFailure('left', 'These are the arguments that it has. Nothing was decided.');
   }
-  const pretty = (value: unknown) => terminalText(JSON.stringify(value, null, 2));
-  console.tell(`${safe(details.tool)}\n${difference(pretty(details.arguments), pretty(edited))}`);
+  console.tell(`${safe(details.tool)}\n${difference(sortedJson(details.arguments), sortedJson(edited))}`);
   if (!options.yes) {
     if (!console.isInteractive) {
       throw new CommandFailure('failed', 'There is nobody to ask whether this is meant: say --yes.');

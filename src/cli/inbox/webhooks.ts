@@ -62,6 +62,7 @@ export function newSecret(): string {
 function deliveryLines(delivery: WebhookDelivery): string {
   const { id, endpoint, type, status, attempts, created_at, next_attempt_at, last_error } = delivery;
   const next = next_attempt_at === null ? '' : `, next ${agoText(next_attempt_at)}`;
-  const line = `${id}  ${endpoint}  ${type}  ${status}, ${attempts} attempts${next}, written ${agoText(created_at)}`;
+  const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const line = `${id}  ${endpoint}  ${type}  ${status}, ${tries}${next}, written ${agoText(created_at)}`;
   return last_error === null ? line : `${line}\n    ${safe(last_error)}`;
 }

@@ -18,6 +18,18 @@ export function longJson(value: unknown, indent = ''): string {
   return text.replaceAll('\n', `\n${indent}`);
 }
 
+/** The same, with the keys of objects in one order: two values differ where they differ in what they say. */
+export function sortedJson(value: unknown): string {
+  return terminalText(JSON.stringify(sorted(value), null, 2) ?? 'null');
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
+}
+
 const units = [
   ['d', 86_400_000],
   ['h', 3_600_000],

@@ -13,7 +13,8 @@ create table webhook_endpoints (
   disabled_at     timestamptz,
   -- It asked to be left alone until then (Retry-After).
   paused_until    timestamptz,
-  -- The file names it no more.
+  -- When a worker last said that its file names it; and since when none does.
+  seen_at         timestamptz not null default now(),
   removed_at      timestamptz
 );
 
