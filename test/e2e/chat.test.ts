@@ -44,7 +44,8 @@ async function* answer(request: ModelCall): AsyncGenerator<Piece> {
     for (const text of asked.split(' ').slice(1)) {
       yield { toolCall: { name: 'test__effect', arguments: { text } } };
     }
-  } else yield `You said: ${asked}\u001b[31m!`;
+  } else if (asked === 'crash') yield { toolCall: { name: 'test__crash', arguments: {} } };
+  else yield `You said: ${asked}\u001b[31m!`;
 }
 
 beforeAll(async () => {
@@ -190,6 +191,40 @@ describe('an approval', () => {
     await terminal.shows('connected · ready');
     expect(effectsOf('gamma')).toBe(0);
     expect(String(model.requests.at(-1)?.messages.at(-1)?.content)).toContain('too early');
+  });
+});
+
+describe('more than yes or no', () => {
+  test('what is to run is changed in the line, remembered with a key, and shown', async () => {
+    const terminal = await chat(['--new']);
+    terminal.type('effect delta\r');
+    // Shown once it is read that the rule lets it.
+    await terminal.shows('r remember: once');
+    terminal.type('r');
+    await terminal.shows('r remember: in this session');
+    terminal.type('e');
+    await terminal.shows('run test.effect with {"text":"delta"}');
+    terminal.type(`${leftKey}${leftKey}`);
+    terminal.type(`${backspaceKey}`);
+    terminal.type('oid\r');
+    await terminal.shows('approved by dev, remembered for this session');
+    await terminal.shows('"text": "deltoid"');
+    await terminal.shows('The tool said: appended deltoid');
+    expect([effectsOf('delta'), effectsOf('deltoid')]).toEqual([0, 1]);
+    terminal.type('effect epsilon\r');
+    await terminal.shows('The tool said: appended epsilon');
+  });
+
+  test('a question is answered with one key', async () => {
+    const terminal = await chat(['--new']);
+    terminal.type('crash\r');
+    await terminal.shows('y approve · n reject');
+    terminal.type('y');
+    await terminal.shows('1 happened · 2 did_not_happen · 3 run_again');
+    await terminal.shows('number answers · n decline');
+    terminal.type('2');
+    await terminal.shows('answered by dev: {"outcome":"did_not_happen"}');
+    await terminal.shows('connected · ready');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Asked } from '../../src/cli/chat/asked.ts';
+import type { Asked, Scope } from '../../src/cli/chat/asked.ts';
 import { parseCommand } from '../../src/cli/chat/commands.ts';
 import { insert } from '../../src/cli/chat/line.ts';
 import {
@@ -9,7 +9,6 @@ import {
   type PromptAction,
   press,
   pressAll,
-  type Scope,
 } from '../../src/cli/chat/prompt.ts';
 
 const named = {

@@ -3,6 +3,9 @@ import { undecided } from '../../client/index.ts';
 
 export type Question = SessionSnapshot['inputs'][number];
 
+/** For how long an approval is remembered. */
+export type Scope = 'once' | 'session' | 'always';
+
 /** What waits for this person: calls to decide and questions to answer, oldest first, none that is on its way. */
 export interface Waiting {
   approvals: readonly ToolCall[];

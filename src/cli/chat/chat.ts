@@ -13,12 +13,11 @@ import { limits } from '../../protocol/limits.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
 import { cutAt } from '../../protocol/text.ts';
 import { reasonOf, StartFailure } from '../dev/start-failure.ts';
-import { type Asked, isSameWaiting, waitingOf } from './asked.ts';
+import { isSameWaiting, waitingOf } from './asked.ts';
 import { type Command, help, parseCommand } from './commands.ts';
 import { type Conversation, type ConversationInput, type Outgoing, reduce } from './conversation.ts';
 import { conversationOf } from './from-snapshot.ts';
 import { failureOf } from './gateway-client.ts';
-import type { Scope } from './prompt.ts';
 import type { FindTarget } from './target.ts';
 
 const listedSessions = 10;
@@ -35,7 +34,8 @@ export class Chat {
   #conversation: Conversation;
   #listed: SessionView[] = [];
   #isOpening = false;
-  readonly #mostRemember = new Map<string, Scope>();
+  /** Calls whose rule was asked for. */
+  readonly #termsRead = new Set<string>();
 
   private constructor(options: { client: Client; findTarget: FindTarget; session: Session }) {
     this.#client = options.client;
@@ -79,11 +79,6 @@ export class Chat {
 
   answer(requestId: string, answer: Answer): void {
     this.#sent(uuidv7(), { kind: 'answer' }, this.#session.answer(requestId, answer));
-  }
-
-  /** The most that an approval of this call may be remembered for, as far as it is known. */
-  mostRemember(asked: Asked | null): Scope {
-    return (asked && this.#mostRemember.get(asked.id)) ?? 'once';
   }
 
   /** Tells the person something. */
@@ -214,10 +209,10 @@ export class Chat {
   /** What the rule of a call lets a person do, read once; without it an approval is for once. */
   #readTerms(): void {
     for (const { id } of this.#conversation.waiting.approvals) {
-      if (this.#mostRemember.has(id)) continue;
-      this.#mostRemember.set(id, 'once');
+      if (this.#termsRead.has(id)) continue;
+      this.#termsRead.add(id);
       this.#client.approvals.get(id).then(
-        ({ remember }) => this.#mostRemember.set(id, remember),
+        ({ remember: mostRemember }) => this.#apply({ kind: 'terms', toolCallId: id, mostRemember }),
         (error: unknown) => this.#note(`Whether it can be remembered is not known: ${reasonOf(error)}`),
       );
     }

@@ -6,7 +6,7 @@ import {
   type LiveFrame,
   type ServerFrame,
 } from '../../protocol/server-frames.ts';
-import { askedOf, nothingWaits, type Waiting } from './asked.ts';
+import { askedOf, nothingWaits, type Scope, type Waiting } from './asked.ts';
 import { applyEvent } from './conversation-events.ts';
 import type { LogItem } from './log-item.ts';
 import { note, type OpenTurn } from './turn-log.ts';
@@ -46,6 +46,8 @@ export interface Conversation {
   stream: OpenStream | null;
   calls: ReadonlyMap<string, OpenCall>;
   waiting: Waiting;
+  /** The most that an approval of a call may be remembered for, where it is known. */
+  mostRemember: ReadonlyMap<string, Scope>;
   outgoing: readonly Outgoing[];
   /** null until the gateway says it. */
   agent: Agent | null;
@@ -57,6 +59,7 @@ export type ConversationInput =
   | { kind: 'connection'; connection: ConnectionState }
   | { kind: 'stream'; stream: OpenStream | null }
   | { kind: 'waiting'; waiting: Waiting }
+  | { kind: 'terms'; toolCallId: string; mostRemember: Scope }
   | { kind: 'sending'; outgoing: Outgoing }
   | { kind: 'notice'; text: string };
 
@@ -68,6 +71,7 @@ export function startConversation(sessionId: string, log: readonly LogItem[]): C
     stream: null,
     calls: new Map(),
     waiting: nothingWaits,
+    mostRemember: new Map(),
     outgoing: [],
     agent: null,
     connection: { kind: 'connecting' },
@@ -87,6 +91,10 @@ export function reduce(at: Conversation, input: ConversationInput): Conversation
       return { ...at, stream: input.stream };
     case 'waiting':
       return { ...at, waiting: input.waiting };
+    case 'terms': {
+      const mostRemember = new Map(at.mostRemember).set(input.toolCallId, input.mostRemember);
+      return { ...at, mostRemember };
+    }
     case 'frame':
       return isEventFrame(input.frame) ? applyEvent(at, input.frame) : applyLive(at, input.frame, input.now);
   }

@@ -1,6 +1,6 @@
 import type { Key } from 'ink';
 import type { Answer, Decision, FormField, Json } from '../../client/index.ts';
-import type { Asked, Question } from './asked.ts';
+import type { Asked, Question, Scope } from './asked.ts';
 import { beginFilling, type Filling, fillOn, keyAnswer } from './filling.ts';
 import {
   backspace,
@@ -16,7 +16,6 @@ import {
   right,
 } from './line.ts';
 
-export type Scope = 'once' | 'session' | 'always';
 const scopes: Scope[] = ['once', 'session', 'always'];
 
 /** What the line is for, unless it is a message: why a call is rejected, what is to run instead, or an answer. */

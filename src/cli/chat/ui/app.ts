@@ -9,8 +9,9 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { type Asked, askedOf } from '../asked.ts';
+import { type Asked, askedOf, type Scope } from '../asked.ts';
 import type { Chat } from '../chat.ts';
+import type { Conversation } from '../conversation.ts';
 import { labelOf } from '../filling.ts';
 import { insert } from '../line.ts';
 import type { LogItem } from '../log-item.ts';
@@ -62,11 +63,22 @@ export function App({ chat, theme }: { chat: Chat; theme: Theme }): ReactElement
       { flexDirection: 'column', maxHeight: size.rows - 1, overflow: 'hidden', justifyContent: 'flex-end' },
       h(OpenStreamView, { at, size, theme }),
       h(QueueView, { at, theme }),
-      asked && h(AskedView, { asked, more: all.length - 1, keys, scope: scopeOf(prompt, asked.id), theme }),
+      asked &&
+        h(AskedView, {
+          asked,
+          more: all.length - 1,
+          keys,
+          scope: mostOf(at, asked) === 'once' ? null : scopeOf(prompt, asked.id),
+          theme,
+        }),
       h(StatusLine, { at, now, theme }),
       h(PromptView, { label: promptLabel(prompt), line: prompt.line, columns: size.columns }),
     ),
   );
+}
+
+function mostOf(at: Conversation, asked: Asked | null): Scope {
+  return (asked && at.mostRemember.get(asked.id)) ?? 'once';
 }
 
 function keysOf(prompt: Prompt, armedId: string | null): AskedKeys {
@@ -123,7 +135,7 @@ function usePrompt(chat: Chat, asked: Asked | null): Prompt {
       latest.current,
       key,
       armed.current,
-      chat.mostRemember(armed.current),
+      mostOf(chat.conversation(), armed.current),
     );
     update(next);
     if (!action) return;

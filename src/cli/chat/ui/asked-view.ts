@@ -1,9 +1,9 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
 import type { ApprovalRequest } from '../../../client/index.ts';
-import type { Asked } from '../asked.ts';
+import type { Asked, Scope } from '../asked.ts';
 import { choicesOf } from '../filling.ts';
-import type { Scope, Task } from '../prompt.ts';
+import type { Task } from '../prompt.ts';
 import { headOf, terminalText } from '../terminal-text.ts';
 import { oneLine } from './live-view.ts';
 import type { Theme } from './theme.ts';
@@ -28,7 +28,8 @@ export function AskedView(props: {
   /** How many wait after it. */
   more: number;
   keys: AskedKeys;
-  scope: Scope;
+  /** For how long an approval would be remembered; null: the rule lets none be. */
+  scope: Scope | null;
   theme: Theme;
 }): ReactElement {
   const { asked, more, keys, scope, theme } = props;
@@ -73,8 +74,9 @@ function requestText({ reason, needed, approvals, expiresAt, level }: ApprovalRe
   return `${reason}${votes}${escalated} Until ${until} UTC.`;
 }
 
-function keysFor(asked: Asked, scope: Scope): string {
+function keysFor(asked: Asked, scope: Scope | null): string {
   if (asked.kind === 'question')
     return choicesOf(asked.question) ? 'number answers · n decline' : 'y answer · n decline';
-  return `y approve · n reject · e edit · r remember: ${scopes[scope]}`;
+  const remember = scope === null ? '' : ` · r remember: ${scopes[scope]}`;
+  return `y approve · n reject · e edit${remember}`;
 }

@@ -95,7 +95,8 @@ export function Saying(props: { content: string; thought: string; theme: Theme }
 
 function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): ReactElement {
   const gates = { allow: 'runs at once', ask: 'needs your approval', deny: 'is denied' };
-  const rule = item.rule === undefined ? '' : ` (rule: ${item.rule})`;
+  const isSaid = item.rule === undefined || item.reason.includes(`"${item.rule}"`);
+  const rule = isSaid ? '' : ` (rule: ${item.rule})`;
   return block(
     true,
     h(Text, theme.tool, terminalText(`⚙ ${item.tool}`)),
