@@ -1,5 +1,5 @@
 /**
- * A real MCP server of the fault kit, run as `node test/mcp-servers/effects.ts`. Every effect is a line of EFFECTS_FILE,
+ * A real MCP server of the fault kit, run as `node test/mcp-servers/effects.ts effects` or `... asking`. Every effect is a line of EFFECTS_FILE,
  * on disk before anything is answered. `keyed` and `noted` are marked idempotent and honour keys: only the first line of a
  * key is an effect, and a repeat is given the answer of that one. The others are not marked and look at no key: every line
  * is an effect.
@@ -12,7 +12,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { z } from 'zod';
 import type { EffectLine, Moment } from '../faults/tools/effect-line.ts';
-import { honoursKeys, toolNames } from '../faults/tools/plan.ts';
+import { honoursKeys, serverOf, toolNames } from '../faults/tools/plan.ts';
 
 const momentBoundMs = 20_000;
 const file = process.env.EFFECTS_FILE;
@@ -24,7 +24,7 @@ const server = new McpServer({ name: 'turngate-effects', version: '1.0.0' });
 let running = 0;
 let isLeft = false;
 
-for (const tool of toolNames) {
+for (const tool of toolNames.filter((name) => serverOf(name) === process.argv[2])) {
   const annotations = honoursKeys(tool) ? { readOnlyHint: false, idempotentHint: true } : {};
   server.registerTool(
     tool,
@@ -37,8 +37,9 @@ for (const tool of toolNames) {
       running += 1;
       try {
         const key = String(extra._meta?.['turngate/toolCallId'] ?? '');
+        const choice = tool === 'asks' ? { choice: await askPerson(input.nonce) } : {};
         await tell({ moment: 'received', nonce: input.nonce, key, pid: process.pid });
-        const answer = write({ tool, key, nonce: input.nonce, arguments: input });
+        const answer = write({ tool, key, nonce: input.nonce, arguments: input, ...choice });
         await tell({ moment: 'written', nonce: input.nonce, key, pid: process.pid });
         return { content: [{ type: 'text', text: answer }] };
       } finally {
@@ -54,7 +55,7 @@ for (const tool of toolNames) {
  * that got the same call.
  * @returns what the tool answers
  */
-function write(effect: Pick<EffectLine, 'tool' | 'key' | 'nonce' | 'arguments'>): string {
+function write(effect: Pick<EffectLine, 'tool' | 'key' | 'nonce' | 'arguments' | 'choice'>): string {
   const line: EffectLine = {
     ...effect,
     id: randomUUID(),
@@ -70,6 +71,17 @@ function write(effect: Pick<EffectLine, 'tool' | 'key' | 'nonce' | 'arguments'>)
     closeSync(descriptor);
   }
   return honoursKeys(effect.tool) ? String(linesOf(effect.key)[0]?.id) : line.id;
+}
+
+/** @throws Error where nobody chooses: then the call has no effect */
+async function askPerson(nonce: string): Promise<string> {
+  const choice = { type: 'string' as const, enum: ['red', 'blue'] };
+  const { action, content } = await server.server.elicitInput({
+    message: `Which one for ${nonce}?`,
+    requestedSchema: { type: 'object', properties: { choice }, required: ['choice'] },
+  });
+  if (action !== 'accept') throw new Error('Nobody chose.');
+  return String(content?.choice);
 }
 
 function linesOf(key: string): EffectLine[] {

@@ -22,6 +22,8 @@ export const aims = [
   'temporal_at_ack',
   /** Temporal, when the effect is on disk. */
   'temporal_after_effect',
+  /** The worker, when clients hear of a question that a tool asks. */
+  'worker_at_question',
   /** The tool's own server, when the effect is on disk. */
   'tool_server_after_effect',
 ] as const;

@@ -92,7 +92,8 @@ export class Conversation {
     if (event.type === 'tool_approval_request') {
       this.#director.onRequest(call.nonce);
       this.#saying.add(this.people.decide(call, event));
-    } else if (event.type === 'input_request' && event.kind === 'unknown_outcome') {
+    } else if (event.type === 'input_request') {
+      this.#director.onQuestion(call.nonce);
       this.#saying.add(this.people.answer(call, event));
     } else if (event.type === 'tool_approval_resolved' && event.decision === 'approved') {
       this.#director.onApproved(call.nonce);

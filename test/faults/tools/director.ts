@@ -56,6 +56,10 @@ export class Director {
     this.#fireIf(nonce, 'worker_at_request', this.#system.worker);
   }
 
+  onQuestion(nonce: string): void {
+    this.#fireIf(nonce, 'worker_at_question', this.#system.worker);
+  }
+
   onApproved(nonce: string): void {
     this.#fireIf(nonce, 'worker_at_decision', this.#system.worker);
   }

@@ -10,7 +10,7 @@ export function at<T>(list: T[], index: number): T {
 /** A person said of the lost call that it is to be made again, and it was. */
 export function runAgain(record: ToolsRecord): void {
   at(record.questions, 0).content = { outcome: 'run_again' };
-  at(record.answered, 0).outcome = 'run_again';
+  at(record.answered, 0).content = { outcome: 'run_again' };
   at(record.calls, 1).attempt = 2;
   record.effects.push({ ...at(record.effects, 2), id: 'e7', attempt: 2 });
   at(record.calls, 1).result = 'e7';

@@ -10,6 +10,8 @@ export interface EffectLine {
   /** Names the planned call. */
   nonce: string;
   arguments: CallArguments;
+  /** What a person had answered to the tool. */
+  choice?: string;
   /** Counts the lines of this key from 1. */
   attempt: number;
   /** Milliseconds since 1970. */

@@ -15,6 +15,7 @@ export function planned(nonce: string, tool: ToolName): PlannedCall {
     via: 'websocket',
     thinkMs: 0,
     outcome: 'happened',
+    choice: 'red',
     fault: null,
   };
 }
@@ -109,7 +110,7 @@ export function goodRecord(): ToolsRecord {
         requestId: 'q',
         nonce: 'n2',
         by: 'alice',
-        outcome: 'happened',
+        content: { outcome: 'happened' },
         told: { kind: 'recorded', action: 'accept', by: 'alice' },
       },
     ],

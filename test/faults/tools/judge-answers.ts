@@ -16,17 +16,17 @@ export function judgeAnswers(record: ToolsRecord, findings: Findings): void {
 function judgeAnswered(record: ToolsRecord, answered: Answered, findings: Findings): void {
   const words = whyLost(record, answered);
   if (words === null) return;
-  const { by, nonce, outcome } = answered;
-  findings.note('decision_lost', `the answer of ${by} about ${nonce} (${outcome}) ${words}`);
+  const { by, nonce, content } = answered;
+  findings.note('decision_lost', `the answer of ${by} about ${nonce} (${JSON.stringify(content)}) ${words}`);
 }
 
-function whyLost(record: ToolsRecord, { told, requestId, outcome }: Answered): string | null {
+function whyLost(record: ToolsRecord, { told, requestId, content }: Answered): string | null {
   if (told === null) return 'was never acked';
   if (told.kind === 'refused') return `was refused: ${told.words}`;
   const stored = record.questions.find(({ id }) => id === requestId);
   if (stored?.action !== told.action || stored.answered_by !== told.by) {
     return `was told ${told.action} by ${told.by}, and the store has ${stored?.action} by ${stored?.answered_by}`;
   }
-  const isOther = told.kind === 'recorded' && outcomeOf(stored) !== outcome;
-  return isOther ? `is stored as ${outcomeOf(stored)}` : null;
+  const isOther = told.kind === 'recorded' && JSON.stringify(stored.content) !== JSON.stringify(content);
+  return isOther ? `is stored as ${JSON.stringify(stored.content)}` : null;
 }

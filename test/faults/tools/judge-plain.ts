@@ -15,7 +15,9 @@ export function judgePlain(
   );
   const agains = questions.filter((question) => outcomeOf(question) === 'run_again');
   findings.figure('made again because a person said so', agains.length);
-  const attempts = Math.max(row.attempt, lines.length);
+  // A call that waits for an answer is let go, and made again with the answer; only its effects count.
+  const isAsking = row.tool === 'asking.asks';
+  const attempts = isAsking ? lines.length : Math.max(row.attempt, lines.length);
   if (attempts > 1 + agains.length) {
     findings.note(
       'called_again',
@@ -26,6 +28,28 @@ export function judgePlain(
     findings.note('decision_lost', `plain call ${nonce} was to be made again, and was not`);
   }
   judgeReport(row, lines, questions, findings);
+  if (isAsking) judgeChoice(record, row, lines, findings);
+}
+
+/** What the tool was told is what a person answered, by the store. */
+function judgeChoice(record: ToolsRecord, row: StoredCall, lines: EffectLine[], findings: Findings): void {
+  const answers = record.questions.filter(
+    (question) => question.tool_call_id === row.id && question.kind === 'elicitation',
+  );
+  for (const { choice, at } of lines) {
+    const isSaid = answers.some(
+      ({ action, content, answered_at: when }) =>
+        action === 'accept' &&
+        JSON.stringify(content) === JSON.stringify({ choice }) &&
+        when !== null &&
+        when <= at + 1,
+    );
+    if (!isSaid)
+      findings.note(
+        'undecided',
+        `asking call ${String(row.arguments.nonce)} was told ${choice}, which nobody said`,
+      );
+  }
 }
 
 function judgeReport(

@@ -1,5 +1,5 @@
 import type { ModelCall, Piece } from '../../helpers/scripted-model.ts';
-import type { PlannedTurn } from './plan.ts';
+import { type PlannedTurn, serverOf } from './plan.ts';
 
 /** What a user says, so that the model asks for exactly these calls. */
 export function askFor(turn: PlannedTurn): string {
@@ -12,6 +12,6 @@ export function* sayPlan(request: ModelCall): Generator<Piece> {
   const asked = request.messages.findLast((message) => message.role === 'user')?.content;
   const calls = JSON.parse(String(asked)) as Pick<PlannedTurn[number], 'tool' | 'arguments'>[];
   for (const { tool, arguments: args } of calls) {
-    yield { toolCall: { name: `effects__${tool}`, arguments: args } };
+    yield { toolCall: { name: `${serverOf(tool)}__${tool}`, arguments: args } };
   }
 }

@@ -6,6 +6,9 @@ import type { Gateway, Place } from './place.ts';
 import { edited, type PlannedCall } from './plan.ts';
 import type { Answered, Said } from './record.ts';
 
+/** People take longer over a question; a call whose server asks first is let go meanwhile. */
+const answerThinkFactor = 6;
+
 export const [owner, member] = ['alice', 'bob'];
 
 type Request = Extract<EventFrame, { type: 'tool_approval_request' }>;
@@ -41,18 +44,18 @@ export class People {
     await Promise.all(sayingsOf(call).map((saying) => this.#say(call, request, saying)));
   }
 
-  /** What became of a call that nobody knows about. */
+  /** What became of a call that nobody knows about, or what a tool asks. */
   async answer(call: PlannedCall, question: Question): Promise<void> {
-    await delay(call.thinkMs);
+    await delay(call.thinkMs * answerThinkFactor);
     const answered: Answered = {
       requestId: question.request_id,
       nonce: call.nonce,
       by: owner,
-      outcome: call.outcome,
+      content: question.kind === 'elicitation' ? { choice: call.choice } : { outcome: call.outcome },
       told: null,
     };
     this.answered.push(answered);
-    const content = { action: 'accept', content: { outcome: call.outcome } };
+    const content = { action: 'accept', content: answered.content };
     const frame = { type: 'input_response', request_id: question.request_id, ...content };
     const path = `/v1/inputs/${question.request_id}`;
     const got = await this.#send(owner, call.via, frame, { path, body: content }, () => undefined);

@@ -13,13 +13,19 @@ export interface PlannedFault {
 
 /**
  * `keyed` and `noted` are marked idempotent and honour keys; the others are neither. `noted` may be approved for the rest
- * of the session, `free` is allowed, `never` is denied; the others are asked about.
+ * of the session, `free` is allowed, `never` is denied; the others are asked about. `asks` asks a person something before
+ * it has its effect, and its server says that it does.
  */
-export const toolNames = ['keyed', 'noted', 'plain', 'free', 'never'] as const;
+export const toolNames = ['keyed', 'noted', 'plain', 'free', 'never', 'asks'] as const;
 export type ToolName = (typeof toolNames)[number];
 
 export function honoursKeys(tool: ToolName): boolean {
   return tool === 'keyed' || tool === 'noted';
+}
+
+/** As a policy and people see it: `server.tool`. */
+export function serverOf(tool: ToolName): 'effects' | 'asking' {
+  return tool === 'asks' ? 'asking' : 'effects';
 }
 
 export interface CallArguments extends Record<string, unknown> {
@@ -62,6 +68,8 @@ export interface PlannedCall {
   via: 'websocket' | 'http';
   thinkMs: number;
   outcome: OutcomeAnswer;
+  /** What a person answers to the tool `asks`. */
+  choice: 'red' | 'blue';
   fault: PlannedFault | null;
 }
 
@@ -86,6 +94,7 @@ const afterMostMs = 40;
 const downMostMs = 1_500;
 const textMostChars = 40;
 
+const asking: [ToolName, number][] = [['asks', 1]];
 /** How often of a hundred. */
 const tools: [ToolName, number][] = [
   ['keyed', 36],
@@ -93,6 +102,7 @@ const tools: [ToolName, number][] = [
   ['noted', 13],
   ['free', 10],
   ['never', 5],
+  ['asks', 10],
 ];
 const decisions: [DecisionKind, number][] = [
   ['approve', 32],
@@ -103,6 +113,11 @@ const decisions: [DecisionKind, number][] = [
   ['reject', 10],
   ['edit_contest', 6],
   ['quorum_reject', 4],
+];
+/** Of what a person is asked about besides. */
+const simple: [DecisionKind, number][] = [
+  ['approve', 70],
+  ['double', 30],
 ];
 /** A fault that is aimed at a call's run needs that the call runs. */
 const running: [DecisionKind, number][] = [
@@ -129,8 +144,10 @@ export function planTools(plan: ToolsPlan): PlannedSession[] {
     // Every aim comes, also in a short run: they take turns.
     const aim = aims[aimed % aims.length] ?? 'worker_after_effect';
     if (isAimed) aimed += 1;
-    const tool = pick(isAimed ? tools.slice(0, 2) : tools, random());
-    const decision = tool === 'noted' ? 'remember' : pick(isAimed ? running : decisions, random());
+    const isAsking = isAimed && aim === 'worker_at_question';
+    const tool = pick(isAsking ? asking : isAimed ? tools.slice(0, 2) : tools, random());
+    const kinds = tool === 'asks' ? simple : isAimed ? running : decisions;
+    const decision = tool === 'noted' ? 'remember' : pick(kinds, random());
     return {
       nonce,
       tool,
@@ -139,6 +156,7 @@ export function planTools(plan: ToolsPlan): PlannedSession[] {
       via: random() < 0.6 ? 'websocket' : 'http',
       thinkMs: upTo(thinkMostMs),
       outcome: pick(outcomes, random()),
+      choice: random() < 0.5 ? 'red' : 'blue',
       fault: isAimed
         ? { aim, afterMs: upTo(afterMostMs), downMs: upTo(downMostMs), withChildren: random() < 0.4 }
         : null,

@@ -5,5 +5,5 @@ rules:
   - { id: free, tool: effects.free, decide: allow }
   - { id: noted, tool: effects.noted, decide: ask, remember: session }
   - { id: two-people, tool: effects.*, arguments: { /people: { equals: 2 } }, decide: ask, needed: 2 }
-  - { id: one-person, tool: effects.*, decide: ask }
+  - { id: one-person, tool: [effects.*, asking.*], decide: ask }
 `;

@@ -1,6 +1,6 @@
 import type { StandingDecision } from '../../../src/protocol/server-frames.ts';
 import type { EffectLine } from './effect-line.ts';
-import type { CallArguments, OutcomeAnswer, PlannedCall } from './plan.ts';
+import type { CallArguments, PlannedCall } from './plan.ts';
 
 /** What somebody sent about a call, and what they were answered in the end. */
 export interface Said {
@@ -110,7 +110,7 @@ export interface Answered {
   requestId: string;
   nonce: string;
   by: string;
-  outcome: OutcomeAnswer;
+  content: Record<string, string>;
   /** The ack's words; null where there was none. */
   told:
     | { kind: 'recorded' | 'conflict'; action: string; by: string }

@@ -108,13 +108,13 @@ async function environmentOf(
   options: { momentsUrl: string; effectsFile: string; modelUrl: string },
 ): Promise<Record<string, string>> {
   const { momentsUrl, effectsFile, modelUrl } = options;
-  const servers = {
-    effects: {
-      command: process.execPath,
-      args: ['--disable-warning=ExperimentalWarning', effectsServer],
-      env: { EFFECTS_FILE: effectsFile, MOMENTS_URL: momentsUrl },
-    },
-  };
+  const server = (name: string) => ({
+    command: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', effectsServer, name],
+    env: { EFFECTS_FILE: effectsFile, MOMENTS_URL: momentsUrl },
+  });
+  const asking = { ...server('asking'), turngate: { elicits: true, asksFirst: true } };
+  const servers = { effects: server('effects'), asking };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }));
   writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: faults\n');
   writeFileSync(join(folder, 'policy.yaml'), faultsPolicy);
@@ -134,6 +134,8 @@ async function environmentOf(
     CONNECTIONS_PER_ADDRESS: '0',
     HTTP_REQUESTS_PER_SECOND: '10000',
     DRAIN_NOTICE_MS: '0',
+    // Shorter than people think, so that some calls are let go and some are not.
+    ELICITATION_HOLD_MS: '1000',
   };
 }
 
