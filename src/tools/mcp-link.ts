@@ -144,7 +144,7 @@ export class Link {
       privateAddress: server.turngate.privateAddress,
       onFault: (why) => {
         this.fault = why;
-        void http.close();
+        void this.close();
       },
     });
     this.#closeCarrier = () => http.close();

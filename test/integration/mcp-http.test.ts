@@ -110,6 +110,22 @@ describe('a server over HTTP', () => {
   });
 });
 
+test('what is asked anew at the same time is one request, and asked later another', async () => {
+  const port = open();
+  await port.list();
+  const asked = () => http.requests.filter(({ body }) => body.includes('"tools/list"')).length;
+  const before = asked();
+  const found = await Promise.all(
+    ['echo', 'wait', 'none', 'echo'].map((name) => port.describe(`web.${name}`, { fresh: true })),
+  );
+  expect(found.map((tool) => tool?.name)).toEqual(['web.echo', 'web.wait', undefined, 'web.echo']);
+  expect(asked()).toBe(before + 1);
+  await port.describe('web.echo', { fresh: true });
+  expect(asked()).toBe(before + 2);
+  await port.describe('web.echo', { fresh: false });
+  expect(asked()).toBe(before + 2);
+});
+
 test('a connection that nobody uses is closed, and opened again', async () => {
   const port = open({ turngate: { idleMs: 200 } });
   await call(port, 'web.echo', { text: 'one' });
