@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { runShow } from '../../src/cli/policy/show.ts';
 import { testPolicy } from '../helpers/policy.ts';
-import { openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
+import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 
 let at: TurnHarness;
 beforeAll(async () => {
@@ -64,6 +65,74 @@ describe('nothing runs', () => {
     expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'denied' });
     expect(effectsOf('too late')).toEqual([]);
   });
+});
+
+describe('while the store does not answer, nothing is decided by a new policy', () => {
+  const allowing = (id: string) => `rules: [{ id: ${id}, decide: allow }]`;
+
+  let release: (() => Promise<void>) | undefined;
+  afterEach(() => release?.());
+
+  /** Holds the record of revisions, so that a worker that writes to it gets no answer. */
+  async function holdRecord() {
+    const tx = await at.db.connect();
+    await tx.query('begin');
+    await tx.query('lock table policy_revisions in access exclusive mode');
+    const waits = `select 1 from pg_locks where relation = 'policy_revisions'::regclass and not granted`;
+    release = async () => {
+      release = undefined;
+      await tx.query('rollback');
+      tx.release();
+    };
+    const isAsked = () =>
+      eventually('a worker that waits', async () => ((await at.db.query(waits)).rowCount ?? 0) > 0);
+    return { isAsked, release };
+  }
+
+  test('about a call that the model asks for', async () => {
+    const held = await holdRecord();
+    await writePolicy(allowing('at-last'));
+    const asking = callEffect('store away');
+    await held.isAsked();
+    expect(effectsOf('store away')).toEqual([]);
+    await held.release();
+    expect((await asking).call).toMatchObject({ gate: 'allow', rule: 'at-last' });
+    const { sessionId } = await asking;
+    expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
+    expect(effectsOf('store away')).toHaveLength(1);
+  });
+
+  test('about a call that was approved and is to run', async () => {
+    const { sessionId, call } = await callEffect('approved, store away');
+    await at.event(sessionId, 'tool_approval_request');
+    const held = await holdRecord();
+    await writePolicy(allowing('at-last-too'));
+    await at.decide(sessionId, call.tool_call_id, true);
+    await held.isAsked();
+    const types = (await at.events(sessionId)).map(({ type }) => type);
+    expect(types).toContain('tool_approval_resolved');
+    expect(types).not.toContain('tool_started');
+    expect(effectsOf('approved, store away')).toEqual([]);
+    await held.release();
+    expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
+    expect(effectsOf('approved, store away')).toHaveLength(1);
+  });
+});
+
+test('turngate policy show lists the revisions on record, and prints one', async () => {
+  const text = `${testPolicy}# to be shown\n`;
+  const revision = await writePolicy(text);
+  await callEffect('shown');
+  const broken = await writePolicy('rules: []');
+  await callEffect('not shown');
+  const lines: string[] = [];
+  await runShow(undefined, at.env, (line) => lines.push(line));
+  expect(lines[0]).toMatch(new RegExp(`^${broken} .* broken: .*needs at least one rule`));
+  expect(lines[1]).toMatch(new RegExp(`^${revision} \\d{4}-.*:${process.pid}$`));
+  const shown: string[] = [];
+  await runShow(revision.slice(0, 12), at.env, (line) => shown.push(line));
+  expect(shown).toEqual([text]);
+  await expect(runShow('nothing', at.env)).rejects.toThrow(/No revision .* begins with nothing/);
 });
 
 test('a revision is on record before anything is decided under it', async () => {
