@@ -1,16 +1,11 @@
+import { charTest } from './pattern-characters.ts';
+import { type Step, toSearch } from './pattern-search.ts';
 import { PatternFault, type PatternNode, readPattern } from './pattern-syntax.ts';
 
 /** What a pattern becomes; more would make each character of a text too dear. */
 const STEPS_MAX = 500;
 const SOURCE_CHARS_MAX = 1_000;
 const depthMax = 50;
-
-type CharTest = (point: number) => boolean;
-type Step =
-  | { kind: 'char'; test: CharTest }
-  | { kind: 'assert'; what: '^' | '$' | '\\b' | '\\B' }
-  | { kind: 'fork'; to: number[] }
-  | { kind: 'found' };
 
 /** A pattern that is ready: whether it is found anywhere in a text. */
 export type Pattern = (text: string) => boolean;
@@ -31,7 +26,7 @@ export function compilePattern(text: string): Pattern {
   const node = readPattern(checked(source, flags));
   const steps = new Program(flags).compile(node);
   const isWord = new RegExp('\\w', flags);
-  return (searched) => search(steps, searched, (char) => isWord.test(char));
+  return toSearch(steps, (char) => isWord.test(char));
 }
 
 function checked(source: string, flags: string): string {
@@ -47,7 +42,6 @@ function checked(source: string, flags: string): string {
 
 class Program {
   readonly #steps: Step[] = [];
-  readonly #tests = new Map<string, CharTest>();
   readonly #flags: string;
   #depth = 0;
 
@@ -64,7 +58,7 @@ class Program {
   #emit(node: PatternNode): void {
     this.#depth += 1;
     if (this.#depth > depthMax) throw new PatternFault(`must not be nested more than ${depthMax} deep`);
-    if (node.kind === 'char') this.#add({ kind: 'char', test: this.#test(node.source) });
+    if (node.kind === 'char') this.#add({ kind: 'char', test: charTest(node.source, this.#flags) });
     else if (node.kind === 'assert') this.#add(node);
     else if (node.kind === 'sequence') for (const part of node.parts) this.#emit(part);
     else if (node.kind === 'choice') this.#emitChoice(node.options);
@@ -121,55 +115,4 @@ class Program {
     }
     this.#steps.push(step);
   }
-
-  /** Which characters one place takes: JavaScript's own word on it, kept for ASCII and for the character asked last. */
-  #test(source: string): CharTest {
-    const made = this.#tests.get(source);
-    if (made) return made;
-    const expression = new RegExp(`^${source}$`, this.#flags);
-    const ask = (point: number) => expression.test(String.fromCodePoint(point));
-    const ascii = Array.from({ length: 128 }, (_, point) => ask(point));
-    let last = { point: -1, fits: false };
-    const test: CharTest = (point) => {
-      if (point < 128) return ascii[point] === true;
-      if (point !== last.point) last = { point, fits: ask(point) };
-      return last.fits;
-    };
-    this.#tests.set(source, test);
-    return test;
-  }
-}
-
-/** Follows all ways at once, a character at a time; no step is entered twice for the same character. */
-function search(steps: Step[], text: string, isWord: (char: string) => boolean): boolean {
-  const entered = new Int32Array(steps.length).fill(-1);
-  let waiting: number[] = [];
-  for (let at = 0; ; ) {
-    const next: number[] = [];
-    const stack = [...waiting, 0];
-    for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-      if (entered[index] === at) continue;
-      entered[index] = at;
-      const step = steps[index];
-      if (step?.kind === 'found') return true;
-      if (step?.kind === 'fork') stack.push(...step.to);
-      else if (step?.kind === 'char') next.push(index);
-      else if (step && holds(step.what, text, at, isWord)) stack.push(index + 1);
-    }
-    const point = text.codePointAt(at);
-    if (point === undefined) return false;
-    waiting = [];
-    for (const index of next) {
-      const step = steps[index];
-      if (step?.kind === 'char' && step.test(point)) waiting.push(index + 1);
-    }
-    at += point > 0xffff ? 2 : 1;
-  }
-}
-
-function holds(what: string, text: string, at: number, isWord: (char: string) => boolean): boolean {
-  if (what === '^') return at === 0;
-  if (what === '$') return at === text.length;
-  const isBorder = isWord(text.charAt(at - 1)) !== isWord(text.charAt(at));
-  return (what === '\\b') === isBorder;
 }

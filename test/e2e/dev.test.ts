@@ -134,6 +134,18 @@ describe('turngate dev that cannot start', () => {
     }
   });
 
+  test('a policy that is broken or missing, before anything else is started', async () => {
+    const policy = join(folder, 'policy.yaml');
+    writeFileSync(policy, 'rules:\n  - { id: all, decide: alow }\n');
+    const broken = spawnDev({ folder, env: { TURNGATE_POLICY: policy } });
+    expect(await broken.exited).toBe(1);
+    expect(broken.output()).toMatch(/policy\.yaml:2: rule "all", decide: .*`turngate policy check`/);
+    expect(broken.output()).not.toContain('Starting Postgres');
+    const missing = spawnDev({ folder, env: { TURNGATE_POLICY: join(folder, 'none.yaml') } });
+    expect(await missing.exited).toBe(1);
+    expect(missing.output()).toMatch(/none\.yaml cannot be read: there is no such file.*TURNGATE_POLICY/);
+  });
+
   test('no Temporal and no Go', async () => {
     const env = {
       PATH: folder,
