@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { WebhookEvent } from '../../src/protocol/webhooks.ts';
@@ -41,6 +42,28 @@ describe('signatures', () => {
     expect(await isSignedBy(third, { headers, body })).toBe(false);
     expect(await isSignedBy(old, { headers, body: `${body} ` })).toBe(false);
     expect(await isSignedBy(old, { headers: { ...headers, 'webhook-timestamp': '6' }, body })).toBe(false);
+  });
+
+  test('are accepted by the receiver that docs/webhooks.md shows, and forged ones are not', () => {
+    const guide = readFileSync(new URL('../../docs/webhooks.md', import.meta.url), 'utf8');
+    const [, shown = ''] = /```js\n([\s\S]*?)```/.exec(guide) ?? [];
+    const secret = newSecret();
+    const keys = [newSecret(), secret].flatMap((one) => webhookKey(one) ?? []);
+    const timestamp = Math.floor(Date.now() / 1_000);
+    const body = '{"text":"h\u00e9llo"}';
+    const signed = (at: number) => signedHeaders({ id: 'a', timestamp: at, body }, keys);
+    const tries = [
+      [signed(timestamp), body],
+      [signed(timestamp), `${body} `],
+      [signed(timestamp - 301), body],
+      [{ ...signed(timestamp), 'webhook-signature': 'v1,AAAA v2,x' }, body],
+    ];
+    const script = `${shown}
+      const verdicts = ${JSON.stringify(tries)}.map(([headers, body]) =>
+        isFromTurngate(headers, Buffer.from(body), ${JSON.stringify(secret)}));
+      console.log(JSON.stringify(verdicts));`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect([run.stderr, run.stdout.trim()]).toEqual(['', '[true,false,false,false]']);
   });
 
   test.each([
