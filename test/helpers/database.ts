@@ -16,7 +16,12 @@ const leakPollMs = 20;
 
 /** Address of a service that globalSetup started. */
 export function fromSetup(
-  name: 'TURNGATE_TEST_PG' | 'TURNGATE_TEST_TEMPORAL' | 'TURNGATE_TEST_TEMPORAL_BIN' | 'TURNGATE_TEST_BUNDLE',
+  name:
+    | 'TURNGATE_TEST_PG'
+    | 'TURNGATE_TEST_TEMPORAL'
+    | 'TURNGATE_TEST_TEMPORAL_BIN'
+    | 'TURNGATE_TEST_TEMPORAL_UI'
+    | 'TURNGATE_TEST_BUNDLE',
 ): string {
   const value = process.env[name];
   if (value === undefined)

@@ -40,6 +40,7 @@ export default async function globalSetup(): Promise<void> {
     process.env.TURNGATE_TEST_PG = postgres.value.url('postgres');
     process.env.TURNGATE_TEST_TEMPORAL = temporal.value.address;
     process.env.TURNGATE_TEST_TEMPORAL_BIN = temporal.value.binary;
+    process.env.TURNGATE_TEST_TEMPORAL_UI = temporal.value.ui;
     process.env.TURNGATE_TEST_BUNDLE = join(folder, 'workflows.js');
     const running: Running = {
       folder,

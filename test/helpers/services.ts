@@ -51,6 +51,8 @@ export async function startPostgres(folder: string, options = { durable: false }
 
 export interface TemporalService {
   address: string;
+  /** Of its UI. */
+  ui: string;
   binary: string;
   child: Child;
   stop(): Promise<void>;
@@ -74,7 +76,8 @@ export async function startTemporal(
   );
   const address = `${loopback}:${port}`;
   await untilReady(child, (signal) => temporalReady(address, searchAttributes, signal), readyBoundMs);
-  return { address, binary, child, stop: async () => void (await stopChild(child, stopBoundMs)) };
+  const ui = `http://${loopback}:${uiPort}`;
+  return { address, ui, binary, child, stop: async () => void (await stopChild(child, stopBoundMs)) };
 }
 
 /**

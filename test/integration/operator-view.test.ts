@@ -138,7 +138,7 @@ test('reminders and escalation: the page follows them, and timers and activities
   }
 });
 
-test('an operator who says which round he means decides no other one', async () => {
+test('an operator who says which round he means decides no other one [signal-round]', async () => {
   rule('needed: 2');
   const asked = await at.ask({ to: 'bob' });
   const { tool_call_id, round } = await asked.request();
@@ -159,6 +159,27 @@ test('an operator who says which round he means decides no other one', async () 
     by: 'operator',
   });
   await asked.alice.frame('turn_end', undefined, 30_000);
+});
+
+test('arguments of an operator run instead; such that the tool does not take are ignored, and the gate stays [signal-arguments]', async () => {
+  rule('needed: 1');
+  const asked = await at.ask({ to: 'bob' });
+  const { tool_call_id } = await asked.request();
+  const approval = { tool_call_id, approved: true };
+  await handleOf(asked).signal('approval', { ...approval, arguments: { to: 5 } });
+  const ignored = await eventually('the recorded signal', async () => {
+    const sql = 'select problem from rejected_signals where session_id = $1';
+    return (await at.db.query(sql, [asked.sessionId])).rows[0];
+  });
+  expect(ignored.problem).toMatch(/^Field "arguments"/);
+  await handleOf(asked).signal('approval', { ...approval, arguments: { to: 'dave' } });
+  expect(await asked.alice.frame('tool_approval_resolved', undefined, 30_000)).toMatchObject({
+    by: 'operator',
+    arguments: { to: 'dave' },
+    original_arguments: { to: 'bob' },
+  });
+  await asked.alice.frame('turn_end', undefined, 30_000);
+  expect(at.sent().at(-1)).toEqual({ to: 'dave' });
 });
 
 test('a turn that waits for nobody costs no upsert', async () => {

@@ -5,7 +5,7 @@ describe('the approval signal', () => {
   test('is taken with and without what may be left out; what it does not know is dropped', () => {
     const bare = { tool_call_id: 'c', approved: true };
     expect(parseApprovalSignal(bare)).toEqual({ ok: true, payload: bare });
-    const whole = { ...bare, approved: false, reason: '', decision_id: 'd' };
+    const whole = { ...bare, approved: false, reason: '', decision_id: 'd', round: 2, vote: true };
     expect(parseApprovalSignal({ ...whole, more: 1 })).toEqual({ ok: true, payload: whole });
   });
 
@@ -31,6 +31,7 @@ describe('the approval signal', () => {
       { tool_call_id: 'c', approved: true, decision_id: '' },
       'decision_id: must be a string that is not empty',
     ],
+    [{ tool_call_id: 'c', approved: true, round: '2' }, 'round: must be a whole number'],
   ])('%j is refused with the reason', (payload, problem) => {
     expect(parseApprovalSignal(payload)).toEqual({ ok: false, problem });
   });
