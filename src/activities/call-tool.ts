@@ -2,13 +2,16 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
 import { type CallEnd, type CallOutcome, finishCall } from '../store/call-end.ts';
+import { letCallGo } from '../store/elicitations.ts';
 import { toolOfCall } from '../store/ledger-row.ts';
+import type { OpenQuestion } from '../store/steps.ts';
 import { beginCall, type CallBeginning } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
 import type { ToolOutcome } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
+import { Elicitor } from './elicit.ts';
 import { prepareInspection } from './inspect-call.ts';
 import { keepLease, LEASE_MS, type Lease } from './lease.ts';
 import { persist } from './persist.ts';
@@ -26,7 +29,8 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
   return async ({ sessionId, toolCallId, tool }) => {
     const context = Context.current();
     const runId = context.info.workflowExecution?.runId ?? '';
-    const inspect = await prepareInspection(deps, tool ?? (await toolOfCall(deps.db, toolCallId)));
+    const call = tool ?? (await toolOfCall(deps.db, toolCallId));
+    const inspect = await prepareInspection(deps, call);
     for (;;) {
       const beginning = await beginCall(deps.db, {
         sessionId,
@@ -37,6 +41,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         questionMs: deps.config.APPROVAL_TIMEOUT_MS,
         debug: deps.debug,
         inspect,
+        asksFirst: deps.tools.asksFirst(call),
       });
       if (beginning.kind === 'leased') {
         context.heartbeat();
@@ -80,14 +85,21 @@ class CallRun {
     const stop = watchStop(this.#context, this.#deps.nudges, call.turnId);
     const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'running_tool');
     const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt }, stop);
-    const halt = this.#haltOf(stop.signal, lease);
+    const halt = new AbortController();
+    this.#forward(stop.signal, lease, halt);
+    const elicitor = new Elicitor(this.#deps, about, {
+      isHeld: this.#deps.tools.asksFirst(call.tool),
+      beat,
+      halt: halt.signal,
+      onLong: () => halt.abort(new Error('the call is let go until people have answered')),
+    });
     try {
-      const outcome = await this.#call(halt);
+      const outcome = await this.#call(halt.signal, elicitor);
       this.#giveToNextAttempt(outcome);
       return await this.#finish(toClosing(outcome, this.#begun.repeatable));
     } catch (error) {
-      if (!halt.aborted) throw error;
-      return await this.#finishStopped(lease.lost());
+      if (!halt.signal.aborted) throw error;
+      return await this.#finishStopped(lease.lost(), elicitor.standing);
     } finally {
       lease.end();
       beat.stop();
@@ -107,8 +119,7 @@ class CallRun {
   }
 
   /** Stops the call: at once where somebody wishes it, else when what may be on its way has been heard. */
-  #haltOf(stop: AbortSignal, lease: Lease): AbortSignal {
-    const halt = new AbortController();
+  #forward(stop: AbortSignal, lease: Lease, halt: AbortController): void {
     const give = () => {
       const isWished = !lease.lost() && !isLostToTemporal(this.#context);
       if (isWished) halt.abort(stop.reason);
@@ -116,16 +127,16 @@ class CallRun {
     };
     if (stop.aborted) give();
     else stop.addEventListener('abort', give, { once: true });
-    return halt.signal;
   }
 
-  #call(signal: AbortSignal): Promise<ToolOutcome> {
+  #call(signal: AbortSignal, elicitor: Elicitor): Promise<ToolOutcome> {
     const { toolCallId, tool, arguments: args } = this.#begun.call;
     return this.#deps.tools.call({
       tool,
       arguments: args,
       toolCallId,
       signal,
+      onElicit: (elicitation) => elicitor.ask(elicitation),
       onProgress: (progress) =>
         this.#deps.live.publish({
           kind: 'notice',
@@ -136,14 +147,23 @@ class CallRun {
   }
 
   /** Stopped in the middle: what may be repeated is, by another attempt; of anything else the outcome is not known. */
-  async #finishStopped(leaseLost: boolean): Promise<CallAnswer> {
+  async #finishStopped(leaseLost: boolean, standing: OpenQuestion | null): Promise<CallAnswer> {
     if (leaseLost) throw stopReason(this.#context);
     const state = await readTurnState(this.#deps.db, this.#begun.call.turnId);
     if (state?.status !== 'running') return { kind: 'refused' };
     const cancelled = state.cancelRequested || this.#context.cancellationDetails?.cancelRequested === true;
+    if (!cancelled && standing) return this.#letGo(standing);
     if (!cancelled && this.#begun.repeatable) throw stopReason(this.#context);
     if (!cancelled) return this.#finish({ ...stoppedClosing, how: 'lost' });
     return this.#finish(this.#begun.repeatable ? cancelledClosing : stoppedClosing);
+  }
+
+  /** It stands at a question and has done nothing: when that is answered it is made again. */
+  async #letGo(question: OpenQuestion): Promise<CallAnswer> {
+    const { call, attempt } = this.#begun;
+    const at = { sessionId: this.#sessionId, toolCallId: call.toolCallId, attempt };
+    if (await letCallGo(this.#deps.db, at)) return { kind: 'question', question };
+    throw stopReason(this.#context);
   }
 
   async #finish(closing: Closing): Promise<CallAnswer> {

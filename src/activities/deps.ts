@@ -28,6 +28,7 @@ export interface ActivityDeps {
     Config,
     | 'TURNGATE_MODEL'
     | 'APPROVAL_TIMEOUT_MS'
+    | 'ELICITATION_HOLD_MS'
     | 'OPERATOR_SIGNALS'
     | 'HISTORY_MESSAGES'
     | 'INVALID_CALLS_MAX'

@@ -125,6 +125,11 @@ export const environment = z.object({
   APPROVAL_TIMEOUT_MS: ms
     .default(7 * 24 * 3_600_000)
     .describe('an approval that nobody gives for this long is rejected as expired'),
+  ELICITATION_HOLD_MS: ms
+    .default(60_000)
+    .describe(
+      'a call whose server asks before it acts waits this long for people, then it is let go until they answer',
+    ),
   OPERATOR_SIGNALS: z
     .enum(['accept', 'refuse'])
     .default('accept')

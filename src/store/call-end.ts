@@ -6,6 +6,7 @@ import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
 import { keepLateResult } from './late-results.ts';
 import { type LostCall, settleLost } from './lost-call.ts';
+import { withdrawQuestions } from './question-close.ts';
 import type { OpenQuestion } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
 
@@ -81,7 +82,8 @@ function editNote(row: EndingRow): string {
 
 async function close(tx: Tx, row: EndingRow, closing: CallClosing): Promise<CallEnd> {
   const event = await closeCall(tx, row, { ...closing, text: editNote(row) + closing.text });
-  const events = await appendEvents(tx, row.session_id, [event]);
+  const withdrawn = await withdrawQuestions(tx, { toolCallId: row.id });
+  const events = await appendEvents(tx, row.session_id, [...withdrawn, event]);
   return { kind: 'closed', status: closing.status, events };
 }
 

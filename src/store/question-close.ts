@@ -42,6 +42,7 @@ export async function resolveQuestion(
   return { answer: standing, event: resolvedEvent(question, standing) };
 }
 
+/** What stands where nobody answered in time. */
 export const expired = { action: 'cancel', content: undefined, by: 'turngate', via: 'timeout' } as const;
 
 function resolvedEvent(question: OpenQuestion, answer: Answer): NewEvent {
@@ -56,20 +57,28 @@ function resolvedEvent(question: OpenQuestion, answer: Answer): NewEvent {
   };
 }
 
-/** The turn is over: nobody can answer its questions any more, and nobody waits for what was answered. */
-export async function withdrawQuestions(tx: Tx, turnId: string): Promise<NewEvent[]> {
-  const { rows } = await tx.query<{ id: string; at: number; is_new: boolean }>({
-    name: 'withdraw-questions',
-    text: `with open as (select id from input_requests where turn_id = $1 and action is null)
+/**
+ * The turn, or the call, is over: nobody can answer its questions any more, and nobody waits for what was answered. The
+ * caller holds the session's lock and appends the events.
+ */
+export async function withdrawQuestions(
+  tx: Tx,
+  of: { turnId: string } | { toolCallId: string },
+): Promise<NewEvent[]> {
+  const [column, id, via] =
+    'turnId' in of ? ['turn_id', of.turnId, 'turn_end'] : ['tool_call_id', of.toolCallId, 'call_end'];
+  const { rows } = await tx.query<{ id: string; turn_id: string; at: number; is_new: boolean }>({
+    name: `withdraw-questions-by-${column}`,
+    text: `with open as (select id from input_requests where ${column} = $1 and action is null)
            update input_requests q set acted_at = now(),
              action = coalesce(q.action, 'cancel'), answered_by = coalesce(q.answered_by, 'turngate'),
-             via = coalesce(q.via, 'turn_end'), answered_at = coalesce(q.answered_at, now())
-           where q.turn_id = $1 and q.acted_at is null
-           returning q.id, q.answered_at as at, exists (select 1 from open where open.id = q.id) as is_new`,
-    values: [turnId],
+             via = coalesce(q.via, $2), answered_at = coalesce(q.answered_at, now())
+           where q.${column} = $1 and q.acted_at is null
+           returning q.id, q.turn_id, q.answered_at as at, exists (select 1 from open where open.id = q.id) as is_new`,
+    values: [id, via],
   });
   const withdrawn = rows.filter((row) => row.is_new).toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  return withdrawn.map(({ id: requestId, at }) =>
+  return withdrawn.map(({ id: requestId, turn_id: turnId, at }) =>
     resolvedEvent({ requestId, turnId }, { action: 'cancel', content: undefined, by: 'turngate', at }),
   );
 }
@@ -91,20 +100,27 @@ export async function expireQuestions(db: Db, limit: number): Promise<ExpiredQue
   });
   const done: ExpiredQuestion[] = [];
   for (const { id: requestId, session_id: sessionId, turn_id: turnId } of rows) {
-    const events = await transaction(db, (tx) => expireOne(tx, { sessionId, turnId, requestId }));
+    const events = await cancelQuestion(db, { sessionId, turnId, requestId }, 'timeout');
     if (events.length > 0) done.push({ sessionId, turnId, requestId, events });
   }
   return done;
 }
 
-async function expireOne(tx: Tx, question: OpenQuestion & { sessionId: string }): Promise<StoredEvent[]> {
-  await lockSession(tx, question.sessionId);
-  const { rowCount } = await tx.query({
-    name: 'question-is-open',
-    text: 'select 1 from input_requests where id = $1 and action is null',
-    values: [question.requestId],
+/** Answers a question in nobody's name, if it is still open. */
+export async function cancelQuestion(
+  db: Db,
+  question: OpenQuestion & { sessionId: string },
+  via: 'timeout' | 'server',
+): Promise<StoredEvent[]> {
+  return transaction(db, async (tx) => {
+    await lockSession(tx, question.sessionId);
+    const { rowCount } = await tx.query({
+      name: 'question-is-open',
+      text: 'select 1 from input_requests where id = $1 and action is null',
+      values: [question.requestId],
+    });
+    if (rowCount !== 1) return [];
+    const { event } = await resolveQuestion(tx, question, { ...expired, via });
+    return appendEvents(tx, question.sessionId, [event]);
   });
-  if (rowCount !== 1) return [];
-  const { event } = await resolveQuestion(tx, question, expired);
-  return appendEvents(tx, question.sessionId, [event]);
 }

@@ -7,12 +7,14 @@ const ajv = new Ajv2020({ strict: false, logger: false, addUsedSchema: false });
 (addFormats as unknown as (to: Ajv2020) => void)(ajv);
 
 /**
- * Holds the content of an answer against the schema of its question. Schemas are ours, or made of known parts
- * (`src/activities/elicit-schema.ts`): a pattern of somebody else's could hold the gateway up.
+ * Holds the content of an answer against the schema of its question. Schemas are ours, or made of the parts that MCP knows
+ * for elicitation: no patterns, nothing nested, nothing that could hold the gateway up.
  * @throws PublicError `validation_error`, in words that say which field and why
  */
 export function checkContent(schema: Record<string, unknown>, content: unknown): void {
   const validate = ajv.compile(schema);
+  // It would be kept for ever otherwise.
+  ajv.removeSchema(schema);
   if (validate(content)) return;
   const fault = validate.errors?.[0];
   const where = fault?.instancePath

@@ -14,6 +14,7 @@ import {
 } from './ledger-row.ts';
 import { passLimits } from './limits.ts';
 import { lostResult, settleLost } from './lost-call.ts';
+import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
 import type { OpenQuestion, StepCall } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
@@ -49,6 +50,13 @@ interface Beginning {
   debug?: DebugSource | undefined;
   /** Looks at what is about to run. Pure. */
   inspect(call: LedgerCall): Inspection;
+  /** Whether the tool's server does nothing before it has the answers to what it asks. */
+  asksFirst: boolean;
+}
+
+/** The attempt that was lost stood at a question, so it had done nothing. */
+function isHeld(row: LedgerRow, { asksFirst }: Beginning): boolean {
+  return asksFirst && row.stands_at_question;
 }
 
 /**
@@ -66,7 +74,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     }
     if (row.turn_status !== 'running' || row.turn_run_id !== beginning.runId) return { kind: 'refused' };
     if (row.status === 'running' && row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
-    if (row.status === 'asking' || (row.status === 'running' && !row.repeatable)) {
+    if (row.status === 'asking' || (row.status === 'running' && !row.repeatable && !isHeld(row, beginning))) {
       const settled = await settle(tx, row, beginning.questionMs);
       if (settled) return settled;
     }
@@ -157,10 +165,11 @@ function deniedNow(reason: string): CallClosing {
 
 async function close(tx: Tx, row: LedgerRow, closing: CallClosing): Promise<CallBeginning> {
   const event = await closeCall(tx, row, closing);
+  const withdrawn = await withdrawQuestions(tx, { toolCallId: row.id });
   return {
     kind: 'closed',
     status: closing.status,
-    events: await appendEvents(tx, row.session_id, [event]),
+    events: await appendEvents(tx, row.session_id, [...withdrawn, event]),
   };
 }
 

@@ -33,7 +33,7 @@ export interface TurnEnded {
 export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] = []): Promise<TurnEnded> {
   const rolledBack = ending.status === 'cancelled' && (await isRolledBack(tx, ending.turnId));
   const streamEvents = await closeStream(tx, ending, ending.status === 'cancelled' && !rolledBack);
-  const questionEvents = await withdrawQuestions(tx, ending.turnId);
+  const questionEvents = await withdrawQuestions(tx, { turnId: ending.turnId });
   const callEvents = await closeCalls(tx, ending);
   const removed = rolledBack ? await removeMessages(tx, ending.turnId) : [];
   const usage = await sumUsage(tx, ending.turnId);

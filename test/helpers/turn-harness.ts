@@ -68,14 +68,17 @@ export async function eventually<T>(
   }
 }
 
-export async function openTurnHarness(): Promise<TurnHarness> {
+/** @param options.servers MCP servers besides the usual one; `env` of each gets the effects file */
+export async function openTurnHarness(
+  options: { servers?: Record<string, { file: string; turngate: object }> } = {},
+): Promise<TurnHarness> {
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') });
   const folder = mkdtempSync(join(tmpdir(), 'turngate-turn-'));
   const effectsFile = join(folder, 'effects.jsonl');
   writeFileSync(effectsFile, '');
   const database = await createTestDatabase();
   const model = await startScriptedModel();
-  const env = settings(folder, effectsFile, database.url, model.url);
+  const env = settings(folder, effectsFile, database.url, model.url, options.servers ?? {});
   const config = readConfig(env);
   const db = openPool({
     connectionString: database.url,
@@ -179,9 +182,18 @@ function settings(
   effectsFile: string,
   databaseUrl: string,
   modelUrl: string,
+  more: Record<string, { file: string; turngate: object }>,
 ): NodeJS.ProcessEnv {
-  const server = fileURLToPath(new URL('./test-mcp.ts', import.meta.url));
-  const servers = { test: { command: process.execPath, args: [server], env: { EFFECTS_FILE: effectsFile } } };
+  const serverOf = (file: string) => ({
+    command: process.execPath,
+    args: [fileURLToPath(new URL(file, import.meta.url))],
+    env: { EFFECTS_FILE: effectsFile },
+  });
+  const others = Object.entries(more).map(([name, { file, turngate }]) => [
+    name,
+    { ...serverOf(file), turngate },
+  ]);
+  const servers = { test: serverOf('./test-mcp.ts'), ...Object.fromEntries(others) };
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }));
   writeFileSync(join(folder, 'default.yaml'), 'name: default\ninstructions: Be brief.\nmodel: test\n');
   writeFileSync(join(folder, 'policy.yaml'), testPolicy);
