@@ -87,7 +87,7 @@ class Call {
     const { link } = lease;
     let spoilt = false;
     const { elicits } = this.#pool.settings;
-    if (elicits) link.elicitor = this.#elicitor();
+    if (elicits) link.elicitor = this.#elicitorOn(link);
     try {
       this.#request.signal.throwIfAborted();
       // It died between the lease and here: nothing was written.
@@ -108,8 +108,9 @@ class Call {
     }
   }
 
-  #elicitor() {
-    return createElicitor(this.#request, this.#clock, AbortSignal.any([this.#stop, this.#over.signal]));
+  #elicitorOn(link: Link) {
+    const stop = AbortSignal.any([this.#stop, this.#over.signal]);
+    return createElicitor(this.#request, { clock: this.#clock, stop, isGone: () => link.closed });
   }
 
   async #leaseUnlessStopped(): Promise<Lease | string> {

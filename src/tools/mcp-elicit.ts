@@ -3,6 +3,7 @@ import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
 import type { CallClock } from './mcp-clock.ts';
 import type { ToolCallRequest } from './port.ts';
 import { schemaFault } from './schema-fault.ts';
+import { ServerGone } from './server-gone.ts';
 
 const messageChars = 4_000;
 const questionsPerCall = 20;
@@ -10,12 +11,16 @@ const questionsPerCall = 20;
 /** What a server asks in the middle of one call. */
 export type Elicitor = (params: ElicitRequest['params'], signal: AbortSignal) => Promise<ElicitResult>;
 
-/**
- * Brings the questions of a server to people, for one call.
- * @param stop aborted when the call is over; a question that is open then is answered by an error, never by a choice
- * that nobody made
- */
-export function createElicitor(request: ToolCallRequest, clock: CallClock, stop: AbortSignal): Elicitor {
+interface ElicitorOptions {
+  clock: CallClock;
+  /** Aborted when the call is over; a question that is open then is answered by an error, never by a choice that nobody made. */
+  stop: AbortSignal;
+  /** Whether the server has ended. */
+  isGone(): boolean;
+}
+
+/** Brings the questions of a server to people, for one call. */
+export function createElicitor(request: ToolCallRequest, { clock, stop, isGone }: ElicitorOptions): Elicitor {
   let asked = 0;
   return async (params, signal) => {
     asked += 1;
@@ -25,7 +30,7 @@ export function createElicitor(request: ToolCallRequest, clock: CallClock, stop:
     const schema = cleanJson(params.requestedSchema) as Record<string, unknown>;
     if (schemaFault(schema) !== null) return { action: 'decline' };
     const message = cleanText(params.message);
-    const ended = AbortSignal.any([signal, stop]);
+    const ended = endOf(AbortSignal.any([signal, stop]), isGone);
     clock.pause();
     try {
       const answer = await orAborted(
@@ -40,9 +45,19 @@ export function createElicitor(request: ToolCallRequest, clock: CallClock, stop:
   };
 }
 
+/** Aborted a moment after `signal`, when it is known whether the server has ended. */
+function endOf(signal: AbortSignal, isGone: () => boolean): AbortSignal {
+  const end = new AbortController();
+  const onAbort = () =>
+    queueMicrotask(() => end.abort(isGone() ? new ServerGone() : new Error('The call is given up.')));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return end.signal;
+}
+
 async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(new Error('The call is given up.'));
+  const onAbort = () => aborted.reject(signal.reason);
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort);
   try {

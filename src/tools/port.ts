@@ -18,7 +18,10 @@ export interface Elicitation {
   message: string;
   /** JSON Schema of the content of an answer that accepts. */
   schema: Record<string, unknown>;
-  /** Aborted when an answer is of no more use: the server took its question back, or the call has ended. */
+  /**
+   * Aborted when an answer is of no more use to this attempt: the server took its question back, the call has ended, or
+   * (with a `ServerGone` as its reason) the server has.
+   */
   signal: AbortSignal;
 }
 

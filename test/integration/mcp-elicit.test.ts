@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Elicitation, ElicitationAnswer } from '../../src/tools/port.ts';
+import { ServerGone } from '../../src/tools/server-gone.ts';
 import { call, dir, effects, start, until } from '../helpers/mcp-ports.ts';
 
 function open(turngate: { connections?: number; timeoutMs?: number; asksFirst?: boolean } = {}) {
@@ -125,6 +126,19 @@ test('a question that is open when its call is answered is of no more use', asyn
   const outcome = await call(open(), 'desk.answer_while_asking', {}, { onElicit: desk.onElicit });
   expect(outcome.text).toBe('never mind');
   expect(desk.open.every(({ elicitation }) => elicitation.signal.aborted)).toBe(true);
+});
+
+test('a question that its server takes back, or leaves behind, says which it is', async () => {
+  const port = open({ timeoutMs: 1_000 });
+  await port.list();
+  const desk = createDesk();
+  const died = await call(port, 'desk.die_while_asking', {}, { onElicit: desk.onElicit });
+  expect(died).toMatchObject({ status: 'unknown', isServerGone: true });
+  expect(desk.open[0]?.elicitation.signal.reason).toBeInstanceOf(ServerGone);
+  const back = await call(port, 'desk.take_back', {}, { onElicit: desk.onElicit });
+  expect(back.status).toBe('unknown');
+  expect(desk.open[1]?.elicitation.signal.aborted).toBe(true);
+  expect(desk.open[1]?.elicitation.signal.reason).not.toBeInstanceOf(ServerGone);
 });
 
 test('whether a server asks first is what its configuration says', () => {

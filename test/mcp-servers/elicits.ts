@@ -8,7 +8,13 @@ const note = (line: object) =>
   appendFileSync(process.env.EFFECTS_FILE ?? '/dev/null', `${JSON.stringify(line)}\n`);
 
 serve({
-  tools: [tool('ask'), tool('ask_oddly'), tool('answer_while_asking')],
+  tools: [
+    tool('ask'),
+    tool('ask_oddly'),
+    tool('answer_while_asking'),
+    tool('die_while_asking'),
+    tool('take_back'),
+  ],
   call(call, name) {
     asked += 1;
     const id = `question-${asked}`;
@@ -18,6 +24,8 @@ serve({
     const message = String(call.params?.arguments?.message ?? 'Where?');
     const requestedSchema = { type: 'object', properties };
     say({ id, method: 'elicitation/create', params: { message, requestedSchema } });
+    if (name === 'die_while_asking') setTimeout(() => process.exit(4), 100);
+    if (name === 'take_back') say({ method: 'notifications/cancelled', params: { requestId: id } });
     if (name === 'answer_while_asking') say({ id: call.id, result: text('never mind') });
   },
   other({ id, method, params, result, error }) {
