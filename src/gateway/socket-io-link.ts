@@ -15,8 +15,11 @@ export class SocketIoLink {
   #queuedBytes = 0;
   #waiting: (() => void)[] = [];
   #isOpen = true;
+  /** The client's; null where it is not known. */
+  readonly address: string | null;
 
-  constructor(socket: Socket, engine: SocketIoEngine) {
+  constructor(socket: Socket, engine: SocketIoEngine, address: string | null) {
+    this.address = address;
     this.#socket = socket;
     this.#engine = engine;
     const { conn } = socket;

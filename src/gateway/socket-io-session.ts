@@ -66,6 +66,7 @@ export class SocketIoSession {
       /** Where the client names itself: up to where everything has arrived at it. */
       received: { device: string; seq: number } | null;
       outlet: SocketIoOutlet;
+      address: string | null;
     },
   ) {
     const { attendance, commands, framesPerSecond, inFlight, readEvents, logger } = deps;
@@ -92,7 +93,7 @@ export class SocketIoSession {
     this.#reader = new FrameReader({
       connection: this.#connection,
       via: 'socket_io',
-      address: null,
+      address: options.address,
       commands,
       typing,
       receipt: this.#receipt,
@@ -204,7 +205,8 @@ async function enter(
     close,
   });
   if ('refused' in answer) throw refusalOf(answer.refused);
-  if (outlet.isOpen) return new SocketIoSession(deps, { id, identity, hub, start, received, outlet });
+  if (outlet.isOpen)
+    return new SocketIoSession(deps, { id, identity, hub, start, received, outlet, address: link.address });
   deps.registry.unregister(id);
   return null;
 }

@@ -67,12 +67,15 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
   const engine = new SocketIoEngine(deps);
   const packetsPerSecond = packetsOfEvent * deps.framesPerSecond;
   engine.attach(io, app);
+  const addresses = new WeakMap<object, string>();
   io.engine.on('connection', (conn: Socket['conn']) => {
     // How long an orderly end waits for another poll, half a minute otherwise.
     if (conn.transport.name === 'polling') Reflect.set(conn.transport, 'closeTimeout', farewellMs);
     const visit = deps.visitors.enter(routeOf(conn));
-    if (visit) conn.once('close', () => visit.leave());
-    else engine.end(conn, 'tooMany');
+    if (visit) {
+      addresses.set(conn, visit.address);
+      conn.once('close', () => visit.leave());
+    } else engine.end(conn, 'tooMany');
     const rate = new TokenBucket({ perSecond: packetsPerSecond, burst: packetsPerSecond }, performance.now());
     conn.on('packet', () => {
       if (rate.take(performance.now()) < 0) engine.end(conn, 'tooMany');
@@ -112,7 +115,7 @@ export function serveSocketIo(app: TemplatedApp, deps: SocketIoDeps): SocketIo {
   });
   io.on('connection', (socket) => {
     const { identity, auth } = socket.data as Admitted;
-    const link = new SocketIoLink(socket, engine);
+    const link = new SocketIoLink(socket, engine, addresses.get(socket.conn) ?? null);
     const client = new SocketIoClient(deps, { socket, link, auth });
     clients.add(client);
     const ids = { socket_id: socket.id, authenticated: identity !== null };

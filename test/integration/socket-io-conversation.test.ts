@@ -99,6 +99,11 @@ test('a Socket.IO client and a native one see the same conversation, whoever spe
   const decision = { tool_call_id: asked.tool_call_id, arguments_hash: asked.arguments_hash, approved: true };
   expect(await socketIo.ask('tool_approval', decision)).toMatchObject({ disposition: 'recorded' });
   expect(await socketIo.event('tool_approval_resolved')).toMatchObject({ decision: 'approved', by: 'alice' });
+  const { rows: onRecord } = await harness.db.query(
+    `select via, address from approval_audit where tool_call_id = $1 and action = 'approved'`,
+    [asked.tool_call_id],
+  );
+  expect(onRecord).toEqual([{ via: 'socket_io', address: '127.0.0.1' }]);
   await expectSame(1);
   expect(socketIo.of('agent_thought').find(({ kind }) => kind === 'reasoning')).toMatchObject({
     content: 'A tool is needed. ',
