@@ -99,7 +99,7 @@ test('a Socket.IO client and a native one see the same conversation, whoever spe
   const decision = { tool_call_id: asked.tool_call_id, arguments_hash: asked.arguments_hash, approved: true };
   expect(await socketIo.ask('tool_approval', decision)).toMatchObject({ disposition: 'recorded' });
   expect(await socketIo.event('tool_approval_resolved')).toMatchObject({ decision: 'approved', by: 'alice' });
-  const { rows: onRecord } = await harness.db.query(
+  const { rows: onRecord } = await at.db.query(
     `select via, address from approval_audit where tool_call_id = $1 and action = 'approved'`,
     [asked.tool_call_id],
   );
