@@ -67,6 +67,24 @@ describe('nothing runs', () => {
   });
 });
 
+test('rules look at the requester, their role, the agent and the arguments of the call', async () => {
+  await writePolicy(`rules:
+  - { id: members, role: member, decide: allow }
+  - { id: others, user: [bob, carol], decide: allow }
+  - { id: analysts, agent: analyst, decide: allow }
+  - { id: hers, user: alice, role: owner, agent: default, arguments: { /text: { matches: "^fine$" } }, decide: allow }
+  - { id: waits, arguments: { /text: { starts_with: "two" } }, decide: ask, approvers: { requester: false }, timeout: 90s }
+`);
+  expect((await callEffect('fine')).call).toMatchObject({ gate: 'allow', rule: 'hers' });
+  expect((await callEffect('other')).call).toMatchObject({ gate: 'deny', rule: 'no-rule' });
+  const { sessionId, call } = await callEffect('two of us');
+  expect(call).toMatchObject({ gate: 'ask', rule: 'waits' });
+  const request = await at.event(sessionId, 'tool_approval_request');
+  expect(request.approvers).toEqual([]);
+  expect(request.expires_at - request.ts).toBeGreaterThan(60_000);
+  expect(request.expires_at - request.ts).toBeLessThanOrEqual(90_000);
+});
+
 describe('while the store does not answer, nothing is decided by a new policy', () => {
   const allowing = (id: string) => `rules: [{ id: ${id}, decide: allow }]`;
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { parsePolicy, remarkText } from '../../src/tools/policy-file.ts';
 import { policyWarnings } from '../../src/tools/policy-warnings.ts';
 import { policyOf } from '../helpers/policy.ts';
@@ -142,6 +143,48 @@ rules:
       expect.stringMatching(/the file: cannot be read: .*alias/),
     ]);
   });
+});
+
+test('whatever a file says, it is read, or its faults are told', () => {
+  const words = [
+    'rules',
+    'id',
+    'decide',
+    'allow',
+    'tool',
+    'arguments',
+    '/a',
+    'matches',
+    'on_timeout',
+    'escalate',
+  ];
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 5 },
+      fc.oneof(
+        fc.constantFrom<unknown>(...words, null, true, 1, -1, '', '2d', '*'),
+        fc.string({ maxLength: 4 }),
+      ),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...words, '__proto__', 'constructor'), tie('value'), { maxKeys: 4 }),
+    ),
+  }));
+  const rule = fc.dictionary(fc.constantFrom(...words, 'approvers', 'needed', 'timeout'), value, {
+    maxKeys: 6,
+  });
+  const file = fc.oneof(
+    fc.string().map((text) => `rules: ${text}`),
+    value.map((one) => JSON.stringify(one)),
+    fc.array(rule, { maxLength: 3 }).map((rules) => JSON.stringify({ rules })),
+  );
+  fc.assert(
+    fc.property(file, (text) => {
+      const parsed = parsePolicy(text);
+      if (parsed.ok) expect(parsed.policy.rules.length).toBeGreaterThan(0);
+      else expect(parsed.faults.map((fault) => remarkText('p', fault)).join()).not.toBe('');
+    }),
+    { numRuns: 500 },
+  );
 });
 
 describe('what is in order but hardly meant', () => {

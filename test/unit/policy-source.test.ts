@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -59,6 +59,22 @@ describe('the policy that is in force', () => {
     for (let round = 0; round < 50; round += 1) {
       await writeFile(file, round % 2 === 0 ? one : other);
       expect(await rule()).toBe(round % 2 === 0 ? 'all' : 'few');
+    }
+  });
+
+  test('is that behind a link, also when the link is turned, as Kubernetes does it', async () => {
+    await writeFile(join(dir, 'one.yaml'), allowing);
+    await writeFile(join(dir, 'other.yaml'), denying);
+    const { rule } = open();
+    for (const [target, expected] of [
+      ['one.yaml', 'all'],
+      ['other.yaml', 'none'],
+      ['nowhere.yaml', expect.stringMatching(/there is no such file/)],
+      ['one.yaml', 'all'],
+    ] as const) {
+      await symlink(target, join(dir, 'turned'));
+      await rename(join(dir, 'turned'), file);
+      expect(await rule()).toEqual(expected);
     }
   });
 
