@@ -108,8 +108,8 @@ class Limits {
     const { turnId, sessionId, userId, limits } = this.#at;
     const ofDay = Object.keys(limits.userDay).length > 0;
     const [turn, day, grants] = await Promise.all([
-      readTurnUse(this.#tx, turnId),
-      ofDay ? readDayUseIn(this.#tx, { sessionId, userId }) : null,
+      readTurnUse(this.#tx, turnId, limits.turn.wall_time_ms !== undefined),
+      ofDay ? readDayUseIn(this.#tx, { sessionId, userId }, limits.userDay.wall_time_ms !== undefined) : null,
       readGrants(this.#tx, this.#at),
     ]);
     this.#day = turn.day;

@@ -76,32 +76,35 @@ export interface DayUse extends Use {
   unpriced_tokens: number;
 }
 
-/** Times of calls that run side by side count once in a turn; turns that do count each. */
-const summed = (where: string) => `
+/**
+ * Times of calls that run side by side count once in a turn; turns that do count each.
+ * @param times without them it is quicker, for a user with thousands of steps a day
+ */
+const summed = (where: string, times: boolean) => `
   select coalesce(sum(steps), 0)::int as steps, coalesce(sum(calls), 0)::int as tool_calls,
     coalesce(sum(input + output), 0)::bigint as tokens, coalesce(sum(cost), 0)::float8 as cost,
-    coalesce(round(sum(w.ms)), 0)::bigint as wall_time_ms,
+    coalesce(round(sum(ms)), 0)::bigint as wall_time_ms,
     to_char(now() at time zone 'utc', 'YYYY-MM-DD') as day,
     coalesce(sum(input), 0)::bigint as input_tokens, coalesce(sum(output), 0)::bigint as output_tokens,
     coalesce(sum(unpriced), 0)::bigint as unpriced_tokens
   from (
     select count(distinct step) filter (where kind = 'step') as steps, count(*) filter (where kind = 'call') as calls,
       sum(input_tokens) as input, sum(output_tokens) as output, sum(cost) as cost,
-      sum(input_tokens + output_tokens) filter (where cost is null) as unpriced, range_agg(worked) as worked
+      sum(input_tokens + output_tokens) filter (where cost is null) as unpriced,
+      ${times ? '(select sum(extract(epoch from upper(r) - lower(r)) * 1000) from unnest(range_agg(worked)) r)' : '0'} as ms
     from usage where ${where} group by turn_id
-  ) u left join lateral (
-    select sum(extract(epoch from upper(r) - lower(r)) * 1000) as ms from unnest(u.worked) r
-  ) w on true`;
+  ) u`;
 
 const noUse: DayUse = {
   ...{ steps: 0, tool_calls: 0, tokens: 0, cost: 0, wall_time_ms: 0 },
   ...{ day: '', input_tokens: 0, output_tokens: 0, unpriced_tokens: 0 },
 };
 
-export async function readTurnUse(tx: Tx, turnId: string): Promise<Use & { day: string }> {
+/** @param times whether the time is wanted; 0 where not */
+export async function readTurnUse(tx: Tx, turnId: string, times: boolean): Promise<Use & { day: string }> {
   const { rows } = await tx.query<DayUse>({
-    name: 'read-turn-use',
-    text: summed('turn_id = $1'),
+    name: `read-turn-use ${times}`,
+    text: summed('turn_id = $1', times),
     values: [turnId],
   });
   return rows[0] ?? noUse;
@@ -113,17 +116,21 @@ const today = `day = (now() at time zone 'utc')::date`;
 export async function readDayUse(db: Db, user: { tenant: string; userId: string }): Promise<DayUse> {
   const { rows } = await db.query<DayUse>({
     name: 'read-day-use',
-    text: summed(`tenant = $1 and user_id = $2 and ${today}`),
+    text: summed(`tenant = $1 and user_id = $2 and ${today}`, true),
     values: [user.tenant, user.userId],
   });
   return rows[0] ?? noUse;
 }
 
-/** The same of a user who takes part in a session. */
-export async function readDayUseIn(tx: Tx, user: { sessionId: string; userId: string }): Promise<DayUse> {
+/** The same of a user who takes part in a session. @param times whether the time is wanted; 0 where not */
+export async function readDayUseIn(
+  tx: Tx,
+  user: { sessionId: string; userId: string },
+  times: boolean,
+): Promise<DayUse> {
   const { rows } = await tx.query<DayUse>({
-    name: 'read-day-use-in',
-    text: summed(`tenant = (select tenant from sessions where id = $1) and user_id = $2 and ${today}`),
+    name: `read-day-use-in ${times}`,
+    text: summed(`tenant = (select tenant from sessions where id = $1) and user_id = $2 and ${today}`, times),
     values: [user.sessionId, user.userId],
   });
   return rows[0] ?? noUse;
