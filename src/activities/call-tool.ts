@@ -30,14 +30,14 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
     const context = Context.current();
     const runId = context.info.workflowExecution?.runId ?? '';
     const call = tool ?? (await toolOfCall(deps.db, toolCallId));
-    const inspect = await prepareInspection(deps, call);
+    const [inspect, limits] = await Promise.all([prepareInspection(deps, call), deps.limits.current()]);
     for (;;) {
       const beginning = await beginCall(deps.db, {
         sessionId,
         toolCallId,
         runId,
         leaseMs: LEASE_MS,
-        limits: await deps.limits.current(),
+        limits,
         questionMs: deps.config.APPROVAL_TIMEOUT_MS,
         debug: deps.debug,
         inspect,
