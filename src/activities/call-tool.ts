@@ -95,6 +95,8 @@ class CallRun {
     });
     try {
       const outcome = await this.#call(halt.signal, elicitor);
+      const { standing } = elicitor;
+      if (isServerGone(outcome) && standing) return await this.#letGo(standing);
       this.#giveToNextAttempt(outcome);
       return await this.#finish(toClosing(outcome, this.#begun.repeatable));
     } catch (error) {
@@ -113,7 +115,7 @@ class CallRun {
    */
   #giveToNextAttempt(outcome: ToolOutcome): void {
     const { attempt, repeatable } = this.#begun;
-    if (outcome.status !== 'unknown' || outcome.isServerGone !== true) return;
+    if (!isServerGone(outcome)) return;
     if (!repeatable || attempt >= SERVER_LOST_ATTEMPTS_MAX) return;
     throw ApplicationFailure.create({ type: 'Call.ServerLost', message: outcome.error.message });
   }
@@ -183,6 +185,10 @@ class CallRun {
     if (end.kind === 'question') return { kind: 'question', question: end.question };
     return { kind: 'settled', status: end.status };
   }
+}
+
+function isServerGone(outcome: ToolOutcome): outcome is Extract<ToolOutcome, { status: 'unknown' }> {
+  return outcome.status === 'unknown' && outcome.isServerGone === true;
 }
 
 /** Nobody wishes it to stop: its worker is going down, or Temporal has taken it for dead. */

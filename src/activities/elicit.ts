@@ -4,6 +4,7 @@ import { type Attempt, askForTool, takeAnswer } from '../store/elicitations.ts';
 import { type Answer, cancelQuestion } from '../store/question-close.ts';
 import type { OpenQuestion } from '../store/steps.ts';
 import type { Elicitation, ElicitationAnswer } from '../tools/port.ts';
+import { ServerGone } from '../tools/server-gone.ts';
 import type { Beat } from './beat.ts';
 import type { ActivityDeps } from './deps.ts';
 import { persist } from './persist.ts';
@@ -65,8 +66,9 @@ export class Elicitor {
       this.#close(question);
       return toElicitationAnswer(answer);
     } catch (error) {
-      // Of an attempt that is stopped the question stays: the next one asks the same.
-      if (!this.#halt.aborted) await this.#takeBack(question);
+      // Of an attempt that is stopped, or whose server ended, the question stays: the next one asks the same.
+      const isLeftBehind = elicitation.signal.reason instanceof ServerGone;
+      if (!this.#halt.aborted && !isLeftBehind) await this.#takeBack(question);
       throw error;
     } finally {
       clearTimeout(held);

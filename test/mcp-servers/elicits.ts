@@ -1,11 +1,17 @@
 /** Asks a person in the middle of each call, and answers what it was answered; appends to EFFECTS_FILE what it hears besides. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { type Asked, say, serve, text, tool } from './raw.ts';
 
 const pending = new Map<string, Asked>();
 let asked = 0;
 const note = (line: object) =>
   appendFileSync(process.env.EFFECTS_FILE ?? '/dev/null', `${JSON.stringify(line)}\n`);
+
+/** With a file to tell by, once. */
+function die(file: string): void {
+  if (file !== '') writeFileSync(file, '');
+  process.exit(4);
+}
 
 serve({
   tools: [
@@ -24,7 +30,8 @@ serve({
     const message = String(call.params?.arguments?.message ?? 'Where?');
     const requestedSchema = { type: 'object', properties };
     say({ id, method: 'elicitation/create', params: { message, requestedSchema } });
-    if (name === 'die_while_asking') setTimeout(() => process.exit(4), 100);
+    const died = String(call.params?.arguments?.died ?? '');
+    if (name === 'die_while_asking' && !existsSync(died)) setTimeout(() => die(died), 100);
     if (name === 'take_back') say({ method: 'notifications/cancelled', params: { requestId: id } });
     if (name === 'answer_while_asking') say({ id: call.id, result: text('never mind') });
   },
