@@ -22,8 +22,6 @@ import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentLoader } from '../tools/agent-loader.ts';
 import { openLimits } from '../tools/limits-source.ts';
 import { createMcpTools } from '../tools/mcp-tools.ts';
-import { WebhookEndpoints } from '../webhooks/endpoints.ts';
-import { WebhookSender } from '../webhooks/sender.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { defaultServerOf } from './default-server.ts';
 import { createLogger } from './logger.ts';
@@ -31,6 +29,7 @@ import { policyInForce, requireUsablePolicy } from './policy-in-force.ts';
 import { announceReady } from './ready.ts';
 import { temporalLogger } from './temporal-logger.ts';
 import { untilSignalled } from './until-signalled.ts';
+import { requireUsableWebhooks, webhookSender } from './webhooks-in-force.ts';
 import { reportHealth } from './worker-health.ts';
 import { bundleWorkflows, payloadConverterPath } from './workflow-bundle.ts';
 
@@ -54,7 +53,7 @@ export async function startWorker(
     defaultServer: defaultServerOf(config.TURNGATE_MCP_CONFIG),
   };
   await requireUsablePolicy(policy);
-  const endpoints = new WebhookEndpoints({ file: config.TURNGATE_WEBHOOKS, env, logger });
+  const endpoints = requireUsableWebhooks(config.TURNGATE_WEBHOOKS, env, logger);
   const limits = await openLimits({
     file: config.TURNGATE_LIMITS,
     maxSteps: config.MAX_STEPS,
@@ -151,14 +150,7 @@ export async function startWorker(
     debug,
   });
   reconciler.start();
-  const webhooks = new WebhookSender(
-    { db, endpoints, logger },
-    {
-      timeoutMs: config.WEBHOOK_TIMEOUT_MS,
-      giveUpMs: config.WEBHOOK_GIVE_UP_MS,
-      retentionMs: config.WEBHOOK_RETENTION_MS,
-    },
-  );
+  const webhooks = webhookSender({ db, endpoints, logger }, config);
   webhooks.start();
   const stopReporting = reportHealth(
     config.WORKER_HEALTH_FILE,

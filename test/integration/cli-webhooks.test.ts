@@ -1,4 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { stringify } from 'yaml';
 import { lockSession, transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
 import { recordFailure, takeDueDeliveries } from '../../src/store/webhook-deliveries.ts';
@@ -6,7 +9,9 @@ import { syncEndpoints } from '../../src/store/webhook-endpoints.ts';
 import { webhookKey } from '../../src/webhooks/sign.ts';
 import { runCli } from '../helpers/cli.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
-import { ended } from '../helpers/webhook-bench.ts';
+import { openFolder, removeFolder } from '../helpers/services.ts';
+import { ended, fromEnv } from '../helpers/webhook-bench.ts';
+import { newSecret } from '../helpers/webhook-receiver.ts';
 
 let harness: GatewayHarness;
 let service: string;
@@ -68,4 +73,29 @@ test('a new secret is of the form that is asked for', async () => {
   const [one, two] = [await runCli(['webhooks', 'secret']), await runCli(['webhooks', 'secret'])];
   expect(webhookKey(one.out.trim())).toHaveLength(32);
   expect(one.out).not.toBe(two.out);
+});
+
+test('a file is checked, with the secrets in the environment, and none is printed', async () => {
+  const folder = openFolder('turngate-webhooks-check-');
+  try {
+    const file = join(folder, 'webhooks.yaml');
+    const endpoint = {
+      name: 'crm',
+      url: 'https://crm.example.com',
+      secret: fromEnv('HOOK'),
+      events: ['turn.ended'],
+    };
+    writeFileSync(file, stringify({ endpoints: [endpoint] }));
+    const [HOOK] = [newSecret()];
+    const good = await runCli(['webhooks', 'check'], '', { TURNGATE_WEBHOOKS: file, HOOK });
+    expect(good).toEqual({
+      ...{ code: 0, err: '' },
+      out: 'crm  https://crm.example.com  1 secret\n    turn.ended; every tenant\n',
+    });
+    const bad = await runCli(['webhooks', 'check', file], '', { HOOK: 'not-a-secret-of-that-form' });
+    expect(bad).toMatchObject({ code: 1, out: '', err: expect.stringContaining('HOOK is no secret') });
+    expect(bad.err).not.toContain('not-a-secret-of-that-form');
+  } finally {
+    removeFolder(folder);
+  }
 });

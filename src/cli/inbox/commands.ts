@@ -141,6 +141,11 @@ export function addWebhooks(program: Command): void {
       (await import('./webhooks.ts')).resendDelivery(await depsOf(options), id, options),
     );
   webhooks
+    .command('check')
+    .description('whether a file of webhooks can be used, with the secrets in the environment')
+    .argument('[file]', 'otherwise TURNGATE_WEBHOOKS')
+    .action(async (file) => (await import('./webhooks-check.ts')).checkWebhooks(file, process.env));
+  webhooks
     .command('secret')
     .description('print a new secret')
     .action(async () => console.log((await import('./webhooks.ts')).newSecret()));
