@@ -41,14 +41,20 @@ interface Known {
 /** Reads a policy file again whenever it has changed, whether it was written, replaced or mended: one `stat` a call. */
 export function createPolicySource({ file, defaultServer, onRevision }: Options): PolicySource {
   let known: Known | undefined;
+  let parsed: LoadedPolicy | undefined;
   let recorded: string | undefined;
   let loading: Promise<LoadedPolicy> | undefined;
 
+  /** A file that is read again because it is fresh is mostly the same. */
+  function parse(bytes: Buffer): LoadedPolicy {
+    const revision = createHash('sha256').update(bytes).digest('hex');
+    if (parsed?.revision !== revision) parsed = { revision, ...toState(file, bytes, defaultServer) };
+    return parsed;
+  }
+
   async function load(): Promise<LoadedPolicy> {
     const read = await readBounded(file);
-    const loaded = read.ok
-      ? toLoaded(file, read.bytes, defaultServer)
-      : { revision: 'missing', fault: read.fault };
+    const loaded = read.ok ? parse(read.bytes) : { revision: 'missing', fault: read.fault };
     if (loaded.revision !== recorded) {
       await onRevision(loaded, read.ok ? read.bytes.toString('utf8') : '');
       recorded = loaded.revision;
@@ -106,12 +112,11 @@ function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(':');
 }
 
-function toLoaded(file: string, bytes: Buffer, defaultServer: string | undefined): LoadedPolicy {
-  const revision = createHash('sha256').update(bytes).digest('hex');
-  const parsed = parsePolicy(bytes.toString('utf8'), { defaultServer });
-  if (parsed.ok) return { revision, policy: parsed.policy };
-  const faults = parsed.faults.slice(0, faultsShown).map((fault) => remarkText(file, fault));
-  const more = parsed.faults.length - faults.length;
+function toState(file: string, bytes: Buffer, defaultServer: string | undefined): PolicyState {
+  const read = parsePolicy(bytes.toString('utf8'), { defaultServer });
+  if (read.ok) return { policy: read.policy };
+  const faults = read.faults.slice(0, faultsShown).map((fault) => remarkText(file, fault));
+  const more = read.faults.length - faults.length;
   const rest = more > 0 ? ` (and ${more} more)` : '';
-  return { revision, fault: `The policy file is not usable: ${faults.join('; ')}${rest}.` };
+  return { fault: `The policy file is not usable: ${faults.join('; ')}${rest}.` };
 }
