@@ -249,6 +249,26 @@ test('a limit of calls asks: several wait for one answer, and one for the next',
   await worker.close();
 });
 
+test('a call with an unknown outcome asks, and ends as somebody says', async () => {
+  at.model.script(askThenOk('test__effect', { text: 'lost', wait_ms: 60_000 }));
+  const sessionId = await at.session();
+  const turnId = await at.say(sessionId, 'go');
+  const killed = at.spawnWorker();
+  const asked = await at.event(sessionId, 'tool_approval_request');
+  await at.decide(sessionId, asked.tool_call_id, true);
+  await eventually('the effect', async () => at.effects().some(({ text }) => text === 'lost'));
+  killed.kill('SIGKILL');
+  const worker = await at.startWorker();
+  const { request_id: requestId, kind } = await at.event(sessionId, 'input_request');
+  expect(kind).toBe('unknown_outcome');
+  const answer = { action: 'accept', content: { outcome: 'happened' } } as const;
+  await answerQuestion(at.db, { sessionId, requestId, userId: 'alice', via: 'http', ...answer });
+  await at.turns.input(sessionId, { request_id: requestId });
+  await finish('unknown-outcome', sessionId, turnId);
+  expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'unknown' });
+  await worker.close();
+});
+
 test('worker killed in the middle of a step', async () => {
   at.model.script((_request, n) => (n === first ? ['half', { hang: true }] : ['whole']));
   const first = at.model.requests.length + 1;
