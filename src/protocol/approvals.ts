@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rememberScope } from './client-frames.ts';
-import { standingDecision } from './server-frames.ts';
+import { eventBodies, standingDecision } from './server-frames.ts';
 
 export const approvalStatus = z.enum(['pending', 'resolved']);
 export type ApprovalStatus = z.infer<typeof approvalStatus>;
@@ -52,6 +52,10 @@ export const auditEntry = z.object({
 });
 export type AuditEntry = z.infer<typeof auditEntry>;
 
+/** What an attempt brought after it had been given up. */
+export const lateResult = eventBodies.tool_late_result.omit({ tool_call_id: true }).extend({ at: z.int() });
+export type LateResultView = z.infer<typeof lateResult>;
+
 /** All that is known of one approval. */
 export const approvalDetails = approvalView.extend({
   description: z.string().nullable().describe('what the tool says of itself'),
@@ -60,9 +64,12 @@ export const approvalDetails = approvalView.extend({
   may_decide: z.boolean().describe('whether you are one of them'),
   remember: rememberScope.describe('the most that it may be remembered for'),
   votes: z.array(z.object({ user_id: z.string(), at: z.int() })),
-  status: z.string().describe('of the call: `waiting`, `ready`, `running` or its end'),
+  status: z.string().describe('of the call: `waiting`, `ready`, `running`, `asking` or its end'),
   policy_revision: z.string().nullable(),
   audit: z.array(auditEntry),
+  late_results: z
+    .array(lateResult)
+    .describe('what attempts brought after they had been given up: evidence, which changes nothing'),
 });
 export type ApprovalDetails = z.infer<typeof approvalDetails>;
 

@@ -7,6 +7,7 @@ import {
   participant,
   participantRole,
   standingDecision,
+  standingInput,
 } from './server-frames.ts';
 import { isCleanText } from './text.ts';
 
@@ -132,6 +133,7 @@ export const problem = z.object({
   code: z.string(),
   detail: z.string(),
   decision: standingDecision.optional().describe('the one that stands, where yours came too late'),
+  input: standingInput.optional().describe('the answer that stands, where yours came too late'),
 });
 
 export const healthAnswer = z.object({ status: z.literal('ok') });

@@ -325,6 +325,14 @@ export const standingDecision = z.object({
 });
 export type StandingDecision = z.infer<typeof standingDecision>;
 
+/** The answer to a question that stands. */
+export const standingInput = z.object({
+  request_id: z.string(),
+  action: inputAction,
+  by: z.string(),
+  at: timestamp,
+});
+
 export const ackFrame = z.object({
   type: z.literal('ack'),
   id: z.string().optional(),
@@ -334,10 +342,7 @@ export const ackFrame = z.object({
   decision: standingDecision.optional(),
   approvals: z.int().optional().describe('where several people are needed: how many approved so far'),
   needed: z.int().optional(),
-  input: z
-    .object({ request_id: z.string(), action: inputAction, by: z.string(), at: timestamp })
-    .optional()
-    .describe('the answer to a question that stands'),
+  input: standingInput.optional().describe('the answer to a question that stands'),
 });
 export type AckFrame = z.infer<typeof ackFrame>;
 

@@ -11,6 +11,7 @@ import type {
 import { readAudit } from './approval-audit.ts';
 import type { Db } from './db.ts';
 import { findVotes } from './gate-rows.ts';
+import { readLateResults } from './late-results.ts';
 
 /** Bytes of arguments in one page, as they are stored. One call alone may have more. */
 const pageBytes = 1024 * 1024;
@@ -135,7 +136,7 @@ export async function readApproval(
   db: Db,
   who: { toolCallId: string; tenant: string; userId: string },
 ): Promise<ApprovalDetails | null> {
-  const [{ rows }, votes, audit] = await Promise.all([
+  const [{ rows }, votes, audit, late] = await Promise.all([
     db.query<DetailRow>({
       name: 'read-approval',
       text: `${select}, c.status, c.policy_revision, f.description, f.input_schema as schema, p.role,
@@ -152,6 +153,7 @@ export async function readApproval(
     }),
     findVotes(db, who.toolCallId),
     readAudit(db, who.toolCallId),
+    readLateResults(db, who.toolCallId),
   ]);
   const row = rows[0];
   if (!row) return null;
@@ -169,6 +171,7 @@ export async function readApproval(
     status: row.status,
     policy_revision: row.policy_revision,
     audit,
+    late_results: late,
   };
 }
 

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { LateResultView } from '../protocol/approvals.ts';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/server-frames.ts';
-import type { Tx } from './db.ts';
+import type { Db, Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 
 export interface LateResult {
@@ -26,4 +27,15 @@ export async function keepLateResult(tx: Tx, late: LateResult): Promise<NewEvent
   if (rowCount !== 1) return [];
   const body = { tool_call_id: toolCallId, attempt, status, result, error };
   return [{ key: `tool_late_result:${toolCallId}:${attempt}`, type: 'tool_late_result', turnId, body }];
+}
+
+/** What came late of one call, the first attempt first. */
+export async function readLateResults(db: Db, toolCallId: string): Promise<LateResultView[]> {
+  const { rows } = await db.query<LateResultView>({
+    name: 'read-late-results',
+    text: `select attempt, status, result, error, came_at as at from late_results
+           where tool_call_id = $1 order by attempt`,
+    values: [toolCallId],
+  });
+  return rows;
 }

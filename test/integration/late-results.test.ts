@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readApproval } from '../../src/store/approvals.ts';
 import { requestCancel } from '../../src/store/turns.ts';
 import { respond } from '../helpers/questions.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
@@ -88,6 +89,9 @@ test('what a frozen worker brings after it was given up is kept as evidence, and
     }
     expect((await at.event(ended, 'tool_result')).status).toBe('unknown');
     expect(await typesOf(open)).not.toContain('tool_result');
+    const { tool_call_id: toolCallId } = await at.event(open, 'tool_late_result');
+    const details = await readApproval(at.db, { toolCallId, tenant: 't', userId: 'alice' });
+    expect(details).toMatchObject({ status: 'asking', late_results: [{ attempt: 1, status: 'completed' }] });
     await answer(open, 'happened');
     expect(await at.event(open, 'tool_result')).toMatchObject({ status: 'unknown' });
     expect(await at.event(open, 'turn_end')).toMatchObject({ status: 'completed' });
