@@ -5,21 +5,26 @@ import { states } from './operator-states.ts';
 import { readOperatorTable } from './operator-table.ts';
 import { openWhole, type Whole } from './whole.ts';
 
-/** A test for each cell of the operators' table in this state; its title ends in the cell's id. */
-export function testCellsOf(name: string): void {
-  describe(`what an operator does: ${name}`, () => {
+/** A test for each cell of the operators' table in these states, with the settings of the first; its title ends in the cell's id. */
+export function testCellsOf(...names: string[]): void {
+  describe(`what an operator does: ${names.join(', ')}`, () => {
     let at: Whole;
     beforeAll(async () => {
-      at = await openWhole(states[name]?.settings?.());
+      at = await openWhole(states[names[0] ?? '']?.settings?.());
     });
     afterAll(() => at.close());
 
-    const cells = readOperatorTable().filter((cell) => cell.state === name);
+    const cells = readOperatorTable().filter((cell) => names.includes(cell.state));
     for (const { id, outcome, ...cell } of cells) {
       test(`${cell.action}, ${cell.state}: ${outcome} [${id}]`, async () => {
         const [state, action, check] = [states[cell.state], actions[cell.action], outcomes[outcome]];
         if (!(state && action && check)) throw new Error(`Nobody knows how to try the cell ${id}.`);
-        await check({ at, scene: await state.enter(at, action.earlier === true), state, action });
+        const scene = await state.enter(at, action.earlier === true);
+        try {
+          await check({ at, scene, state, action });
+        } finally {
+          await scene.leave?.();
+        }
       });
     }
   });

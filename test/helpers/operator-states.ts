@@ -28,6 +28,8 @@ export interface Scene {
   earlierRunId: string | null;
   /** Lets the turn go its way from here. */
   release(): Promise<void>;
+  /** Takes away what was started for it alone. */
+  leave?(): Promise<void>;
 }
 
 export interface State {
@@ -175,8 +177,14 @@ export const states: Record<string, State> = {
       const seldom = `next_check_at = now() + interval '10 minutes', check_delay_ms = 600000`;
       await at.db.query(`update turns set ${seldom} where id = $1`, [turnId]);
       await createTurnClient(at.client, { taskQueue }).wake({ sessionId, userId });
-      const release = async () => void (await at.startWorker({ TEMPORAL_TASK_QUEUE: taskQueue }));
-      return { ...opened, turnId, toolCallId: null, release };
+      let worker: { close(): Promise<void> } | undefined;
+      const release = async () => {
+        // It needs no tools, and starts sooner without.
+        const settings = { TEMPORAL_TASK_QUEUE: taskQueue, TURNGATE_MCP_CONFIG: freeFile() };
+        worker = await at.startWorker(settings);
+      };
+      const leave = async () => worker?.close();
+      return { ...opened, turnId, toolCallId: null, release, leave };
     },
   },
   model: { untouched: [...said, 'turn_end'], streaming: 'so far', enter: inStream },
@@ -220,6 +228,8 @@ export const states: Record<string, State> = {
     untouched: [...said, 'turn_end'],
     async enter(at, earlier) {
       const scene = await inStream(at, earlier);
+      // One more waits behind it, so that the run continues as new.
+      await at.say(scene.sessionId, 'plain');
       const lock = await holdLock(at, scene.sessionId);
       await scene.release();
       await eventually('the closing, behind the lock', lock.isAwaited);

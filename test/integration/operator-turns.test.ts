@@ -1,7 +1,4 @@
 import { testCellsOf } from '../helpers/operator-cells.ts';
 
 // The cells of the operators' table in docs/operations.md, one test each.
-testCellsOf('queued');
-testCellsOf('model');
-testCellsOf('ending');
-testCellsOf('idle');
+testCellsOf('queued', 'model', 'ending', 'idle');

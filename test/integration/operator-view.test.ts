@@ -3,6 +3,7 @@ import type { SearchAttributeValue } from '@temporalio/common';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { sessionWorkflowId, type TurnState } from '../../src/protocol/turn-workflow.ts';
 import { type Asked, type GateHarness, openGateHarness } from '../helpers/gate-harness.ts';
+import { seatParticipants } from '../helpers/participants.ts';
 import { eventually } from '../helpers/turn-harness.ts';
 
 let at: GateHarness;
@@ -203,4 +204,20 @@ test('words of a model that mean to be links, images and headings stand on the p
   expect(page.split('\n').filter((line) => line.startsWith('#'))).toEqual(['### Approval: `mail.send`']);
   await approve('alice', request);
   await asked.alice.frame('turn_end', undefined, 30_000);
+});
+
+test('more people than the list has room for do not hold the run', async () => {
+  rule('approvers: { roles: [approver] }');
+  const sessionId = await at.session();
+  const people = Array.from({ length: 60 }, (_, n) => `${'\u00fc'.repeat(120)}${n}`);
+  await seatParticipants(at.db, sessionId, Object.fromEntries(people.map((id) => [id, 'approver'])));
+  const turnId = await at.say(sessionId, JSON.stringify({ to: 'many' }));
+  const asked = { sessionId, turnId } as Asked;
+  const { tool_call_id } = await at.event(sessionId, 'tool_approval_request');
+  expect(await untilPage(asked, ' and 50 more')).toContain('### Approval');
+  const approvers = (await listed(asked)).TurngateApprover as string[];
+  expect(approvers.length).toBeGreaterThan(3);
+  expect(Buffer.byteLength(JSON.stringify(approvers))).toBeLessThan(2_048);
+  await handleOf(asked).signal('approval', { tool_call_id, approved: false });
+  await at.event(sessionId, 'turn_end');
 });
