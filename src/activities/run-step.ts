@@ -1,12 +1,13 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
-import { type ModelAnswer, ModelError, type ModelRequest } from '../model/port.ts';
+import type { ModelAnswer, ModelRequest } from '../model/port.ts';
 import { cleanText } from '../protocol/text.ts';
-import { boundsCost, priceOf, type TurnLimits } from '../protocol/turn-limits.ts';
+import type { TurnLimits } from '../protocol/turn-limits.ts';
 import type { StoredEvent } from '../store/events.ts';
 import { requesterOf } from '../store/requester.ts';
 import { closeStep, type StepClosing } from '../store/step-close.ts';
-import { countFailure, type OpenStep, openStep } from '../store/steps.ts';
+import { countFailure } from '../store/step-failure.ts';
+import { type OpenStep, openStep } from '../store/steps.ts';
 import { readTurnState } from '../store/turns.ts';
 import type { Spent } from '../store/usage.ts';
 import { type AgentDefinition, mayUse } from '../tools/agent.ts';
@@ -19,15 +20,14 @@ import { readParts } from './model-attachments.ts';
 import { toModelMessages, toModelTools } from './model-messages.ts';
 import { persist } from './persist.ts';
 import { type ProposalContext, proposeCalls } from './propose-calls.ts';
+import { checkPrice, toFailure, turnBusy } from './step-failure.ts';
 import { noteChoices, noteProgress } from './step-notices.ts';
 import { spentOn } from './step-spending.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
 import { TextStream } from './text-stream.ts';
 
-const BUSY_RETRY = '1 s';
 const CLOSE_FOR_MS = 60_000;
 const FINISH_REASON_CHARS_MAX = 64;
-const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /** One model call: opens the step, streams, closes it. Safe to run again at any point. */
 export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
@@ -55,14 +55,6 @@ export function createRunStep(deps: ActivityDeps): Activities['runStep'] {
     }
     return new StepRun(deps, { sessionId, step, limits, opening, committed, tools }).run();
   };
-}
-
-function turnBusy(): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: 'Turn.Busy',
-    message: 'A turn of an earlier run has not ended; the reconciler ends it when that run is closed.',
-    nextRetryDelay: BUSY_RETRY,
-  });
 }
 
 interface OpenedStep {
@@ -277,32 +269,4 @@ class StepRun {
     noteChoices(this.#deps.live, closing.sessionId, closed.result);
     return closed.result;
   }
-}
-
-/** Costs that nobody can count are not free: a person has to say the price, or take the limit away. */
-function checkPrice(limits: TurnLimits, model: string): void {
-  if (!boundsCost(limits) || priceOf(limits, model) !== undefined) return;
-  const message = `Costs are limited here, and the model "${model}" has no price; it is to be named under \`prices\` in the file of TURNGATE_LIMITS ("*" is any other model).`;
-  throw ApplicationFailure.create({ type: 'Limits.NoPrice', message, nonRetryable: true });
-}
-
-/** What no attempt gets over (no such agent, an answer that the store refuses) must not hold the session for ever. */
-function givenUp(error: unknown, failures: number): ApplicationFailure {
-  const message = `${error instanceof Error ? error.message : String(error)} (given up after ${failures} attempts)`;
-  return ApplicationFailure.create({ type: 'Step.Failed', message, nonRetryable: true });
-}
-
-/** Tells Temporal whether another attempt may help, and when. */
-function toFailure(error: unknown, failures: number, maxAttempts: number): unknown {
-  if (!(error instanceof ModelError)) return failures < maxAttempts ? error : givenUp(error, failures);
-  const exhausted = error.retryable && failures >= maxAttempts;
-  const message = exhausted ? `${error.message} (given up after ${failures} attempts)` : error.message;
-  const { retryAfterMs } = error;
-  return ApplicationFailure.create({
-    type: `ModelError.${error.kind}`,
-    message,
-    nonRetryable: !error.retryable || exhausted,
-    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) }),
-    cause: error,
-  });
 }

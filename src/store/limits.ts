@@ -43,18 +43,23 @@ export async function passLimits(
   tx: Tx,
   at: AtLimits,
   watched: readonly LimitName[],
-  /** Of the turn, where they are known better than by what was counted. */
-  known: Partial<Use> = {},
+  options: {
+    /** Of the turn, where it is known better than by what was counted. */
+    known?: Partial<Use>;
+    /** Others may wait for the same answer: it is told on until {@link settleCallLimits}. */
+    othersWait?: boolean;
+  } = {},
 ): Promise<Passage> {
   const limits = new Limits(tx, at);
+  const { turnId, limitKey } = at;
   const [asked] = await Promise.all([
-    at.limitKey === null ? null : readAsked(tx, { turnId: at.turnId, key: at.limitKey }),
-    limits.read(known),
+    limitKey === null ? null : readAsked(tx, { turnId, key: limitKey, othersWait: options.othersWait }),
+    limits.read(options.known ?? {}),
   ]);
   if (asked) {
     const { answer, question } = asked;
     if (answer === null) return { kind: 'asked', question, events: [] };
-    const place = placeOf(at.limitKey);
+    const place = placeOf(limitKey);
     const more = answer.action === 'accept' ? moreIn(place.name, answer.content) : 0;
     if (more === 0) {
       const message = limitError(place.name, place.scope, answer.by);
@@ -65,6 +70,20 @@ export async function passLimits(
   const reached = limits.reached(watched);
   if (reached) return limits.ask(reached);
   return { kind: 'free', granted: limits.granted('turn', 'steps') };
+}
+
+/**
+ * The last call that may have waited for an answer about a limit is about to begin, so nobody needs to be told of it any
+ * more. Before that a lost signal would leave the others waiting for ever, though one of them has read the answer.
+ */
+export async function settleCallLimits(tx: Tx, call: { id: string; turn_id: string }): Promise<void> {
+  await tx.query({
+    name: 'settle-call-limits',
+    text: `update input_requests set acted_at = now()
+           where turn_id = $2 and kind = 'limit' and action is not null and acted_at is null and not exists (
+             select 1 from tool_calls where turn_id = $2 and id <> $1 and status = 'ready' and attempt = 0)`,
+    values: [call.id, call.turn_id],
+  });
 }
 
 interface Place {

@@ -65,16 +65,19 @@ export async function askQuestion(
   return { ...inserted, answer: null, events: [event] };
 }
 
-/** What was asked with this key, and its answer: who gets one has acted on it. The caller holds the session's lock. */
+/**
+ * What was asked with this key, and its answer: who gets one has acted on it, unless `othersWait` for it too. The caller
+ * holds the session's lock.
+ */
 export async function readAsked(
   tx: Tx,
-  asked: { turnId: string; key: string },
+  asked: { turnId: string; key: string; othersWait?: boolean | undefined },
 ): Promise<{ question: OpenQuestion; answer: Answer | null } | null> {
   const { rows } = await tx.query<QuestionRow & Audience>({
     name: 'find-asked-question',
-    text: `update input_requests set acted_at = case when action is not null then coalesce(acted_at, now()) end
+    text: `update input_requests set acted_at = case when action is not null and not $4 then coalesce(acted_at, now()) else acted_at end
            where turn_id = $1 and key = $2 returning ${columns}, expires_at as "expiresAt", ${answerers} as answerers`,
-    values: [asked.turnId, asked.key, rightHolders.decide],
+    values: [asked.turnId, asked.key, rightHolders.decide, asked.othersWait ?? false],
   });
   const row = rows[0];
   if (!row) return null;

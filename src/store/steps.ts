@@ -1,22 +1,19 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { GateDecision, InputKind } from '../protocol/server-frames.ts';
-import type { LimitName, TurnLimits } from '../protocol/turn-limits.ts';
+import type { TurnLimits } from '../protocol/turn-limits.ts';
 import type { Db, Tx } from './db.ts';
-import { lockSession, transaction, transactionAhead } from './db.ts';
+import { lockSession, transactionAhead } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { type HistoryMessage, readHistory } from './history.ts';
-import { type Passage, passLimits } from './limits.ts';
+import type { Passage } from './limits.ts';
 import { readMisfits } from './misfits.ts';
 import type { SessionConfig } from './sessions.ts';
+import { passed, passStepLimits } from './step-limits.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn, type TurnEnding } from './turn-end.ts';
-import { recordStep, type Spent } from './usage.ts';
 
 /** A step that ends its worker each time must not do so for ever; a few restarts are nobody's fault. */
 const LOST_ATTEMPTS_MAX = 20;
-
-/** The limits that are looked at before a step; that of tool calls is looked at before each call. */
-const stepLimits = ['steps', 'tokens', 'cost', 'wall_time_ms'] as const satisfies LimitName[];
 
 /** A tool call as the workflow (and with it the operator) sees it. */
 export interface StepCall {
@@ -139,7 +136,7 @@ export async function openStep(
     if (turn.cancel_requested) return endAtOpening(tx, input, turn, { status: 'cancelled' });
     const lost = (step?.attempt ?? 0) - (step?.failures ?? 0);
     if (lost > LOST_ATTEMPTS_MAX) return endAtOpening(tx, input, turn, tooManyLost(lost));
-    const passage = step ? free : await passStepLimits(tx, input, turn);
+    const passage = step ? passed : await passStepLimits(tx, input, turn);
     if (passage.kind === 'asked') return askAtOpening(tx, input, turn, passage);
     if (passage.kind === 'over') return endAtOpening(tx, input, turn, { ...passage, status: 'cancelled' });
     return takeAttempt(tx, input, turn, step, session, passage.granted);
@@ -186,27 +183,6 @@ async function findStep(tx: Tx, input: Input): Promise<StepRow | undefined> {
     values: [input.runId, input.step],
   });
   return rows[0];
-}
-
-const free = { kind: 'free', granted: 0 } as const;
-
-/** What a step uses is counted when it ends, so limits are looked at before the next one; of a first step only the day's. */
-async function passStepLimits(tx: Tx, input: Input, turn: ClaimRow): Promise<Passage> {
-  const { limits, step, sessionId, questionMs } = input;
-  const { tokens, cost, wall_time_ms } = limits.turn;
-  const ofTurn = step > 1 && (tokens ?? cost ?? wall_time_ms) !== undefined;
-  const stepsAreUp = step > limits.turn.steps;
-  const ofDay = stepLimits.some((name) => limits.userDay[name] !== undefined);
-  if (turn.limit_key === null && !ofTurn && !stepsAreUp && !ofDay) return free;
-  const at = {
-    sessionId,
-    limits,
-    questionMs,
-    turnId: turn.id,
-    userId: turn.user_id,
-    limitKey: turn.limit_key,
-  };
-  return passLimits(tx, at, stepLimits, { steps: step - 1 });
 }
 
 function tooManyLost(attempts: number): Pick<TurnEnding, 'status' | 'error'> {
@@ -293,28 +269,6 @@ async function hearSteered(tx: Tx, input: Input, turn: ClaimRow): Promise<void> 
     name: 'hear-steered',
     text: 'update messages set step = $3 - 1 where session_id = $1 and position = $2 and steered and step >= $3',
     values: [input.sessionId, turn.position, input.step],
-  });
-}
-
-/**
- * Counts an attempt that the model failed, and keeps which model it was and what it used.
- * @returns how many there were of this step
- */
-export async function countFailure(
-  db: Db,
-  failed: { turnId: string; step: number; attempt: number; model: string | null; spent: Spent },
-): Promise<number> {
-  return transaction(db, async (tx) => {
-    const [{ rows }] = await Promise.all([
-      tx.query<{ failures: number }>({
-        name: 'count-failure',
-        text: `update steps set failures = failures + 1, model = coalesce($4, model)
-               where turn_id = $1 and step = $2 and attempt = $3 returning failures`,
-        values: [failed.turnId, failed.step, failed.attempt, failed.model],
-      }),
-      recordStep(tx, failed),
-    ]);
-    return rows[0]?.failures ?? 0;
   });
 }
 

@@ -12,7 +12,7 @@ import {
   type LedgerRow,
   toLedgerCall,
 } from './ledger-row.ts';
-import { passLimits } from './limits.ts';
+import { passLimits, settleCallLimits } from './limits.ts';
 import { lostResult, settleLost } from './lost-call.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
@@ -110,8 +110,11 @@ async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promis
   if (row.attempt > 0 || (!isLimited && row.limit_key === null)) return null;
   const { turn_id: turnId, requester_id: userId, limit_key: limitKey } = row;
   const at = { sessionId, turnId, userId, limits, limitKey, questionMs };
-  const passage = await passLimits(tx, at, ['tool_calls']);
-  if (passage.kind === 'free') return null;
+  const passage = await passLimits(tx, at, ['tool_calls'], { othersWait: true });
+  if (passage.kind === 'free') {
+    await settleCallLimits(tx, row);
+    return null;
+  }
   if (passage.kind === 'asked') {
     const events = await appendEvents(tx, sessionId, passage.events);
     return { kind: 'question', question: passage.question, events };

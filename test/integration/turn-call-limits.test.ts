@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { lockSession, transaction } from '../../src/store/db.ts';
+import { passLimits, settleCallLimits } from '../../src/store/limits.ts';
+import { answerQuestion } from '../../src/store/questions.ts';
 import { answerLimit, limitAsked, writeLimits } from '../helpers/limits.ts';
 import type { Reply } from '../helpers/scripted-model.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
@@ -83,6 +86,33 @@ test('a no ends the turn: what waits is cancelled and has not begun', async () =
   const next = await at.say(sessionId, 'and now?');
   expect(await at.event(sessionId, 'turn_end', (event) => event.turn_id === next)).toMatchObject({
     status: 'completed',
+  });
+});
+
+test('an answer that one call has read is told to the others, also where its signal was lost', async () => {
+  const sessionId = await begin(3);
+  const asked = await limitAsked(at, sessionId);
+  await settled(sessionId, 2, 1);
+  // Answered by a gateway that died before it could signal; what reads it first is another call of the turn.
+  const answer = { sessionId, requestId: asked.request_id, userId: 'alice', via: 'http' };
+  await answerQuestion(at.db, { ...answer, action: 'accept', content: { more: 5 } });
+  const limits = { turn: { steps: 25, tool_calls: 2 }, userDay: {}, prices: new Map() };
+  await transaction(at.db, async (tx) => {
+    await lockSession(tx, sessionId);
+    const { rows } = await tx.query('select id, limit_key from turns where session_id = $1', [sessionId]);
+    const { id: turnId, limit_key: limitKey } = rows[0];
+    const about = { sessionId, turnId, limitKey, limits, userId: 'alice', questionMs: 60_000 };
+    const passage = await passLimits(tx, about, ['tool_calls'], { othersWait: true });
+    expect(passage.kind).toBe('free');
+    await settleCallLimits(tx, { id: 'another', turn_id: turnId });
+  });
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  expect(await count(sessionId, 'tool_started')).toBe(3);
+  await eventually('nobody to be told any more', async () => {
+    const { rows } = await at.db.query('select acted_at from input_requests where id = $1', [
+      asked.request_id,
+    ]);
+    return rows[0]?.acted_at !== null;
   });
 });
 
