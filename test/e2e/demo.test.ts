@@ -64,7 +64,7 @@ function processesIn(output: string): number[] {
 const left = () => readdirSync(join(folder, 'tmp'));
 
 describe('npm run demo', () => {
-  test('drives itself through a kill -9 of worker and gateway, and ends with 0', async () => {
+  test('drives itself through kill -9 of worker and gateway, an edited approval and a tool that asks, and ends with 0', async () => {
     run = startDemo();
     expect([await run.exited, run.output()]).toEqual([0, expect.stringContaining('everything held')]);
     const output = run.output();
@@ -76,9 +76,18 @@ describe('npm run demo', () => {
       '(gateway)',
       'close code 1006',
       'both are back, as new processes',
+      'the model asked for  {"to":"bob@example.com"',
+      'what runs            {"to":"ann@example.com"',
       'the tool is done: completed',
+      'To: ann@example.com',
       'Subject: Hello',
-      "the client's text is the stored text: 3 answers",
+      'office.book_room {"day":',
+      'A| person| changed| what| I| asked| for,',
+      'approved; and the tool asks: Which room for "team lunch"',
+      'it is back, as a new process',
+      'answered: {"room":"Birch","coffee":true}',
+      'one room is booked: Day: ',
+      "the client's text is the stored text: 5 answers",
       'none doubled, none missing',
       'The link to the Temporal UI is valid only while it runs',
     ]) {
@@ -88,7 +97,7 @@ describe('npm run demo', () => {
       /http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/session:[0-9a-f-]{36}\/[0-9a-f-]{36}\/history/,
     );
     const processes = processesIn(output);
-    expect(processes.length).toBe(7);
+    expect(processes.length).toBe(8);
     expect(processes.filter((pid) => startedAt(pid) !== null)).toEqual([]);
     expect(left()).toEqual([]);
   });

@@ -1,5 +1,9 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { repository } from '../helpers/dev.ts';
 import { PageHarness } from '../helpers/page-harness.ts';
 import type { ModelCall, Piece } from '../helpers/scripted-model.ts';
 import { until } from '../helpers/until.ts';
@@ -11,8 +15,9 @@ const maxSteps = 3;
 
 let at: PageHarness;
 let page: Page;
+let office: string;
 
-/** `crash` calls a tool that ends before it answers; `steps N` takes so many. */
+/** `crash` calls a tool that ends before it answers; `steps N` takes so many; `room …` calls one that asks. */
 function* answer(asked: string, { messages }: ModelCall): Iterable<Piece> {
   const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
   const results = since.flatMap((message) => (message.role === 'tool' ? [String(message.content)] : []));
@@ -20,17 +25,30 @@ function* answer(asked: string, { messages }: ModelCall): Iterable<Piece> {
   if (what === 'steps' && results.length < Number(more)) {
     yield { toolCall: { name: 'test__echo', arguments: { text: String(results.length) } } };
   } else if (results.length > 0) yield `The tool said: ${results.at(-1)}`;
-  else yield { toolCall: { name: 'test__crash', arguments: {} } };
+  else if (what === 'crash') yield { toolCall: { name: 'test__crash', arguments: {} } };
+  else yield { toolCall: { name: 'office__book_room', arguments: { day: more, purpose: '<i>lunch</i>' } } };
 }
 
 beforeAll(async () => {
+  office = mkdtempSync(join(tmpdir(), 'turngate-page-office-'));
   at = await PageHarness.open({
     answer,
     policy,
     env: { MAX_STEPS: String(maxSteps) },
+    servers: {
+      office: {
+        command: process.execPath,
+        args: [join(repository, 'examples', 'office-mcp', 'main.ts')],
+        env: { OFFICE_DIR: office },
+        turngate: { elicits: true, asksFirst: true },
+      },
+    },
   });
 }, startBoundMs);
-afterAll(() => at?.close());
+afterAll(async () => {
+  await at?.close();
+  rmSync(office, { recursive: true, force: true });
+});
 afterEach(() => at?.closePage());
 
 /** Says something in a new session, and waits for its question. */
@@ -86,5 +104,25 @@ describe('a question in the page', () => {
     await ask(`steps ${maxSteps + 1}`);
     await button('Stop here').click();
     await page.getByText('declined by dev').waitFor();
+  });
+
+  test('of a tool is a form: answered, it is what the tool gets; declined, nothing is done', async () => {
+    await ask('room 2031-01-02');
+    // What it says is text, whatever it says.
+    await open().getByText('Which room for "<i>lunch</i>" on 2031-01-02?').waitFor();
+    expect(await open().locator('i').count()).toBe(0);
+    await button('Answer').click();
+    await open().getByText('Room: is needed.').waitFor();
+    await page.reload();
+    await field('room').selectOption('Cedar');
+    await field('coffee').check();
+    await button('Answer').click();
+    await says('Booked Cedar on 2031-01-02 for <i>lunch</i>, with coffee.');
+    const file = join(office, 'bookings', '2031-01-02 Cedar.txt');
+    expect(readFileSync(file, 'utf8')).toContain('Coffee: yes');
+    await ask('room 2031-01-03');
+    await button('Decline').click();
+    await says('No room was booked: the person chose none.');
+    expect(readdirSync(join(office, 'bookings'))).toHaveLength(1);
   });
 });

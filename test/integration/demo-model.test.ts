@@ -102,7 +102,10 @@ async function run(call: ModelToolCall): Promise<string> {
   const signal = new AbortController().signal;
   const tool = toolName(call.name, known);
   return (
-    await tools.call({ tool, arguments: parsed.arguments, toolCallId: call.id, signal, onProgress: ignore })
+    await tools.call({
+      ...{ tool, arguments: parsed.arguments, toolCallId: call.id, signal, onProgress: ignore },
+      onElicit: async () => ({ action: 'accept', content: { room: 'Birch' } }),
+    })
   ).text;
 }
 
@@ -134,6 +137,12 @@ const documented: Record<string, (asked: string) => Promise<void>> = {
     );
   },
   async 'send a mail to bob@example.com saying lunch at noon?'(asked) {
+    const changed =
+      '[A person changed the arguments before this ran, to {"to":"ann@example.com"}]\nSent to ann@example.com.';
+    expect((await ask(asked, () => changed)).text).toContain(
+      'A person changed what I asked for, to {"to":"ann@example.com"}. Done. Sent to ann@example.com.',
+    );
+    history = [];
     const { text, steps } = await ask(asked);
     expect(steps).toEqual([['office.send_mail']]);
     expect(text).toContain('Done. Sent to bob@example.com.');
@@ -157,17 +166,17 @@ const documented: Record<string, (asked: string) => Promise<void>> = {
     expect(await outbox()).toMatch(/Subject: Daily report of .*Orders: 117/s);
   },
   async 'book a room for the team lunch tomorrow'(asked) {
-    // Nobody can be asked here, so the tool says so.
     const { text, steps } = await ask(asked);
     expect(steps).toEqual([['office.book_room']]);
-    expect(text).toContain('I have no room for you. The reason I was given: Say which room: Atrium, Birch');
+    // Somebody chose Birch when the tool asked.
+    expect(text).toMatch(/Done\. Booked Birch on \d{4}-\d\d-\d\d for team lunch\./);
     const said = history.find((message) => message.role === 'assistant' && message.toolCalls.length > 0);
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
     expect(JSON.stringify(said)).toContain(
       JSON.stringify(JSON.stringify({ day: tomorrow, purpose: 'team lunch' })),
     );
-    const booked = await ask(asked, () => 'Booked Birch on that day.');
-    expect(booked.text).toContain('Done. Booked Birch on that day.');
+    const declined = await ask(asked, () => 'No room was booked: the person chose none.');
+    expect(declined.text).toContain('I have no room for you. The reason I was given: No room was booked');
   },
   async 'list the files'(asked) {
     await ask('write a file list-me.txt with x');

@@ -5,8 +5,18 @@ export function isTool(functionName: string, tool: string): boolean {
   return functionName === tool || functionName.endsWith(`_${tool}`);
 }
 
+/** How a result begins of a call whose arguments a person changed before it ran. */
+const changed = /^\[A person changed the arguments before this ran, to (\{.*\})\]\n/;
+
 /** What the tool did, in words that come from what it really answered. */
 export function tellResult(call: FinishedCall): string {
+  const args = changed.exec(call.result.trim())?.[1];
+  if (args === undefined) return tellPlain(call);
+  const result = call.result.trim().replace(changed, '');
+  return `A person changed what I asked for, to ${args}. ${tellPlain({ ...call, result })}`;
+}
+
+function tellPlain(call: FinishedCall): string {
   const result = call.result.trim();
   const { to, path, query } = call.arguments;
   if (isTool(call.name, 'send_mail')) {
@@ -42,7 +52,7 @@ const trouble =
 
 /** Judged by the first words; further on they may be anybody's (a mail that speaks of errors). */
 export function didNotRun(call: FinishedCall): boolean {
-  const result = call.result.trim();
+  const result = call.result.trim().replace(changed, '');
   return !success.test(result) && trouble.test(result.slice(0, 120));
 }
 

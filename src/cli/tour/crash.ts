@@ -1,15 +1,20 @@
 import { assertTrue } from './tour-failure.ts';
 import { type Visit, waitFor } from './visit.ts';
 
-const killed = ['worker', 'gateway'] as const;
+type Role = 'worker' | 'gateway';
 
-/** @returns how long there was no worker or no gateway, in ms */
+/** The worker and the gateway. @returns how long there was none, in ms */
 export async function killBoth(visit: Visit): Promise<number> {
+  visit.narrator.part('kill -9 of the worker and the gateway, while the approval is pending');
+  return await kill(visit, ['worker', 'gateway']);
+}
+
+/** @returns how long one of them was missing, in ms */
+export async function kill(visit: Visit, killed: readonly Role[]): Promise<number> {
   const { copy, conversation, narrator, signal } = visit;
-  narrator.part('kill -9 of the worker and the gateway, while the approval is pending');
   const before = copy.info().processes;
   const back = Promise.all(
-    killed.map((role) => copy.line((line) => line.startsWith(`${role} is back`), signal)),
+    killed.map((role) => copy.nextLine((line) => line.startsWith(`${role} is back`), signal)),
   );
   // Awaited below; where the tour ends before that, its end is told by what is awaited then.
   back.catch(() => undefined);
@@ -20,16 +25,21 @@ export async function killBoth(visit: Visit): Promise<number> {
     process.kill(pid, 'SIGKILL');
     narrator.told(`kill -9 ${pid}  (${role})`);
   }
-  const code = await waitFor(visit, 'the end of the connection', (bound) => conversation.closed(bound));
-  narrator.told(`the client's connection is gone (close code ${code})`);
-  await waitFor(visit, 'the worker and the gateway to be back', () => back);
+  if (killed.includes('gateway')) {
+    const code = await waitFor(visit, 'the end of the connection', (bound) => conversation.closed(bound));
+    narrator.told(`the client's connection is gone (close code ${code})`);
+  }
+  await waitFor(visit, `${killed.join(' and ')} to be back`, () => back);
   const downMs = performance.now() - at;
   const after = copy.info().processes;
   assertTrue(
     killed.every((role) => after[role] !== undefined && after[role] !== before[role]),
     'dev.json does not name new processes',
   );
-  narrator.told('both are back, as new processes', downMs);
+  narrator.told(
+    killed.length > 1 ? 'both are back, as new processes' : 'it is back, as a new process',
+    downMs,
+  );
   return downMs;
 }
 

@@ -25,8 +25,8 @@ export interface DevCopy {
   ready(signal: AbortSignal): Promise<DevInfo>;
   /** What `dev.json` says now. */
   info(): DevInfo;
-  /** Resolves once the console has said a line that fits. */
-  line(fits: (line: string) => boolean, signal: AbortSignal): Promise<void>;
+  /** Resolves once the console says a line that fits; what it said before does not count. */
+  nextLine(fits: (line: string) => boolean, signal: AbortSignal): Promise<void>;
   /** Resolves with a sentence when it ends by itself. */
   ended: Promise<string>;
   /** Stops everything and removes the folder. */
@@ -67,14 +67,14 @@ export function startDevCopy(env: NodeJS.ProcessEnv, say: (line: string) => void
       resolve(`\`turngate dev\` ended (${signal ?? `exit code ${code}`}); its last words: ${last}`);
     });
   });
-  const line = (fits: (line: string) => boolean, signal: AbortSignal) => {
+  const line = (fits: (line: string) => boolean, signal: AbortSignal, said: readonly string[] = lines) => {
     let waiter: (line: string) => void = () => undefined;
     const found = new Promise<void>((resolve) => {
       waiter = (text) => {
         if (fits(text)) resolve();
       };
       waiting.add(waiter);
-      lines.forEach(waiter);
+      said.forEach(waiter);
     });
     return orAborted(found, signal).finally(() => waiting.delete(waiter));
   };
@@ -82,7 +82,7 @@ export function startDevCopy(env: NodeJS.ProcessEnv, say: (line: string) => void
   return {
     data,
     info,
-    line,
+    nextLine: (fits, signal) => line(fits, signal, []),
     ended: closed,
     async ready(signal) {
       await line((text) => text === readyLine, signal);

@@ -1,3 +1,4 @@
+import type { EventFrame } from '../../protocol/server-frames.ts';
 import { type Run, waitingTools } from './temporal-run.ts';
 import { assertTrue } from './tour-failure.ts';
 import { sentMails, type Visit, waitFor } from './visit.ts';
@@ -23,38 +24,48 @@ export async function stream(visit: Visit): Promise<void> {
   narrator.told(`turn ${end.status}, ${conversation.deltas} deltas`, performance.now() - asked);
 }
 
-/** A tool call that waits, and the run that waits for it. */
+/** A tool call that waits, as it was asked about, and the run that waits for it. */
 export interface Gated {
   toolCallId: string;
   turnId: string;
   run: Run;
+  request: Extract<EventFrame, { type: 'tool_approval_request' }>;
 }
 
 /** A turn that comes to a gate; ends when Temporal too shows it waiting. */
 export async function askForTool(visit: Visit): Promise<Gated> {
-  const { conversation, narrator, info } = visit;
+  const { narrator, info } = visit;
   narrator.part(`Something that needs a person's approval: "${task}"`);
   const asked = performance.now();
-  conversation.send({ type: 'message', id: 'tour-2', content: task });
+  const gated = await comeToGate(visit, 'tour-2', task);
+  assertTrue(sentMails(visit).length === 0, 'the mail was sent before anybody approved it');
+  narrator.told('the outbox is empty: nothing was sent');
+  const tools = await waitFor(visit, 'the waiting run in Temporal', (bound) =>
+    waitingTools(info, gated.run, bound),
+  );
+  narrator.told(`Temporal shows the run as waiting for ${tools.join(', ')}`, performance.now() - asked);
+  return gated;
+}
+
+/** Says something that comes to a gate. */
+export async function comeToGate(visit: Visit, id: string, content: string): Promise<Gated> {
+  const { conversation, narrator } = visit;
+  const asked = performance.now();
+  conversation.send({ type: 'message', id, content });
   const ack = await waitFor(visit, 'the ack', (bound) =>
-    conversation.frame('ack', bound, (frame) => frame.id === 'tour-2'),
+    conversation.frame('ack', bound, (frame) => frame.id === id),
   );
   const { turn_id: turnId = '' } = ack;
+  const isOfTurn = (frame: { turn_id?: string | undefined }) => frame.turn_id === turnId;
   const started = await waitFor(visit, 'turn_started', (bound) =>
-    conversation.frame('turn_started', bound, (frame) => frame.turn_id === turnId),
+    conversation.frame('turn_started', bound, isOfTurn),
   );
   const request = await waitFor(visit, 'the approval request', (bound) =>
-    conversation.frame('tool_approval_request', bound),
+    conversation.frame('tool_approval_request', bound, isOfTurn),
   );
   narrator.endOfText();
   narrator.told(`${request.tool} ${JSON.stringify(request.arguments)}`);
   narrator.told(`waits for a person: ${request.reason}`, performance.now() - asked);
-  assertTrue(sentMails(visit).length === 0, 'the mail was sent before anybody approved it');
-  narrator.told('the outbox is empty: nothing was sent');
   const run = { workflowId: started.workflow_id, runId: started.run_id };
-  const tools = await waitFor(visit, 'the waiting run in Temporal', (bound) =>
-    waitingTools(info, run, bound),
-  );
-  narrator.told(`Temporal shows the run as waiting for ${tools.join(', ')}`, performance.now() - asked);
-  return { toolCallId: request.tool_call_id, turnId, run };
+  return { toolCallId: request.tool_call_id, turnId, run, request };
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DevInfo } from '../dev/dev-file.ts';
 import { Conversation } from './conversation.ts';
@@ -52,6 +52,13 @@ export function waitFor<T>(
 
 export function outboxOf(visit: Visit): string {
   return join(visit.copy.data, 'office', 'outbox.txt');
+}
+
+/** The rooms that are really booked, each as its file says. */
+export function bookedRooms(visit: Visit): string[] {
+  const folder = join(visit.copy.data, 'office', 'bookings');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
 }
 
 /** The mails that have really been sent: what the tool has appended to its file. */
