@@ -5,7 +5,7 @@ import { TourFailure, within } from './tour/tour-failure.ts';
 
 /** A first start may build Temporal, which `turngate dev` itself bounds at 20 minutes. */
 const startBoundMs = 25 * 60_000;
-const tourBoundMs = 120_000;
+const tourBoundMs = 180_000;
 
 /**
  * `turngate demo`: a tour on real parts, in a folder and with processes of its own, that ends by itself.

@@ -3,7 +3,7 @@ import type { Json } from '../../client/index.ts';
 import { checkExactness } from './exactness.ts';
 import { duration } from './narrator.ts';
 import type { Gated } from './talk.ts';
-import { completedHistory, runLink } from './temporal-run.ts';
+import { closedHistory, runLink } from './temporal-run.ts';
 import { assertTrue } from './tour-failure.ts';
 import { bookedRooms, outboxOf, sentMails, type Visit, waitFor } from './visit.ts';
 
@@ -108,9 +108,9 @@ export async function finish(
   );
   narrator.told(`${exact.events} events over two connections: none doubled, none missing`);
   const { run } = gated;
-  const events = await waitFor(visit, 'the end of the run', (bound) => completedHistory(info, run, bound));
+  const events = await waitFor(visit, 'the end of the run', (bound) => closedHistory(info, run, bound));
   narrator.told(
-    `one Temporal run carried the turn across ${duration(downMs)} without a worker: completed, ${events} history events`,
+    `one Temporal run carried the turn across ${duration(downMs)} without a worker: ended, ${events} history events`,
   );
   narrator.told(runLink(info, run));
 }

@@ -26,12 +26,13 @@ export async function waitingTools(info: DevInfo, run: Run, signal: AbortSignal)
 }
 
 /**
- * Waits until Temporal has closed the run as completed; the signal bounds it.
+ * Waits until Temporal has closed the run, as completed or because the next turn of its session follows; the signal
+ * bounds it.
  * @returns the number of events in its history
  */
-export async function completedHistory(info: DevInfo, run: Run, signal: AbortSignal): Promise<number> {
+export async function closedHistory(info: DevInfo, run: Run, signal: AbortSignal): Promise<number> {
   return await untilRun(info, run, signal, ({ status, historyLength }) =>
-    status.name === 'COMPLETED' ? historyLength : undefined,
+    status.name === 'COMPLETED' || status.name === 'CONTINUED_AS_NEW' ? historyLength : undefined,
   );
 }
 
