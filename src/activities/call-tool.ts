@@ -30,8 +30,9 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
     const context = Context.current();
     const runId = context.info.workflowExecution?.runId ?? '';
     const call = tool ?? (await toolOfCall(deps.db, toolCallId));
-    const [inspect, limits] = await Promise.all([prepareInspection(deps, call), deps.limits.current()]);
     for (;;) {
+      // Looked at anew after each wait: what counts is what is there immediately before it runs.
+      const [inspect, limits] = await Promise.all([prepareInspection(deps, call), deps.limits.current()]);
       const beginning = await beginCall(deps.db, {
         sessionId,
         toolCallId,
