@@ -88,7 +88,7 @@ describe('turngate policy check', () => {
     ).toBe(`ask, by the rule two-of-us (./policy.yaml:9): test.effect for alice (owner), agent default
   reason: test.effect needs a person's approval, says the rule "two-of-us".
   asked first: whoever is owner, carol, but not who asked for it; 2 of them, for 2 d, reminded every 4 h
-  then also: dora; 1 of them, for 90 m
+  then also: dora, but not who asked for it; 1 of them, for 90 m
   when nobody decides in time: rejected
   may be remembered: no: it is asked each time
 
