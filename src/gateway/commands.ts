@@ -13,7 +13,7 @@ import { PublicError } from '../protocol/errors.ts';
 import type { Right } from '../protocol/roles.ts';
 import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
-import { decide } from '../store/decisions.ts';
+import { decideAhead } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
 import { checkRight } from '../store/participants.ts';
 import { answerQuestion } from '../store/questions.ts';
@@ -111,7 +111,7 @@ export class Commands {
   async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
     const { sessionId } = caller;
     const { tool_call_id: toolCallId, approved, reason } = frame;
-    const outcome = await decide(this.#db, {
+    const { value: outcome, committed } = await decideAhead(this.#db, {
       sessionId,
       toolCallId,
       approved,
@@ -126,6 +126,15 @@ export class Commands {
       round: frame.round,
       checkArguments: this.#checkArguments,
     });
+    // Sent while the commit is under way: the worker that it wakes waits for the session's lock, so it finds the row, or,
+    // if the commit fails, none, and the gate stays closed. The same decision again changes nothing and wakes nobody.
+    if (outcome.kind === 'recorded' && outcome.events.length > 0) {
+      const { turnId, decisionId } = outcome;
+      const why = reason === undefined ? {} : { reason };
+      const payload = { tool_call_id: toolCallId, approved, decision_id: decisionId, ...why };
+      this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, payload));
+    }
+    await committed;
     const id = frame.id === undefined ? {} : { id: frame.id };
     const { kind } = outcome;
     this.#logger.info({ session_id: sessionId, tool_call_id: toolCallId, kind }, 'decision taken in');
@@ -146,20 +155,11 @@ export class Commands {
         },
       };
     }
-    const { turnId, decisionId, decision, events } = outcome;
+    const { turnId, decision, events } = outcome;
     return {
       ack: { type: 'ack', ...id, turn_id: turnId, disposition: 'recorded', decision },
       spread: () => {
-        // The same decision again changes nothing, and a run takes only so many signals: the row is there already.
-        if (events.length === 0) return;
-        publishEvents(this.#live, sessionId, events);
-        const payload = {
-          tool_call_id: toolCallId,
-          approved,
-          decision_id: decisionId,
-          ...(reason === undefined ? {} : { reason }),
-        };
-        this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, payload));
+        if (events.length > 0) publishEvents(this.#live, sessionId, events);
       },
     };
   }
