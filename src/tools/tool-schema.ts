@@ -7,7 +7,7 @@ import { errorText } from './error-text.ts';
 import { dialectOf, schemaFault, shapeFault } from './schema-fault.ts';
 import { withinTime } from './within-time.ts';
 
-const compileMs = 500;
+const compileMs = 1_000;
 const checkMs = 250;
 const keptSchemas = 300;
 /** Of a fault that may be the load of the machine and not the schema's: looked at again after it. */
