@@ -96,8 +96,10 @@ class CallRun {
     });
     try {
       const outcome = await this.#call(halt.signal, elicitor);
-      const { standing } = elicitor;
-      if (isServerGone(outcome) && standing) return await this.#letGo(standing);
+      if (isServerGone(outcome)) {
+        await elicitor.settled();
+        if (elicitor.standing) return await this.#letGo(elicitor.standing);
+      }
       this.#giveToNextAttempt(outcome);
       return await this.#finish(toClosing(outcome, this.#begun.repeatable));
     } catch (error) {

@@ -27,6 +27,7 @@ export class Elicitor {
   /** How often the same was asked in this attempt. */
   readonly #asked = new Map<string, number>();
   readonly #open = new Set<OpenQuestion>();
+  readonly #asks = new Set<Promise<ElicitationAnswer>>();
 
   /**
    * @param options.isHeld whether the server does nothing before it has its answers
@@ -52,8 +53,23 @@ export class Elicitor {
     return this.#isHeld ? (first ?? null) : null;
   }
 
+  /** What is being asked when the server ends may not be written down yet; after this it is. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#asks);
+  }
+
   /** @throws Error where the attempt is over, or the server does not want to know any more */
   async ask(elicitation: Elicitation): Promise<ElicitationAnswer> {
+    const asked = this.#ask(elicitation);
+    this.#asks.add(asked);
+    try {
+      return await asked;
+    } finally {
+      this.#asks.delete(asked);
+    }
+  }
+
+  async #ask(elicitation: Elicitation): Promise<ElicitationAnswer> {
     const { question, answer: known } = await this.#askOnce(elicitation);
     if (known) return toElicitationAnswer(known);
     this.#open.add(question);

@@ -31,7 +31,7 @@ serve({
     const requestedSchema = { type: 'object', properties };
     say({ id, method: 'elicitation/create', params: { message, requestedSchema } });
     const died = String(call.params?.arguments?.died ?? '');
-    if (name === 'die_while_asking' && !existsSync(died)) setTimeout(() => die(died), 100);
+    if (name === 'die_while_asking' && !existsSync(died)) setImmediate(() => die(died));
     if (name === 'take_back') say({ method: 'notifications/cancelled', params: { requestId: id } });
     if (name === 'answer_while_asking') say({ id: call.id, result: text('never mind') });
   },
