@@ -27,6 +27,7 @@ const expected = [
   'queued-second',
   'rejected',
   'steered',
+  'unknown-outcome',
   'worker-killed',
 ];
 
