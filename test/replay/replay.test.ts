@@ -28,6 +28,7 @@ const expected = [
   'rejected',
   'steered',
   'unknown-outcome',
+  'voted',
   'worker-killed',
 ];
 

@@ -156,6 +156,27 @@ describe('with a worker in this process', () => {
     expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
   });
 
+  test('voted, and signalled by operators to no avail: the gate is looked at, and what nobody took is told at the end', async () => {
+    policy('remember: always');
+    at.model.script(askThenOk('test__effect', { text: 'voted' }));
+    const sessionId = await at.session();
+    const turnId = await at.say(sessionId, 'go');
+    const asked = await at.event(sessionId, 'tool_approval_request');
+    await at.turns.approval(sessionId, { tool_call_id: asked.tool_call_id, approved: true, vote: true });
+    await at.turns.approval(sessionId, { tool_call_id: 'nobody waits', approved: true });
+    const { workflow_id: workflowId, run_id: runId } = await at.event(sessionId, 'turn_started');
+    await eventually('the look', async () => {
+      const { events } = await at.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      const scheduled = events?.flatMap((event) => event.activityTaskScheduledEventAttributes ?? []);
+      return scheduled?.some((activity) => activity.activityType?.name === 'tendGate');
+    });
+    await at.decide(sessionId, asked.tool_call_id, true);
+    await finish('voted', sessionId, turnId);
+    const sql = 'select problem from rejected_signals where session_id = $1';
+    const { rows } = await at.db.query(sql, [sessionId]);
+    expect(rows).toEqual([{ problem: 'No call with this id waited for an approval then.' }]);
+  });
+
   test('cancelled, while a gate waits', async () => {
     at.model.script(askThenOk('test__effect', { text: 'cancelled' }));
     const sessionId = await at.session();
