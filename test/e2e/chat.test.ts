@@ -209,7 +209,9 @@ describe('more than yes or no', () => {
     terminal.type('oid\r');
     await terminal.shows('approved by dev, remembered for this session');
     await terminal.shows('"text": "deltoid"');
-    await terminal.shows('The tool said: appended deltoid');
+    // The model reads what was changed, before what came of it.
+    await terminal.shows('The tool said: [A person changed the arguments');
+    await terminal.shows('connected · ready');
     expect([effectsOf('delta'), effectsOf('deltoid')]).toEqual([0, 1]);
     terminal.type('effect epsilon\r');
     await terminal.shows('The tool said: appended epsilon');
