@@ -9,6 +9,7 @@ import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
 import { type Answer, type AnswerContent, expired, resolveQuestion } from './question-close.ts';
 import { checkContent } from './question-content.ts';
+import { checkRunAgain } from './run-again.ts';
 import type { OpenQuestion } from './steps.ts';
 
 /** Where neither the session nor who asks says how long people have. */
@@ -31,6 +32,7 @@ export interface Question {
 interface QuestionRow {
   id: string;
   turn_id: string;
+  tool_call_id: string | null;
   kind: InputKind;
   message: string;
   schema: Record<string, unknown>;
@@ -41,7 +43,7 @@ interface QuestionRow {
   at: number;
 }
 
-const columns = `id, turn_id, kind, message, schema, expires_at <= now() as is_due, action, content, answered_by, answered_at as at`;
+const columns = `id, turn_id, tool_call_id, kind, message, schema, expires_at <= now() as is_due, action, content, answered_by, answered_at as at`;
 
 /** Until when people have time, and who may answer: those in a role that may decide, which is $3. */
 interface Audience {
@@ -146,8 +148,8 @@ export interface Answered {
 /**
  * A participant's answer: the first valid one stands, and who gives the same again gets the same. One that comes after
  * the question's time finds it expired, whether or not somebody has written that yet.
- * @throws PublicError `not_found` (no such question here), `forbidden` (their role may not), `validation_error` (the
- * content does not fit)
+ * @throws PublicError `not_found` (no such question here), `forbidden` (their role may not, or the rule of the call does
+ * not let them say that it runs again), `validation_error` (the content does not fit)
  */
 export async function answerQuestion(db: Db, response: Response): Promise<Answered> {
   return transaction(db, async (tx) => {
@@ -159,11 +161,19 @@ export async function answerQuestion(db: Db, response: Response): Promise<Answer
     if (!row) throw new PublicError('not_found', 'There is no such question in this session.');
     const standing = answerOf(row);
     if (standing) return { ...outcome(row, response, standing), events: [] };
+    if (saysRunAgain(row, response) && row.tool_call_id !== null) {
+      await checkRunAgain(tx, { ...response, toolCallId: row.tool_call_id });
+    }
     const given = row.is_due ? { ...expired } : answerIn(row, response);
     const { answer, event } = await resolveQuestion(tx, { requestId: row.id, turnId: row.turn_id }, given);
     const events = await appendEvents(tx, response.sessionId, [event]);
     return { ...outcome(row, response, answer), events };
   });
+}
+
+function saysRunAgain({ kind }: QuestionRow, response: Response): boolean {
+  const outcome = (contentOf(response) as { outcome?: unknown } | undefined)?.outcome;
+  return kind === 'unknown_outcome' && outcome === 'run_again';
 }
 
 async function findQuestion(tx: Tx, response: Response): Promise<QuestionRow | undefined> {

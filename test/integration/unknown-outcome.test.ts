@@ -120,8 +120,25 @@ test('who looked and saw nothing says so, and the model may mend it', async () =
   expect(await heardBy('did_not_happen')).toMatch(/did not take effect, says alice/);
 });
 
-test('it is sent again when a person says so, with the same key', async () => {
-  const { request_id: requestId } = await asked('run_again');
+test('it is sent again when a person says so who could approve it, with the same key', async () => {
+  const { request_id: requestId, tool_call_id: toolCallId } = await asked('run_again');
+  const again = { sessionId: sessionOf('run_again'), requestId, action: 'accept' } as const;
+  const terms = async (change: object) => {
+    const level = { approvers: { users: [], roles: ['owner'], requester: true }, needed: 1, ...change };
+    await at.db.query(`update tool_calls set terms = jsonb_set(terms, '{levels}', $2) where id = $1`, [
+      toolCallId,
+      JSON.stringify([{ timeoutMs: null, remindEveryMs: null, ...level }]),
+    ]);
+  };
+  for (const change of [{ needed: 2 }, { approvers: { users: [], roles: ['owner'], requester: false } }]) {
+    await terms(change);
+    const refused = respond(at, { ...again, content: { outcome: 'run_again' } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'forbidden',
+      message: expect.stringContaining('anew'),
+    });
+  }
+  await terms({});
   writeFileSync(file('run_again'), '');
   const content = { outcome: 'run_again' };
   await respond(at, { sessionId: sessionOf('run_again'), requestId, action: 'accept', content });
