@@ -78,6 +78,7 @@ export function goodRecord(): ToolsRecord {
       status,
       attempt,
       round: 1,
+      error: null,
       grant_id: null,
       result: status === 'completed' ? 'e1' : null,
     })),

@@ -41,6 +41,8 @@ function judgeCall(record: ToolsRecord, planned: PlannedCall, findings: Findings
   findings.figure('effects', effects.length);
   if (honoursKeys(planned.tool)) judgeKeyed(row, nonce, lines, findings);
   else judgePlain(record, row, lines, findings);
+  // It may be, where its server could not be reached; the report says why, so that nobody has to guess.
+  if (row.status === 'failed') findings.figure(`failed: ${row.error?.message ?? 'nobody said why'}`);
   if (row.status === 'completed') judgeResult(row, nonce, effects, findings);
   if (['rejected', 'denied'].includes(row.status) && lines.length > 0) {
     findings.note('undecided', `call ${nonce} is ${row.status} and had an effect`);

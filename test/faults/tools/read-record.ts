@@ -26,7 +26,7 @@ export function readStore(databaseUrl: string): Promise<Stored> {
   return withClient(databaseUrl, async (client) => ({
     calls: await rows<StoredCall>(
       client,
-      `select id, session_id, turn_id, tool, arguments, arguments_hash, gate, status, attempt, result,
+      `select id, session_id, turn_id, tool, arguments, arguments_hash, gate, status, attempt, result, error,
          round, grant_id
        from tool_calls order by id`,
     ),

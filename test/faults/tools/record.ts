@@ -34,6 +34,7 @@ export interface StoredCall {
   status: string;
   attempt: number;
   result: unknown;
+  error: { message: string } | null;
   round: number;
   grant_id: string | null;
 }
