@@ -43,8 +43,10 @@ async function describe(
   deps: ActivityDeps,
   tool: string,
 ): Promise<{ descriptor: ToolDescriptor | undefined; unavailable: string | null }> {
+  const look = () => deps.tools.describe(tool, { fresh: true });
   try {
-    return { descriptor: await deps.tools.describe(tool, { fresh: true }), unavailable: null };
+    // Its server may have ended just now, and starts again for a second look: that should not cost an approval.
+    return { descriptor: await look().catch(look), unavailable: null };
   } catch (error) {
     return { descriptor: undefined, unavailable: errorText(error) };
   }
