@@ -25,24 +25,43 @@ function levelsUpTo(terms: GateTerms, level: number): GateLevel[] {
   return levels.length > 0 ? levels : [anybody];
 }
 
-/** Whether the rule lets this participant decide; that their role may decide at all is asked apart. */
-export function mayDecide(
-  gate: { terms: GateTerms; level: number; requesterId: string },
-  person: { userId: string; role: ParticipantRole },
-): boolean {
-  return levelsUpTo(gate.terms, gate.level).some(({ approvers }) => {
-    if (person.userId === gate.requesterId && !approvers.requester) return false;
-    return approvers.users.includes(person.userId) || approvers.roles.includes(person.role);
-  });
+interface Asked {
+  terms: GateTerms;
+  level: number;
+  requesterId: string;
 }
 
-/** Those of the participants who may decide. A viewer never may. */
-export function approversAmong(
-  gate: { terms: GateTerms; level: number; requesterId: string },
-  participants: Participant[],
-): string[] {
+interface Person {
+  userId: string;
+  role: ParticipantRole;
+}
+
+/** Whether the rule lets this participant decide. A viewer never may, also where the rule names them. */
+export function mayDecide(gate: Asked, person: Person): boolean {
+  return levelsUpTo(gate.terms, gate.level).some((level) => isOf(level, gate.requesterId, person));
+}
+
+function isOf({ approvers }: GateLevel, requesterId: string, { userId, role }: Person): boolean {
+  if (role === 'viewer' || (userId === requesterId && !approvers.requester)) return false;
+  return approvers.users.includes(userId) || approvers.roles.includes(role);
+}
+
+/**
+ * How many have to approve where these are among them. A level that needs fewer than the ones before lets fewer decide
+ * only with one of its own people: those who were asked first do not become enough by letting time pass.
+ */
+export function neededWith(gate: Asked, people: Person[]): number {
+  const { needed } = levelAt(gate.terms, gate.level);
+  const theirs = levelsUpTo(gate.terms, gate.level).filter((level) =>
+    people.some((person) => isOf(level, gate.requesterId, person)),
+  );
+  return theirs.length === 0 ? needed : Math.max(needed, Math.min(...theirs.map((level) => level.needed)));
+}
+
+/** Those of the participants who may decide. */
+export function approversAmong(gate: Asked, participants: Participant[]): string[] {
   return participants
-    .filter(({ user_id: userId, role }) => role !== 'viewer' && mayDecide(gate, { userId, role }))
+    .filter(({ user_id: userId, role }) => mayDecide(gate, { userId, role }))
     .map(({ user_id }) => user_id);
 }
 

@@ -1,6 +1,6 @@
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { ApprovalOutcome, ParticipantRole } from '../protocol/server-frames.ts';
-import { approversInWords, levelAt, mayDecide } from './approvers.ts';
+import { approversInWords, mayDecide, neededWith } from './approvers.ts';
 
 /** Asked about this often, something is wrong that no approval mends. */
 export const roundsMax = 50;
@@ -73,11 +73,12 @@ export type Judgement =
  */
 export function judge(gate: GateState, saying: Saying): Judgement {
   const { standing } = gate;
-  const needed = levelAt(gate.terms, gate.level).needed;
   if (standing && isSame(standing, saying)) return { kind: 'stands' };
   const vote = gate.votes.find(({ userId }) => userId === saying.by?.userId);
   if (!standing && gate.status === 'waiting' && vote && isRepeated(vote, gate, saying)) {
-    return { kind: 'said_before', approvals: countVotes(gate), needed };
+    const count = countApprovals(gate, null);
+    // They may be enough since others were asked; then who says it again decides.
+    if (count.approvals < count.needed) return { kind: 'said_before', ...count };
   }
   // One of the approvals that made the decision, sent again.
   if (standing?.outcome === 'approved' && vote && isRepeated(vote, gate, saying)) return { kind: 'stands' };
@@ -88,13 +89,15 @@ export function judge(gate: GateState, saying: Saying): Judgement {
   if (saying.by && !mayDecide(gate, saying.by)) {
     return { kind: 'forbidden', why: `The rule "${gate.terms.rule}" lets ${approversInWords(gate)} decide.` };
   }
-  if (saying.by === null || saying.outcome !== 'approved' || needed <= 1) return { kind: 'decides' };
+  if (saying.by === null || saying.outcome !== 'approved') return { kind: 'decides' };
+  const needed = neededWith(gate, [saying.by]);
+  if (needed <= 1) return { kind: 'decides' };
   if (saying.editedHash !== undefined && saying.editedHash !== gate.argumentsHash) {
     const why = `It was changed and asked about ${roundsMax} times; approve or reject it as it is`;
     return gate.round < roundsMax ? { kind: 'asks_again', needed } : { kind: 'stale', why };
   }
-  const approvals = countVotes(gate, saying.by.userId) + 1;
-  return approvals >= needed ? { kind: 'decides' } : { kind: 'votes', approvals, needed };
+  const count = countApprovals(gate, saying.by);
+  return count.approvals >= count.needed ? { kind: 'decides' } : { kind: 'votes', ...count };
 }
 
 function isSame(standing: StandingRow, saying: Saying): boolean {
@@ -111,15 +114,14 @@ function isRepeated(vote: Vote, gate: GateState, saying: Saying): boolean {
   return approved === vote.argumentsHash;
 }
 
-/** Approvals of exactly what waits, by people who still may approve it. */
-function countVotes(gate: GateState, exceptUserId?: string): number {
-  return gate.votes.filter(
-    ({ userId, role, argumentsHash }) =>
-      userId !== exceptUserId &&
-      argumentsHash === gate.argumentsHash &&
-      role !== null &&
-      mayDecide(gate, { userId, role }),
-  ).length;
+/** Approvals of exactly what waits, by people who still may approve it; and of `by`, where somebody approves it now. */
+function countApprovals(gate: GateState, by: Saying['by']): { approvals: number; needed: number } {
+  const before = gate.votes.flatMap(({ userId, role, argumentsHash }) => {
+    if (role === null || argumentsHash !== gate.argumentsHash || userId === by?.userId) return [];
+    return mayDecide(gate, { userId, role }) ? [{ userId, role }] : [];
+  });
+  const people = by === null ? before : [...before, by];
+  return { approvals: people.length, needed: neededWith(gate, people) };
 }
 
 function whyStale(gate: GateState, { shown, by }: Saying): string | null {

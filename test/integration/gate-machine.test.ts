@@ -308,6 +308,16 @@ class Gate {
       ...votes.filter((vote) => vote.arguments_hash === standing.arguments_hash).map((vote) => vote.user_id),
     ]);
     expect(approvers.size).toBeGreaterThanOrEqual(needed);
+    // A level that needs fewer than those before was joined by somebody whom it asked.
+    const isOf = ({ approvers: { users, roles: named, requester } }: GateTerms['levels'][number]) =>
+      [...approvers].some((id) => {
+        // Whom the rule names is let in as an approver.
+        const role = people[id] ?? 'approver';
+        if (id === 'alice' && !requester) return false;
+        return users.includes(id) || named.includes(role);
+      });
+    const asked = row.terms.levels.slice(0, row.level + 1);
+    expect(asked.some((one) => approvers.size >= one.needed && isOf(one))).toBe(true);
   }
 }
 
