@@ -155,7 +155,8 @@ export function planTools(plan: ToolsPlan): PlannedSession[] {
       decision,
       via: random() < 0.6 ? 'websocket' : 'http',
       thinkMs: upTo(thinkMostMs),
-      outcome: pick(outcomes, random()),
+      // What needs two people is not made again because one says so.
+      outcome: pick(peopleFor(decision) === 2 ? outcomes.slice(0, 2) : outcomes, random()),
       choice: random() < 0.5 ? 'red' : 'blue',
       fault: isAimed
         ? { aim, afterMs: upTo(afterMostMs), downMs: upTo(downMostMs), withChildren: random() < 0.4 }
