@@ -33,6 +33,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
     for (;;) {
       // Looked at anew after each wait: what counts is what is there immediately before it runs.
       const [inspect, limits] = await Promise.all([prepareInspection(deps, call), deps.limits.current()]);
+      const since = Date.now();
       const beginning = await beginCall(deps.db, {
         sessionId,
         toolCallId,
@@ -49,7 +50,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         await context.sleep(Math.min(beginning.forMs, LEASE_LOOK_MS));
       } else if (beginning.kind === 'begin') {
         publishEvents(deps.live, sessionId, beginning.events);
-        return new CallRun(deps, sessionId, beginning).run();
+        return new CallRun(deps, sessionId, beginning, since).run();
       } else {
         if ('events' in beginning) publishEvents(deps.live, sessionId, beginning.events);
         return toAnswer(beginning);
@@ -72,12 +73,15 @@ class CallRun {
   readonly #deps: ActivityDeps;
   readonly #sessionId: string;
   readonly #begun: Begun;
+  readonly #since: number;
   readonly #context = Context.current();
 
-  constructor(deps: ActivityDeps, sessionId: string, begun: Begun) {
+  /** @param since when the lease was asked for, milliseconds since 1970 */
+  constructor(deps: ActivityDeps, sessionId: string, begun: Begun, since: number) {
     this.#deps = deps;
     this.#sessionId = sessionId;
     this.#begun = begun;
+    this.#since = since;
   }
 
   async run(): Promise<CallAnswer> {
@@ -85,7 +89,7 @@ class CallRun {
     const about = { sessionId: this.#sessionId, turnId: call.turnId, attempt, toolCallId: call.toolCallId };
     const stop = watchStop(this.#context, this.#deps.nudges, call.turnId);
     const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'running_tool');
-    const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt }, stop);
+    const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt, since: this.#since }, stop);
     const halt = new AbortController();
     this.#forward(stop.signal, lease, halt);
     const elicitor = new Elicitor(this.#deps, about, {
@@ -95,6 +99,7 @@ class CallRun {
       onLong: () => halt.abort(new Error('the call is let go until people have answered')),
     });
     try {
+      if (!(await lease.holds())) throw stopReason(this.#context);
       const outcome = await this.#call(halt.signal, elicitor);
       if (isServerGone(outcome)) {
         await elicitor.settled();

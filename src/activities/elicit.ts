@@ -133,7 +133,7 @@ export class Elicitor {
       signal.throwIfAborted();
       const nudge = this.#listen(signal);
       try {
-        const answer = await takeAnswer(this.#deps.db, requestId).catch((error: unknown) => {
+        const answer = await takeAnswer(this.#deps.db, this.#about, requestId).catch((error: unknown) => {
           this.#deps.logger.warn({ err: error }, 'an answer could not be looked for; trying again');
           return null;
         });

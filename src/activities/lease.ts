@@ -11,17 +11,22 @@ const MARGIN_MS = 1_500;
 
 export interface Lease {
   lost(): boolean;
+  /** Before anything is sent: whether it holds, also where this process has slept since it was asked for. */
+  holds(): Promise<boolean>;
   end(): void;
 }
 
-/** Renews the lease in the ledger row, and stops the work where it cannot, or where the turn is to be cancelled. */
+/**
+ * Renews the lease in the ledger row, and stops the work where it cannot, or where the turn is to be cancelled.
+ * @param call.since when the lease was asked for, milliseconds since 1970
+ */
 export function keepLease(
   deps: Pick<ActivityDeps, 'db' | 'logger'>,
-  call: { toolCallId: string; attempt: number },
+  { since, ...call }: { toolCallId: string; attempt: number; since: number },
   stop: StopWatch,
 ): Lease {
   let lost = false;
-  let goodUntil = Date.now() + LEASE_MS - MARGIN_MS;
+  let goodUntil = since + LEASE_MS - MARGIN_MS;
   let renewing = false;
   let nextAt = Date.now() + RENEW_MS;
   const lose = (why: string) => {
@@ -46,5 +51,9 @@ export function keepLease(
         renewing = false;
       });
   }, LOOK_MS);
-  return { lost: () => lost, end: () => clearInterval(timer) };
+  const holds = async () => {
+    if (Date.now() > goodUntil) await renew();
+    return !lost;
+  };
+  return { lost: () => lost, holds, end: () => clearInterval(timer) };
 }

@@ -7,6 +7,7 @@ import type { Tx } from './db.ts';
 import { appendEvents, type NewEvent } from './events.ts';
 import type { DecisionRow, GateRow } from './gate-rows.ts';
 import { giveGrant } from './grants.ts';
+import { afterAttempts } from './lost-call.ts';
 import { closeCall } from './tool-call-close.ts';
 import { auditVerdict as audit, type Decided, type Verdict } from './verdict.ts';
 
@@ -160,5 +161,5 @@ async function refuse(tx: Tx, verdict: Verdict, row: GateRow): Promise<NewEvent>
     verdict.outcome === 'expired'
       ? 'Nobody approved this call in time, so it was not run.'
       : `A person rejected this call, so it was not run.${why}`;
-  return closeCall(tx, row, { status: 'rejected', result: null, text, error: null });
+  return closeCall(tx, row, afterAttempts(row, { status: 'rejected', result: null, text, error: null }));
 }

@@ -43,19 +43,25 @@ async function doesCount(tx: Tx, at: Attempt): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'attempt-counts',
     text: `select 1 from tool_calls c join turns t on t.id = c.turn_id
-           where c.id = $1 and c.status = 'running' and c.attempt = $2 and t.status = 'running'`,
+           where c.id = $1 and c.status = 'running' and c.attempt = $2 and c.lease_until > clock_timestamp()
+             and t.status = 'running'`,
     values: [at.toolCallId, at.attempt],
   });
   return rowCount === 1;
 }
 
-/** The answer to a question, if there is one: who takes it has acted on it. */
-export async function takeAnswer(db: Db, requestId: string): Promise<Answer | null> {
+/**
+ * The answer to a question, if there is one: who takes it has acted on it. An attempt whose lease has lapsed gets none,
+ * because the next one may have it already.
+ */
+export async function takeAnswer(db: Db, at: Attempt, requestId: string): Promise<Answer | null> {
   const { rows } = await db.query<Answer>({
     name: 'take-answer',
-    text: `update input_requests set acted_at = coalesce(acted_at, now()) where id = $1 and action is not null
-           returning action, content, answered_by as by, answered_at as at`,
-    values: [requestId],
+    text: `update input_requests q set acted_at = coalesce(q.acted_at, now()) from tool_calls c
+           where q.id = $1 and q.action is not null
+             and c.id = $2 and c.attempt = $3 and c.status = 'running' and c.lease_until > clock_timestamp()
+           returning q.action, q.content, q.answered_by as by, q.answered_at as at`,
+    values: [requestId, at.toolCallId, at.attempt],
   });
   return rows[0] ?? null;
 }
@@ -73,12 +79,13 @@ export async function letCallGo(db: Db, at: Attempt): Promise<boolean> {
              where id = $1 and attempt = $2 and status = 'running'`,
       values: [at.toolCallId, at.attempt],
     });
+    if (rowCount !== 1) return false;
     // An answer that was taken a moment ago has reached nobody.
     await tx.query({
       name: 'give-answers-back',
       text: `update input_requests set acted_at = null where tool_call_id = $1 and standing_attempt = $2`,
       values: [at.toolCallId, at.attempt],
     });
-    return rowCount === 1;
+    return true;
   });
 }

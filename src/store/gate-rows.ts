@@ -25,12 +25,21 @@ export interface GateRow extends ClosingCall {
   timeout_ms: number;
   expires_at: number | null;
   proposed_arguments: Record<string, unknown> | null;
+  /** How often it was sent. */
+  attempt: number;
+  repeatable: boolean;
+  /** The last attempt has asked people something, and was not given an answer. */
+  stands_at_question: boolean;
   requester_id: string;
   /** The transaction's time: when what it writes was decided. */
   now: number;
   /** Of whoever speaks; null where they take no part. */
   role: ParticipantRole | null;
 }
+
+/** Of a call `c`. */
+export const standsAtQuestion = `exists (select 1 from input_requests q where q.tool_call_id = c.id
+  and q.standing_attempt = c.attempt and q.acted_at is null) as stands_at_question`;
 
 /** @param who.userId whoever speaks */
 export async function findGate(
@@ -41,7 +50,7 @@ export async function findGate(
     name: 'find-gate',
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.tool, c.arguments, c.arguments_hash,
              c.tool_hash, c.terms, c.terms_hash, c.policy_revision, c.rule, c.reason, c.round, c.level, c.reminded,
-             c.timeout_ms, c.expires_at, c.proposed_arguments, t.position, t.user_id as requester_id, s.tenant, p.role, now() as now
+             c.timeout_ms, c.expires_at, c.proposed_arguments, c.attempt, c.repeatable, ${standsAtQuestion}, t.position, t.user_id as requester_id, s.tenant, p.role, now() as now
            from tool_calls c join turns t on t.id = c.turn_id join sessions s on s.id = c.session_id
            left join participants p on p.session_id = c.session_id and p.user_id = $3
            where c.id = $1 and c.session_id = $2`,

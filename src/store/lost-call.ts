@@ -73,6 +73,19 @@ function fateBy({ action, content, by }: Answer): LostFate {
   return { kind: 'closing', closing: lostResult };
 }
 
+/**
+ * Of a call that is not to be sent any more: where an attempt of it was sent and lost, nobody may read that it did not run.
+ * @param call.stands_at_question its last attempt had done nothing
+ */
+export function afterAttempts(
+  call: { attempt: number; repeatable: boolean; stands_at_question: boolean },
+  closing: CallClosing,
+): CallClosing {
+  if (call.attempt === 0 || call.repeatable || call.stands_at_question) return closing;
+  const text = `${closing.text} An earlier attempt of this call was sent and lost; whether it took effect is not known.`;
+  return { ...lostResult, text };
+}
+
 /** Where nobody knows. */
 export const lostResult: CallClosing = {
   status: 'unknown',

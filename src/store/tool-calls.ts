@@ -13,7 +13,7 @@ import {
   toLedgerCall,
 } from './ledger-row.ts';
 import { passLimits, settleCallLimits } from './limits.ts';
-import { lostResult, settleLost } from './lost-call.ts';
+import { afterAttempts, lostResult, settleLost } from './lost-call.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
 import type { OpenQuestion, StepCall } from './steps.ts';
@@ -82,16 +82,16 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     const now = beginning.inspect(call);
     // A call that nobody has decided is left to its gate, whatever the policy says now: it is looked at again then.
     if (row.status === 'waiting' && isUnchanged(row, now)) return { kind: 'undecided' };
-    if (row.cancel_requested) return close(tx, row, cancelledBefore);
+    if (row.cancel_requested) return close(tx, row, afterAttempts(row, cancelledBefore));
     const obstacle = obstacleIn(now);
     if (obstacle !== null) {
       // It could be repeated, but not now: whether an earlier attempt had its effect is not known.
       const lost = row.status === 'running' && (await settle(tx, row, beginning.questionMs));
-      return lost || close(tx, row, obstacle);
+      return lost || close(tx, row, afterAttempts(row, obstacle));
     }
     const because = await whyNotDecided(tx, row, now);
     if (because !== null) {
-      if (row.round >= roundsMax) return close(tx, row, deniedNow(askedTooOften));
+      if (row.round >= roundsMax) return close(tx, row, afterAttempts(row, deniedNow(askedTooOften)));
       await markActed(tx, row.id);
       const { call: asked, events } = await askAboutNow(tx, row, now, because);
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };

@@ -6,6 +6,7 @@ import type { OpenStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
+import { standsAtQuestion } from './gate-rows.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { isRolledBack, removeMessages } from './rollback.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
@@ -186,12 +187,14 @@ interface OpenCallRow extends ClosingCall {
   tool_hash: string | null;
   round: number;
   repeatable: boolean;
+  attempt: number;
+  stands_at_question: boolean;
 }
 
 async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   const { rows } = await tx.query<OpenCallRow>({
     name: 'find-open-calls',
-    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.repeatable, t.position
+    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.repeatable, c.attempt, ${standsAtQuestion}, t.position
            from tool_calls c join turns t on t.id = c.turn_id
            where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running', 'asking') order by c.step, c.ordinal`,
     values: [ending.turnId],
@@ -199,14 +202,15 @@ async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   const events: NewEvent[] = [];
   for (const call of rows) {
     if (call.status === 'waiting') events.push(await withdrawGate(tx, call));
-    const lost = call.status === 'asking' || (call.status === 'running' && !call.repeatable);
+    const wasLost = call.attempt > 0 && !call.stands_at_question;
+    const lost = call.status === 'asking' || (!call.repeatable && (call.status === 'running' || wasLost));
     const why = ending.status === 'cancelled' ? 'The turn was cancelled' : 'The turn ended';
     events.push(
       await closeCall(tx, call, {
         status: lost ? 'unknown' : 'cancelled',
         result: null,
         text: lost
-          ? `${why} while this tool was running. It is not known whether its effect happened.`
+          ? `${why} while this tool was running, or after a result of it was lost. It is not known whether its effect happened.`
           : `${why} before this tool call was finished.`,
         error: null,
       }),
