@@ -160,8 +160,11 @@ describe('hostile frames', () => {
     ['content that is too long', JSON.stringify({ type: 'message', content: 'x'.repeat(100_001) })],
     ['attachments that are no list', '{"type":"message","content":"a","attachments":{}}'],
     ['an unknown on_busy', '{"type":"message","content":"a","on_busy":"sometimes"}'],
-    ['edited arguments', '{"type":"tool_approval","tool_call_id":"c","approved":true,"arguments":{}}'],
-    ['remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"always"}'],
+    [
+      'edited arguments that are no object',
+      '{"type":"tool_approval","tool_call_id":"c","approved":true,"arguments":[]}',
+    ],
+    ['an unknown remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"ever"}'],
     ['approved as a string', '{"type":"tool_approval","tool_call_id":"c","approved":"true"}'],
     ['a negative last_seq', '{"type":"resume","last_seq":-1}'],
     ['a last_seq with a fraction', '{"type":"resume","last_seq":1.5}'],

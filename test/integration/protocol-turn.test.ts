@@ -218,8 +218,16 @@ test('a tool that fails, and one that is denied, say so in their result [error-t
   client.send({ type: 'tool_approval', id: 'd', tool_call_id: crashing.tool_call_id, approved: true });
   const denied = await client.frame('tool_result', ({ status }) => status === 'denied');
   expect(denied.error).toMatchObject({ code: 'tool_error', message: expect.stringContaining('test.fail') });
+  // Its server died in the middle of it, so nobody knows, and people are asked.
+  const { kind, request_id } = await client.frame('input_request');
+  expect(kind).toBe('unknown_outcome');
+  const content = { outcome: 'did_not_happen' };
+  client.send({ type: 'input_response', id: 'i', request_id, action: 'accept', content });
   const isOther = ({ tool_call_id }: { tool_call_id: string }) => tool_call_id === crashing.tool_call_id;
-  expect((await client.frame('tool_result', isOther)).status).toMatch(/failed|unknown/);
+  expect(await client.frame('tool_result', isOther)).toMatchObject({
+    status: 'failed',
+    error: { code: 'tool_error' },
+  });
   await client.frame('turn_end');
   expect(client.breaches).toEqual([]);
 });
