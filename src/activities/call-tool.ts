@@ -16,6 +16,7 @@ import { prepareInspection } from './inspect-call.ts';
 import { keepLease, LEASE_MS, type Lease } from './lease.ts';
 import { persist } from './persist.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
+import { tend } from './tend.ts';
 
 const LEASE_LOOK_MS = 500;
 const FINISH_FOR_MS = 300_000;
@@ -51,6 +52,10 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
       } else if (beginning.kind === 'begin') {
         publishEvents(deps.live, sessionId, beginning.events);
         return new CallRun(deps, sessionId, beginning, since).run();
+      } else if (beginning.kind === 'undecided') {
+        // Its workflow may not know how it waits: the answer of the attempt that asked people was lost.
+        const tended = await tend(deps, { sessionId, toolCallId });
+        if (tended.kind === 'waiting') return { kind: 'asked', call: tended.call };
       } else {
         if ('events' in beginning) publishEvents(deps.live, sessionId, beginning.events);
         return toAnswer(beginning);
@@ -59,7 +64,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
   };
 }
 
-function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' }>): CallAnswer {
+function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' | 'undecided' }>): CallAnswer {
   if (beginning.kind === 'closed') return { kind: 'settled', status: beginning.status };
   if (beginning.kind === 'asked') return { kind: 'asked', call: beginning.call };
   if (beginning.kind === 'question') return { kind: 'question', question: beginning.question };

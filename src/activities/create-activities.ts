@@ -4,13 +4,13 @@ import { PublicError } from '../protocol/errors.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
 import { recordRejectedSignal } from '../store/reconcile.ts';
-import { tendGate } from '../store/tend-gate.ts';
 import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
 import { checkArguments } from '../tools/tool-schema.ts';
 import { createCallTool } from './call-tool.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createRunStep } from './run-step.ts';
+import { tend } from './tend.ts';
 
 /** Of what a client is told when a turn fails; the whole of it is in the run's history. */
 const ERROR_CHARS_MAX = 2_000;
@@ -78,19 +78,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       }
     },
 
-    async tendGate({ sessionId, toolCallId }) {
-      const tended = await tendGate(db, { sessionId, toolCallId });
-      if (tended.kind === 'waiting') {
-        publishEvents(live, sessionId, tended.events);
-        return { kind: 'waiting', call: tended.call };
-      }
-      if (tended.kind === 'expired') {
-        const by = { decidedBy: 'turngate', via: 'timeout' };
-        const decided = await recordVerdict(db, { sessionId, toolCallId, outcome: 'expired', ...by });
-        if (decided.kind === 'recorded') publishEvents(live, sessionId, decided.events);
-      }
-      return { kind: 'decided' };
-    },
+    tendGate: (about) => tend(deps, about),
 
     async lookAtTurn({ sessionId }) {
       const turn = await findTurnOfRun(db, sessionId, runId());

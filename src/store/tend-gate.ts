@@ -12,7 +12,7 @@ export type Tended =
   /** It waits on, as `call` says. */
   | { kind: 'waiting'; call: StepCall; events: StoredEvent[] }
   /** Nobody decided in time, and nobody else is to be asked. */
-  | { kind: 'expired' }
+  | { kind: 'expired'; round: number }
   /** It does not wait any more. */
   | { kind: 'decided' };
 
@@ -30,7 +30,7 @@ export async function tendGate(db: Db, at: { sessionId: string; toolCallId: stri
     if (row?.status !== 'waiting' || !due) return { kind: 'decided' };
     if (due.expires_in_ms <= 0) {
       const terms = termsOf(row);
-      return row.level + 1 < terms.levels.length ? escalate(tx, row) : { kind: 'expired' };
+      return row.level + 1 < terms.levels.length ? escalate(tx, row) : { kind: 'expired', round: row.round };
     }
     if (due.remind_in_ms !== null && due.remind_in_ms <= 0) return remind(tx, row);
     const gate = await gateTimes(tx, row, due.expires_in_ms, due.remind_in_ms);

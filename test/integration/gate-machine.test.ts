@@ -240,6 +240,7 @@ class Gate {
         sessionId,
         toolCallId,
         outcome: 'expired',
+        round: tended.round,
         decidedBy: 'turngate',
         via: 'timeout',
       });

@@ -75,6 +75,21 @@ test('the durable timer of a gate is seven days long by default', async () => {
   expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'cancelled' });
 });
 
+test('a look at a gate finds a deadline that its run has not heard of', async () => {
+  at.model.script(askThenOk(effect('unheard')));
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  const { tool_call_id } = await at.event(sessionId, 'tool_approval_request');
+  // As where people were asked by an attempt whose worker died before it could say so.
+  await at.db.query(`update tool_calls set expires_at = now() + interval '2 seconds' where id = $1`, [
+    tool_call_id,
+  ]);
+  await at.turns.approval(sessionId, { tool_call_id, approved: true, decision_id: 'of-nobody' });
+  expect(await at.event(sessionId, 'tool_approval_resolved')).toMatchObject({ decision: 'expired' });
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  expect(effectsOf('unheard')).toEqual([]);
+});
+
 test('two gates of one step wait side by side and are answered in reverse order', async () => {
   at.model.script(askThenOk(effect('first'), effect('second')));
   const sessionId = await at.session();
