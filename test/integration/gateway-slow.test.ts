@@ -28,7 +28,7 @@ describe('a slow client', () => {
     // Far more than kernel and gateway hold for one socket.
     for (let n = 0; n < 1_600; n += 1) {
       step.say(`${n} ${'x'.repeat(5_000)} `);
-      if (n % 5 === 0) await until(() => quick.textOf(step.messageId) === step.text);
+      if (n % 10 === 0) await until(() => quick.textOf(step.messageId) === step.text);
     }
     await until(() => quick.textOf(step.messageId) === step.text);
     slow.socket.resume();
