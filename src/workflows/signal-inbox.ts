@@ -53,7 +53,7 @@ export function openSignalInbox(sessionId: string): SignalInbox {
 
   /** Approvals of operators for calls that did not wait: without a word they would wonder. */
   function untaken(): ApprovalSignalPayload[] {
-    return [...inbox.approvals.values()].filter(({ decision_id, vote }) => !(decision_id || vote));
+    return [...inbox.approvals.values()].filter(isOperators);
   }
 
   function rejectUntaken(): void {
@@ -82,7 +82,11 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     if (!parsed.ok) return reject('approval', parsed.problem, payload);
     const { tool_call_id: id, vote } = parsed.payload;
     // Whatever waits to be taken leads to a look as well, and may be a decision.
-    if (!(vote && inbox.approvals.has(id))) inbox.approvals.set(id, parsed.payload);
+    const before = inbox.approvals.get(id);
+    if (vote && before) return;
+    inbox.approvals.set(id, parsed.payload);
+    if (before && isOperators(before) && patched('overtaken-approvals'))
+      reject('approval', 'Another decision about this call came before this one was looked at.', before);
   });
   setHandler(cancelSignal, (payload) => {
     const parsed = parseCancelSignal(payload);
@@ -98,6 +102,11 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     reject(name, 'There is no such signal; there are wake, approval, input and cancel.', args);
   });
   return inbox;
+}
+
+/** Not the word of a row that is there already. */
+function isOperators({ decision_id, vote }: ApprovalSignalPayload): boolean {
+  return !(decision_id || vote);
 }
 
 function noteInput(inbox: SignalInbox, requestId: string): void {

@@ -96,7 +96,10 @@ export const actions: Record<string, Action> = {
       }),
   },
   'signal-misfit': {
-    recorded: { signal: 'approval', problem: /No call with this id waited|Field "arguments"/ },
+    recorded: {
+      signal: 'approval',
+      problem: /No call with this id waited|Field "arguments"|Another decision/,
+    },
     act: (_at, scene) =>
       scene.handle.signal('approval', {
         tool_call_id: callOf(scene),

@@ -6,9 +6,10 @@ import type { Reply } from '../helpers/scripted-model.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 
 let at: TurnHarness;
+let worker: Awaited<ReturnType<TurnHarness['startWorker']>>;
 beforeAll(async () => {
   at = await openTurnHarness();
-  await at.startWorker();
+  worker = await at.startWorker();
 });
 afterAll(() => at.close());
 
@@ -220,4 +221,23 @@ test('an operator approves by signal; malformed signals are recorded and change 
   });
   expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
   expect(effectsOf('operator')).toHaveLength(1);
+});
+
+test("an operator's word that a decision overtakes is recorded as ignored", async () => {
+  at.model.script(askThenOk(effect('overtaken')));
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  const { tool_call_id } = await at.event(sessionId, 'tool_approval_request');
+  await worker.close();
+  // Nobody looks between the two.
+  const handle = at.client.workflow.getHandle(sessionWorkflowId(sessionId));
+  await handle.signal('approval', { tool_call_id, approved: false });
+  await at.decide(sessionId, tool_call_id, true);
+  worker = await at.startWorker();
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  expect(effectsOf('overtaken')).toHaveLength(1);
+  const { rows } = await at.db.query('select problem from rejected_signals where session_id = $1', [
+    sessionId,
+  ]);
+  expect(rows).toEqual([{ problem: expect.stringContaining('Another decision about this call') }]);
 });
