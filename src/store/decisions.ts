@@ -1,5 +1,6 @@
+import { termsOf } from '../gate/approvers.ts';
 import { argumentsHash as hashOf } from '../gate/hashes.ts';
-import { judge } from '../gate/judge.ts';
+import { type Judgement, judge } from '../gate/judge.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { Committing, Db, Tx } from './db.ts';
 import { lockSession, transactionAhead } from './db.ts';
@@ -78,6 +79,7 @@ async function record(
       shown: verdict,
       editedHash: verdict.arguments && hashOf(verdict.arguments),
     });
+    if (check && countsAs.has(judgement.kind) && isTooLate(row, verdict)) return expire(tx, verdict, row);
     switch (judgement.kind) {
       case 'stands':
         return standing ? repeat(row, standing) : fault();
@@ -99,6 +101,22 @@ async function record(
         return insertDecision(tx, verdict, row, edited);
     }
   });
+}
+
+/** What makes a saying an approval. */
+const countsAs: ReadonlySet<Judgement['kind']> = new Set(['decides', 'votes', 'asks_again']);
+
+/** An approval after the gate's time: its run would have let it expire, and has not come to that yet. */
+function isTooLate(row: GateRow, { outcome }: Verdict): boolean {
+  const isLastLevel = row.level + 1 >= termsOf(row).levels.length;
+  return outcome === 'approved' && isLastLevel && row.expires_at !== null && row.expires_at <= row.now;
+}
+
+/** Its run is told by the reconciler. */
+async function expire(tx: Tx, { sessionId, toolCallId }: Verdict, row: GateRow): Promise<Decided> {
+  const by = { decidedBy: 'turngate', via: 'timeout', outcome: 'expired' } as const;
+  const decided = await insertDecision(tx, { sessionId, toolCallId, ...by }, row, undefined);
+  return decided.kind === 'recorded' ? { kind: 'conflict', decision: decided.decision } : decided;
 }
 
 function fault(): never {

@@ -134,7 +134,7 @@ test('reminders, and whom it is escalated to: each hears of it when it is their 
     'tool_approval_request',
     'tool_approval_reminder',
   ]);
-  expect(await tend(call, 'expires_at')).toEqual({ kind: 'expired' });
+  expect(await tend(call, 'expires_at')).toEqual({ kind: 'expired', round: 1 });
   for (const feed of [one, two]) expect(feed.breaches).toEqual([]);
 });
 

@@ -127,6 +127,15 @@ test('a call of which an attempt was lost is never said not to have run: rejecte
   expect(await begin(denied, { gate: 'deny' })).toMatchObject({ kind: 'closed', status: 'unknown' });
 });
 
+test('an approval that comes after the time of the last who were asked finds the call expired', async () => {
+  const call = await waiting([carol]);
+  await store.db.query(`update tool_calls set expires_at = now() where id = $1`, [call.toolCallId]);
+  const expired = { kind: 'conflict', decision: { decision: 'expired', by: 'turngate' } };
+  expect(await approve(call, 'carol')).toMatchObject(expired);
+  expect(await approve(call, 'carol')).toMatchObject(expired);
+  expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'rejected' });
+});
+
 test('a lease that lapsed while its process slept lets nothing be sent', async () => {
   const call = await waiting([carol]);
   await approve(call, 'carol');
