@@ -19,7 +19,7 @@ import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
 import type { OpenQuestion, StepCall } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
 import type { DebugSource } from './turn-debug.ts';
-import { finishTurn } from './turn-end.ts';
+import { finishTurn, withdrawGate } from './turn-end.ts';
 import { recordCall } from './usage.ts';
 
 export type CallBeginning =
@@ -167,12 +167,13 @@ function deniedNow(reason: string): CallClosing {
 }
 
 async function close(tx: Tx, row: LedgerRow, closing: CallClosing): Promise<CallBeginning> {
+  const gate = row.status === 'waiting' ? [await withdrawGate(tx, row, 'call_end')] : [];
   const event = await closeCall(tx, row, closing);
   const withdrawn = await withdrawQuestions(tx, { toolCallId: row.id });
   return {
     kind: 'closed',
     status: closing.status,
-    events: await appendEvents(tx, row.session_id, [...withdrawn, event]),
+    events: await appendEvents(tx, row.session_id, [...gate, ...withdrawn, event]),
   };
 }
 

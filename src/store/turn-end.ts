@@ -201,7 +201,7 @@ async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   });
   const events: NewEvent[] = [];
   for (const call of rows) {
-    if (call.status === 'waiting') events.push(await withdrawGate(tx, call));
+    if (call.status === 'waiting') events.push(await withdrawGate(tx, call, 'turn_end'));
     const wasLost = call.attempt > 0 && !call.stands_at_question;
     const lost = call.status === 'asking' || (!call.repeatable && (call.status === 'running' || wasLost));
     const why = ending.status === 'cancelled' ? 'The turn was cancelled' : 'The turn ended';
@@ -219,18 +219,23 @@ async function closeCalls(tx: Tx, ending: TurnEnding): Promise<NewEvent[]> {
   return events;
 }
 
-async function withdrawGate(tx: Tx, call: OpenCallRow): Promise<NewEvent> {
+/** Nobody can decide any more: the round gets its decision, so that whoever was asked hears of it. */
+export async function withdrawGate(
+  tx: Tx,
+  call: Pick<OpenCallRow, 'id' | 'session_id' | 'turn_id' | 'arguments_hash' | 'tool_hash' | 'round'>,
+  via: 'turn_end' | 'call_end',
+): Promise<NewEvent> {
   const { rows } = await tx.query<{ at: number }>({
     name: 'withdraw-gate',
     text: `insert into decisions (id, tool_call_id, turn_id, arguments_hash, decision, decided_by, via, acted_at, round, shown_hash, tool_hash)
-           values ($1, $2, $3, $4, 'withdrawn', 'turngate', 'turn_end', now(), $5, $4, $6) returning decided_at as at`,
-    values: [uuidv7(), call.id, call.turn_id, call.arguments_hash, call.round, call.tool_hash],
+           values ($1, $2, $3, $4, 'withdrawn', 'turngate', $7, now(), $5, $4, $6) returning decided_at as at`,
+    values: [uuidv7(), call.id, call.turn_id, call.arguments_hash, call.round, call.tool_hash, via],
   });
   await writeAudit(tx, {
     sessionId: call.session_id,
     toolCallId: call.id,
     actor: 'turngate',
-    via: 'turn_end',
+    via,
     action: 'withdrawn',
     body: { round: call.round, arguments_hash: call.arguments_hash, tool_hash: call.tool_hash },
   });

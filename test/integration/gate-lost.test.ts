@@ -136,6 +136,18 @@ test('an approval that comes after the time of the last who were asked finds the
   expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'rejected' });
 });
 
+test('a gate whose tool has become one that is denied is withdrawn, so that whoever was asked hears of it', async () => {
+  const call = await waiting([carol]);
+  const closed = await begin(call, { toolHash: 'of another tool', gate: 'deny' });
+  expect(closed).toMatchObject({ kind: 'closed', status: 'denied' });
+  const types = 'events' in closed ? closed.events.map(({ frame: { type } }) => type) : [];
+  expect(types).toEqual(['tool_approval_resolved', 'tool_result']);
+  expect(await approve(call, 'carol')).toMatchObject({
+    kind: 'conflict',
+    decision: { decision: 'withdrawn' },
+  });
+});
+
 test('a lease that lapsed while its process slept lets nothing be sent', async () => {
   const call = await waiting([carol]);
   await approve(call, 'carol');
