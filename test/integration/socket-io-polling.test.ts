@@ -56,11 +56,12 @@ test('what a client does not take of an answer is counted, and arrives whole whe
   });
   socket.resume();
   await until(() => waiting === 0 && text.length > bytes);
-  const [head = '', body = ''] = text.split('\r\n\r\n');
+  const [head = ''] = text.split('\r\n\r\n', 1);
   expect(head).toMatch(/^HTTP\/1\.1 200 OK/);
   expect(head).toMatch(/x-test: yes/i);
   await until(() => text.length - head.length - 4 === bytes);
-  expect(/^z+$/.test(body)).toBe(true);
+  // No pattern: on so long a text it may exhaust the stack.
+  expect(text.slice(head.length + 4) === 'z'.repeat(bytes)).toBe(true);
   socket.destroy();
 });
 
