@@ -5,6 +5,7 @@ import { errorText } from '../tools/error-text.ts';
 import { decideUnder } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
+import { checkArguments } from '../tools/tool-schema.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /**
@@ -17,7 +18,7 @@ export async function prepareInspection(
   tool: string,
 ): Promise<(call: LedgerCall) => Inspection> {
   const [policy, found] = await Promise.all([policyToUse(deps), describe(deps, tool)]);
-  return ({ tool: toolName, arguments: args, requester, agent }) => {
+  return ({ tool: toolName, arguments: args, requester, agent, isEdited }) => {
     const { descriptor, unavailable } = found;
     const decision = decideUnder(policy, { tool: descriptor, toolName, arguments: args, requester, agent });
     return {
@@ -27,6 +28,7 @@ export async function prepareInspection(
       definition: descriptor ?? null,
       policyRevision: policy.revision,
       unavailable,
+      misfit: isEdited && descriptor !== undefined ? checkArguments(descriptor.inputSchema, args) : null,
     };
   };
 }

@@ -14,6 +14,8 @@ export interface LedgerCall {
   /** Whose message led to it, and what they are in the session (null: they take part no more). */
   requester: { id: string; role: ParticipantRole | null };
   agent: string;
+  /** Whether a person changed the arguments. */
+  isEdited: boolean;
 }
 
 /** What is about to run, looked at immediately before: computed anew, not taken from the ledger. */
@@ -30,6 +32,8 @@ export interface Inspection {
   policyRevision: string;
   /** Why the tool's server cannot be asked what the tool is; then nothing is known of it, and it cannot run. */
   unavailable: string | null;
+  /** Why arguments that a person changed do not fit the tool as it is now, in a sentence; null: they do. */
+  misfit: string | null;
 }
 
 export interface LedgerRow extends GateRow {
@@ -79,6 +83,7 @@ export function toLedgerCall(row: LedgerRow): LedgerCall {
     arguments: row.arguments,
     requester: { id: row.requester_id, role: row.role },
     agent: row.agent,
+    isEdited: row.proposed_arguments !== null,
   };
 }
 

@@ -96,6 +96,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
       const { call: asked, events } = await askAboutNow(tx, row, now, because);
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
     }
+    if (now.misfit !== null) return close(tx, row, afterAttempts(row, misfitNow(now.misfit)));
     const holdOrBegin = async () =>
       (await holdAtLimit(tx, row, beginning)) ?? begin(tx, row, call, beginning.leaseMs);
     const [, begun] = await Promise.all([markActed(tx, row.id), holdOrBegin()]);
@@ -160,6 +161,12 @@ const cancelledBefore: CallClosing = {
 
 function unavailableNow(why: string): CallClosing {
   return { status: 'failed', result: null, text: why, error: { code: 'unavailable', message: why } };
+}
+
+/** The gateway looked at this when it took the change in; here it is looked at again, because this is what runs. */
+function misfitNow(why: string): CallClosing {
+  const message = `A person changed the arguments to what the tool does not take: ${why}`;
+  return { status: 'failed', result: null, text: message, error: { code: 'tool_error', message } };
 }
 
 function deniedNow(reason: string): CallClosing {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { argumentsHash } from '../../src/gate/hashes.ts';
 import { type ApprovalDetails, approvalDetails, grantsPage } from '../../src/protocol/approvals.ts';
 import type { AckFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Asked, type GateHarness, mailSchema, openGateHarness } from '../helpers/gate-harness.ts';
@@ -227,6 +228,25 @@ test('a change of the rules that denies the call wins over an approval; one that
   await say(asked.alice, request, { approved: true });
   expect(await resultOf(asked)).toMatchObject({ status: 'denied' });
   expect(at.sent().some(({ to }) => to === 'denied')).toBe(false);
+});
+
+test('changed arguments are held against the tool again by the worker, immediately before they run', async () => {
+  plain();
+  const asked = await at.ask({ to: 'checked' });
+  const request = await asked.request();
+  const edited = { to: 7 };
+  // What no gateway lets through: the row and its decision say that this was approved.
+  await at.db.query(
+    `update tool_calls set arguments = $2, arguments_hash = $3, proposed_arguments = arguments, edited_by = 'alice' where id = $1`,
+    [request.tool_call_id, JSON.stringify(edited), argumentsHash(edited)],
+  );
+  const said = { tool_call_id: request.tool_call_id, approved: true, round: 1 };
+  asked.alice.send({ type: 'tool_approval', id: 'misfit', ...said });
+  expect(await resultOf(asked)).toMatchObject({
+    status: 'failed',
+    error: { code: 'tool_error', message: expect.stringContaining('to') },
+  });
+  expect(at.sent()).not.toContainEqual(edited);
 });
 
 test('an edit that another rule decides is asked about by that rule', async () => {
