@@ -51,7 +51,7 @@ async function begin(
   const inspect = (): Inspection => ({
     ...{ argumentsHash: argumentsHash({ to: 'bob@example.com' }), toolHash: toolHash(mailTool) },
     ...{ definition: mailTool, gate: 'ask', rule: 'big-mails', reason: 'big', terms: rows[0]?.terms },
-    ...{ policyRevision: 'of-a-test', unavailable: null },
+    ...{ policyRevision: 'of-a-test', unavailable: null, misfit: null },
     ...now,
   });
   const limits = onlySteps(25);
