@@ -103,7 +103,7 @@ test('a cancel whose signal and nudge were lost comes about within seconds', asy
   await requestCancel(at.db, { sessionId, userId: 'alice' });
   const end = await at.event(sessionId, 'turn_end');
   expect(end.status).toBe('cancelled');
-  expect(end.ts - askedAt).toBeLessThan(5_000);
+  expect(end.ts - askedAt).toBeLessThan(10_000);
   await worker.close();
 });
 
