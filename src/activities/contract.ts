@@ -35,7 +35,7 @@ export interface VerdictInput {
 }
 
 /** What became of a gate whose time had come: it waits on (as `call` says), or there is a decision. */
-export type GateAnswer = { kind: 'waiting'; call: StepCall } | { kind: 'decided' } | { kind: 'refused' };
+export type GateAnswer = { kind: 'waiting'; call: StepCall } | { kind: 'decided' };
 
 /** What a turn may do to the world. Every activity may run twice, at any time, and tells the same. */
 export interface Activities {

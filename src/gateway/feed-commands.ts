@@ -2,9 +2,8 @@ import type { InputResponseFrame, ToolApprovalFrame } from '../protocol/client-f
 import { PublicError } from '../protocol/errors.ts';
 import { feedOwner } from '../protocol/feed-id.ts';
 import type { Right } from '../protocol/roles.ts';
-import { sessionOfCall } from '../store/approvals.ts';
 import type { Db } from '../store/db.ts';
-import { sessionOfInput } from '../store/inputs.ts';
+import { sessionOf } from '../store/session-of.ts';
 import type { Caller, Commands, Done } from './commands.ts';
 
 /** What frames ask for; the same of a session and of a feed. */
@@ -31,8 +30,8 @@ export class FeedCommands implements FrameCommands {
    */
   async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
     const owner = feedOwner(caller.sessionId);
-    const call = owner && { ...owner, toolCallId: frame.tool_call_id };
-    const sessionId = call && (await sessionOfCall(this.#db, call));
+    const call = owner && { ...owner, id: frame.tool_call_id };
+    const sessionId = call && (await sessionOf(this.#db, 'tool_calls', call));
     if (sessionId === null) throw new PublicError('not_found', 'There is no such tool call for you.');
     return this.#commands.decision({ ...caller, sessionId }, frame);
   }
@@ -43,8 +42,8 @@ export class FeedCommands implements FrameCommands {
    */
   async input(caller: Caller, frame: InputResponseFrame): Promise<Done> {
     const owner = feedOwner(caller.sessionId);
-    const question = owner && { ...owner, requestId: frame.request_id };
-    const sessionId = question && (await sessionOfInput(this.#db, question));
+    const question = owner && { ...owner, id: frame.request_id };
+    const sessionId = question && (await sessionOf(this.#db, 'input_requests', question));
     if (sessionId === null) throw new PublicError('not_found', 'There is no such question for you.');
     return this.#commands.input({ ...caller, sessionId }, frame);
   }

@@ -174,19 +174,3 @@ export async function readApproval(
     late_results: late,
   };
 }
-
-/** The session of a tool call, if the user takes part in it. */
-export async function sessionOfCall(
-  db: Db,
-  call: { toolCallId: string; tenant: string; userId: string },
-): Promise<string | null> {
-  const { rows } = await db.query<{ session_id: string }>({
-    name: 'session-of-call',
-    text: `select c.session_id from tool_calls c
-           join sessions s on s.id = c.session_id and s.tenant = $2 and s.deleted_at is null
-           join participants p on p.session_id = s.id and p.user_id = $3
-           where c.id = $1`,
-    values: [call.toolCallId, call.tenant, call.userId],
-  });
-  return rows[0]?.session_id ?? null;
-}

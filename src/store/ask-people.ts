@@ -7,6 +7,7 @@ import type { AskedAgain, EventBody, Participant } from '../protocol/server-fram
 import { writeAudit } from './approval-audit.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
+import { readParticipants } from './participants.ts';
 import type { GateTimes } from './step-call.ts';
 
 /** A call about which people are to be asked, as it waits then. */
@@ -101,11 +102,7 @@ async function seatNamed(
   asking: Asking,
 ): Promise<{ participants: Participant[]; events: NewEvent[] }> {
   const { sessionId } = asking;
-  const { rows: present } = await tx.query<Participant>({
-    name: 'read-participants',
-    text: 'select user_id, role from participants where session_id = $1 order by user_id',
-    values: [sessionId],
-  });
+  const present = await readParticipants(tx, sessionId);
   const roles = new Map(present.map(({ user_id, role }) => [user_id, role]));
   const wanted = namedApprovers(asking.terms, asking.level).filter(
     (userId) => !roles.has(userId) || roles.get(userId) === 'viewer',

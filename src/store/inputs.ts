@@ -83,19 +83,3 @@ function toView(row: InputRow): InputView {
     answer: action === null ? null : { action, by, at, ...said },
   };
 }
-
-/** The session of a question, if the user takes part in it. */
-export async function sessionOfInput(
-  db: Db,
-  question: { requestId: string; tenant: string; userId: string },
-): Promise<string | null> {
-  const { rows } = await db.query<{ session_id: string }>({
-    name: 'session-of-input',
-    text: `select q.session_id from input_requests q
-           join sessions s on s.id = q.session_id and s.tenant = $2 and s.deleted_at is null
-           join participants p on p.session_id = s.id and p.user_id = $3
-           where q.id = $1`,
-    values: [question.requestId, question.tenant, question.userId],
-  });
-  return rows[0]?.session_id ?? null;
-}

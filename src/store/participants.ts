@@ -1,6 +1,6 @@
 import { PublicError } from '../protocol/errors.ts';
 import { type Right, requireRight } from '../protocol/roles.ts';
-import type { ParticipantRole, SessionState } from '../protocol/server-frames.ts';
+import type { ParticipantRole, Participant as Seat, SessionState } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 
 /** Whoever acts in a session. Their tenant was compared with the session's when they came in. */
@@ -35,4 +35,14 @@ export async function checkRight(db: Db | Tx, who: Participant, right: Right): P
       'This session is closed and takes no messages. Its owner can reopen it.',
     );
   }
+}
+
+/** Who takes part in a session, and as what. */
+export async function readParticipants(tx: Tx, sessionId: string): Promise<Seat[]> {
+  const { rows } = await tx.query<Seat>({
+    name: 'read-participants',
+    text: 'select user_id, role from participants where session_id = $1 order by user_id',
+    values: [sessionId],
+  });
+  return rows;
 }

@@ -5,7 +5,7 @@ import { limits } from '../protocol/limits.ts';
 import type { EventBody, Participant, ParticipantRole } from '../protocol/server-frames.ts';
 import { lockSession, type Tx } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
-import { checkRight, type Participant as Who } from './participants.ts';
+import { checkRight, readParticipants, type Participant as Who } from './participants.ts';
 import { stopTurn } from './stop-turn.ts';
 
 /**
@@ -120,14 +120,6 @@ async function changeParticipants(
   const seated = changed.flatMap(([user_id, role]) => (role === null ? [] : [{ user_id, role }]));
   await seat(tx, sessionId, seated);
   return { userIds: changed.flatMap(([userId, role]) => (role === null ? [userId] : [])), staying };
-}
-
-async function readParticipants(tx: Tx, sessionId: string): Promise<Participant[]> {
-  const { rows } = await tx.query<Participant>(
-    'select user_id, role from participants where session_id = $1 order by user_id',
-    [sessionId],
-  );
-  return rows;
 }
 
 async function seat(tx: Tx, sessionId: string, people: Participant[]): Promise<void> {

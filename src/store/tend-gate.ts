@@ -1,10 +1,10 @@
 import { approversAmong, levelAt, termsOf } from '../gate/approvers.ts';
-import type { Participant } from '../protocol/server-frames.ts';
 import { writeAudit } from './approval-audit.ts';
 import { askPeople } from './ask-people.ts';
 import { type Db, lockSession, type Tx, transaction } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { findGate, findVotes, type GateRow, toAsking } from './gate-rows.ts';
+import { readParticipants } from './participants.ts';
 import { type GateTimes, toStepCall } from './step-call.ts';
 import type { StepCall } from './steps.ts';
 
@@ -92,15 +92,11 @@ async function gateTimes(
   expiresInMs: number,
   remindInMs: number | null,
 ): Promise<GateTimes> {
-  const { rows } = await tx.query<Participant>({
-    name: 'read-participants',
-    text: 'select user_id, role from participants where session_id = $1 order by user_id',
-    values: [row.session_id],
-  });
+  const participants = await readParticipants(tx, row.session_id);
   const terms = termsOf(row);
   const { level, round, requester_id: requesterId } = row;
   return {
-    approvers: approversAmong({ terms, level, requesterId }, rows),
+    approvers: approversAmong({ terms, level, requesterId }, participants),
     needed: levelAt(terms, level).needed,
     approvedBy: (await findVotes(tx, row.id)).map(({ user_id }) => user_id),
     level,
