@@ -6,21 +6,20 @@ import { readSchema } from './tool-definitions.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
- * What a person wants to run instead must be something that the tool takes.
- * @returns undefined where it is as it was
+ * The call as it is to run after what somebody says of it. What they want to run instead must be something that the tool
+ * takes.
+ * @returns the row itself where its arguments are as they were
  * @throws PublicError `validation_error`
  */
-export async function checkEdit(
-  tx: Tx,
-  verdict: Verdict,
-  row: GateRow,
-  edited: Record<string, unknown>,
-): Promise<Record<string, unknown> | undefined> {
+export async function toRun(tx: Tx, verdict: Verdict, row: GateRow): Promise<GateRow> {
+  const { arguments: edited } = verdict;
+  if (edited === undefined) return row;
   if (verdict.outcome !== 'approved') {
     throw new PublicError('validation_error', 'Field "arguments": only what is approved can be changed.');
   }
+  const hash = hashOf(edited);
   // As it is already: perhaps sent again.
-  if (hashOf(edited) === row.arguments_hash) return undefined;
+  if (hash === row.arguments_hash) return row;
   const schema = row.tool_hash === null ? null : await readSchema(tx, row.tool_hash);
   if (schema === null || verdict.checkArguments === undefined) {
     throw new PublicError(
@@ -30,5 +29,5 @@ export async function checkEdit(
   }
   const problem = verdict.checkArguments(schema, edited);
   if (problem !== null) throw new PublicError('validation_error', `Field "arguments": ${problem}`);
-  return edited;
+  return { ...row, arguments: edited, arguments_hash: hash };
 }

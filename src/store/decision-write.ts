@@ -1,6 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
 import { levelAt, termsOf } from '../gate/approvers.ts';
-import { argumentsHash as hashOf } from '../gate/hashes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { EventBody, StandingDecision } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
@@ -35,17 +34,17 @@ export async function keepProposed(tx: Tx, verdict: Verdict, row: GateRow): Prom
 /**
  * The deciding row, and with it what follows: the event, the call's result unless approved, a grant. Nothing here waits
  * for what comes before it, so that all of it goes to the store in one go.
+ * @param runs the row as it is to run: with what somebody made of its arguments
  */
 export async function insertDecision(
   tx: Tx,
   verdict: Verdict,
   row: GateRow,
-  edited: Record<string, unknown> | undefined,
+  runs: GateRow,
 ): Promise<Decided> {
   const id = uuidv7();
-  const isEdited = edited !== undefined;
+  const isEdited = runs.arguments_hash !== row.arguments_hash;
   const isApproved = verdict.outcome === 'approved';
-  const runs = isEdited ? { ...row, arguments: edited, arguments_hash: hashOf(edited) } : row;
   const remembered = scopeToRemember(verdict, runs);
   const decision = toStanding(runs, {
     id,
@@ -63,7 +62,9 @@ export async function insertDecision(
     writeDecision(tx, { id, verdict, row, runs }),
     audit(tx, verdict, runs, verdict.outcome, {
       ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
-      ...(isEdited ? { arguments: edited, original_arguments: row.proposed_arguments ?? row.arguments } : {}),
+      ...(isEdited
+        ? { arguments: runs.arguments, original_arguments: row.proposed_arguments ?? row.arguments }
+        : {}),
     }),
     remembered && keepGrant(tx, verdict, runs, remembered),
     isApproved ? makeReady(tx, runs, isEdited) : null,

@@ -1,10 +1,9 @@
 import { termsOf } from '../gate/approvers.ts';
-import { argumentsHash as hashOf } from '../gate/hashes.ts';
 import { type Judgement, judge } from '../gate/judge.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { Committing, Db, Tx } from './db.ts';
 import { lockSession, transactionAhead } from './db.ts';
-import { checkEdit } from './decision-edit.ts';
+import { toRun } from './decision-edit.ts';
 import { insertDecision, toStanding } from './decision-write.ts';
 import {
   type DecisionRow,
@@ -71,13 +70,13 @@ async function record(
       findVotes(tx, toolCallId),
     ]);
     if (!row) throw new PublicError('not_found', 'There is no such tool call in this session.');
-    const edited = verdict.arguments && (await checkEdit(tx, verdict, row, verdict.arguments));
+    const runs = await toRun(tx, verdict, row);
     const judgement = judge(toGateState(row, standing, votes), {
       by: check && row.role ? { userId: decidedBy, role: row.role } : null,
       decidedBy,
       outcome: verdict.outcome,
       shown: verdict,
-      editedHash: verdict.arguments && hashOf(verdict.arguments),
+      editedHash: verdict.arguments && runs.arguments_hash,
     });
     if (check && countsAs.has(judgement.kind) && isTooLate(row, verdict)) return expire(tx, verdict, row);
     switch (judgement.kind) {
@@ -96,9 +95,9 @@ async function record(
       case 'votes':
         return vote(tx, verdict, row, { approvals: judgement.approvals, needed: judgement.needed });
       case 'asks_again':
-        return askAgain(tx, verdict, row, edited ?? row.arguments, judgement.needed);
+        return askAgain(tx, verdict, row, runs, judgement.needed);
       case 'decides':
-        return insertDecision(tx, verdict, row, edited);
+        return insertDecision(tx, verdict, row, runs);
     }
   });
 }
@@ -115,7 +114,7 @@ function isTooLate(row: GateRow, { outcome }: Verdict): boolean {
 /** Its run is told by the reconciler. */
 async function expire(tx: Tx, { sessionId, toolCallId }: Verdict, row: GateRow): Promise<Decided> {
   const by = { decidedBy: 'turngate', via: 'timeout', outcome: 'expired' } as const;
-  const decided = await insertDecision(tx, { sessionId, toolCallId, ...by }, row, undefined);
+  const decided = await insertDecision(tx, { sessionId, toolCallId, ...by }, row, row);
   return decided.kind === 'recorded' ? { kind: 'conflict', decision: decided.decision } : decided;
 }
 

@@ -1,4 +1,3 @@
-import { argumentsHash as hashOf } from '../gate/hashes.ts';
 import { askPeople } from './ask-people.ts';
 import type { Tx } from './db.ts';
 import { keepProposed } from './decision-write.ts';
@@ -53,12 +52,12 @@ export async function askAgain(
   tx: Tx,
   verdict: Verdict,
   row: GateRow,
-  edited: Record<string, unknown>,
+  runs: GateRow,
   needed: number,
 ): Promise<Decided> {
   await keepProposed(tx, verdict, row);
-  const again = { ...row, arguments: edited, arguments_hash: hashOf(edited), round: row.round + 1 };
-  await audit(tx, verdict, again, 'edited', { original_arguments: row.arguments, arguments: edited });
+  const again = { ...runs, round: row.round + 1 };
+  await audit(tx, verdict, again, 'edited', { original_arguments: row.arguments, arguments: runs.arguments });
   const asked = await askPeople(tx, { ...toAsking(again), because: 'edited' });
   const first = await castVote(tx, verdict, again, { approvals: 1, needed });
   const events = await appendEvents(tx, row.session_id, [...asked.events, first]);
