@@ -20,6 +20,7 @@ const expected = [
   'expired',
   'interrupted',
   'interrupted-tool',
+  'let-go',
   'limit',
   'limit-calls',
   'plain',

@@ -20,7 +20,8 @@ const folder = fileURLToPath(new URL('./histories/', import.meta.url));
 
 let at: TurnHarness;
 beforeAll(async () => {
-  at = await openTurnHarness();
+  const careful = { file: '../mcp-servers/asking.ts', turngate: { elicits: true, asksFirst: true } };
+  at = await openTurnHarness({ servers: { careful } });
 });
 afterAll(() => at.close());
 
@@ -287,6 +288,28 @@ test('a call with an unknown outcome asks, and ends as somebody says', async () 
   await at.turns.input(sessionId, { request_id: requestId });
   await finish('unknown-outcome', sessionId, turnId);
   expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'unknown' });
+  await worker.close();
+});
+
+test('a call that stands at a question is let go, and made again when somebody has answered', async () => {
+  const worker = await at.startWorker({ ELICITATION_HOLD_MS: '1000' });
+  at.model.script(askThenOk('careful__book', { text: 'let go' }));
+  const sessionId = await at.session();
+  const turnId = await at.say(sessionId, 'go');
+  const { tool_call_id } = await at.event(sessionId, 'tool_approval_request');
+  await at.decide(sessionId, tool_call_id, true);
+  const { request_id: requestId, kind } = await at.event(sessionId, 'input_request');
+  expect(kind).toBe('elicitation');
+  await eventually('the call let go', async () => {
+    const { rows } = await at.db.query('select status from tool_calls where id = $1', [tool_call_id]);
+    return rows[0]?.status === 'ready';
+  });
+  const answer = { action: 'accept', content: { name: 'Bob', seats: 2 } } as const;
+  await answerQuestion(at.db, { sessionId, requestId, userId: 'alice', via: 'http', ...answer });
+  await at.turns.input(sessionId, { request_id: requestId });
+  await finish('let-go', sessionId, turnId);
+  expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
+  expect(await at.event(sessionId, 'tool_started', ({ attempt }) => attempt === 2)).toBeDefined();
   await worker.close();
 });
 
