@@ -12,7 +12,7 @@ import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { Elicitor } from './elicit.ts';
-import { prepareInspection } from './inspect-call.ts';
+import { mayTryAgain, prepareInspection } from './inspect-call.ts';
 import { keepLease, LEASE_MS, type Lease } from './lease.ts';
 import { persist } from './persist.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
@@ -45,6 +45,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         debug: deps.debug,
         inspect,
         asksFirst: deps.tools.asksFirst(call),
+        mayWait: mayTryAgain(deps),
       });
       if (beginning.kind === 'leased') {
         context.heartbeat();
@@ -56,6 +57,8 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         // Its workflow may not know how it waits: the answer of the attempt that asked people was lost.
         const tended = await tend(deps, { sessionId, toolCallId });
         if (tended.kind === 'waiting') return { kind: 'asked', call: tended.call };
+      } else if (beginning.kind === 'away') {
+        throw ApplicationFailure.create({ type: 'Call.ServerAway', message: beginning.why });
       } else {
         if ('events' in beginning) publishEvents(deps.live, sessionId, beginning.events);
         return toAnswer(beginning);
@@ -64,7 +67,9 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
   };
 }
 
-function toAnswer(beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' | 'undecided' }>): CallAnswer {
+function toAnswer(
+  beginning: Exclude<CallBeginning, { kind: 'leased' | 'begin' | 'undecided' | 'away' }>,
+): CallAnswer {
   if (beginning.kind === 'closed') return { kind: 'settled', status: beginning.status };
   if (beginning.kind === 'asked') return { kind: 'asked', call: beginning.call };
   if (beginning.kind === 'question') return { kind: 'question', question: beginning.question };

@@ -36,9 +36,14 @@ export async function prepareInspection(
 /** A file that is being mended should not cost an approval that somebody gave: it is looked at some times more. */
 async function policyToUse(deps: ActivityDeps): Promise<LoadedPolicy> {
   const policy = await deps.policy.current();
-  const isLast = Context.current().info.attempt >= deps.config.MODEL_MAX_ATTEMPTS;
-  if ('fault' in policy && !isLast) throw new Error(`Nothing runs under a broken policy. ${policy.fault}`);
+  if ('fault' in policy && mayTryAgain(deps))
+    throw new Error(`Nothing runs under a broken policy. ${policy.fault}`);
   return policy;
+}
+
+/** Whether what stands in a call's way may be looked at once more, by another attempt of the activity. */
+export function mayTryAgain({ config }: ActivityDeps): boolean {
+  return Context.current().info.attempt < config.MODEL_MAX_ATTEMPTS;
 }
 
 async function describe(

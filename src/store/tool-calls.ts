@@ -34,6 +34,8 @@ export type CallBeginning =
   | { kind: 'question'; question: OpenQuestion; events: StoredEvent[] }
   /** It stood at a limit, and people did not let it go on: the turn ends with this. */
   | { kind: 'ended'; events: StoredEvent[] }
+  /** Its server cannot be asked, which is why it does not begin; it may come back, and nothing was written. */
+  | { kind: 'away'; why: string }
   /** An earlier attempt may still be running for this long, milliseconds. */
   | { kind: 'leased'; forMs: number }
   /** The turn has ended or belongs to another run. */
@@ -52,6 +54,8 @@ interface Beginning {
   inspect(call: LedgerCall): Inspection;
   /** Whether the tool's server does nothing before it has the answers to what it asks. */
   asksFirst: boolean;
+  /** Whether a call that people said should run may be begun later, where its server is away now. */
+  mayWait: boolean;
 }
 
 /** The attempt that was lost stood at a question, so it had done nothing. */
@@ -83,6 +87,11 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     // A call that nobody has decided is left to its gate, whatever the policy says now: it is looked at again then.
     if (row.status === 'waiting' && isUnchanged(row, now)) return { kind: 'undecided' };
     if (row.cancel_requested) return close(tx, row, afterAttempts(row, cancelledBefore));
+    // What a person decided, or was sent before, is not given up because its server starts again at this moment.
+    const isCounted = row.approved_hash !== null || row.attempt > 0;
+    if (now.unavailable !== null && isCounted && beginning.mayWait) {
+      return { kind: 'away', why: now.unavailable };
+    }
     const obstacle = obstacleIn(now);
     if (obstacle !== null) {
       // It could be repeated, but not now: whether an earlier attempt had its effect is not known.

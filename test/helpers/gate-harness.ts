@@ -17,6 +17,8 @@ export interface GateHarness extends Whole {
   policy(rules: string): void;
   /** What the tool `mail.send` tells of itself from now on. */
   tool(about: { description?: string; schema?: Record<string, unknown> }): void;
+  /** From now on, until it is told what to tell, it answers with an error whoever asks it for its tools. */
+  down(): void;
   /** The arguments of the calls of `mail.send` that ran. */
   sent(): Record<string, unknown>[];
   /** A session of alice's with max (member), ada (approver) and vic (viewer), in which she asks the model for the call. */
@@ -73,6 +75,7 @@ export async function openGateHarness(): Promise<GateHarness> {
     ...whole,
     policy,
     tool,
+    down: () => rmSync(file('tool.json')),
     sent: () =>
       readFileSync(effectsFile, 'utf8')
         .split('\n')

@@ -43,11 +43,11 @@ const approve = (call: WaitingCall, userId: string, round = 1) =>
 /** As `callTool` does, with a tool and a rule that are as they were. */
 async function begin(
   call: WaitingCall,
-  more: Partial<Inspection> & { asksFirst?: boolean } = {},
+  more: Partial<Inspection> & { asksFirst?: boolean; mayWait?: boolean } = {},
 ): Promise<CallBeginning> {
   const { sessionId, toolCallId, step } = call;
   const { rows } = await store.db.query('select terms from tool_calls where id = $1', [toolCallId]);
-  const { asksFirst = false, ...now } = more;
+  const { asksFirst = false, mayWait = false, ...now } = more;
   const inspect = (): Inspection => ({
     ...{ argumentsHash: argumentsHash({ to: 'bob@example.com' }), toolHash: toolHash(mailTool) },
     ...{ definition: mailTool, gate: 'ask', rule: 'big-mails', reason: 'big', terms: rows[0]?.terms },
@@ -56,7 +56,7 @@ async function begin(
   });
   const limits = onlySteps(25);
   const { runId } = step;
-  const bounds = { leaseMs: 60_000, questionMs: 60_000, limits, asksFirst };
+  const bounds = { leaseMs: 60_000, questionMs: 60_000, limits, asksFirst, mayWait };
   return beginCall(store.db, { sessionId, toolCallId, runId, inspect, ...bounds });
 }
 
@@ -118,6 +118,10 @@ test('a call of which an attempt was lost is never said not to have run: rejecte
   expect(await statusOf(ended)).toBe('unknown');
 
   const away = await lost();
+  expect(await begin(away, { unavailable: 'it starts again', mayWait: true })).toEqual({
+    kind: 'away',
+    why: 'it starts again',
+  });
   expect(await begin(away, { unavailable: 'it is down' })).toMatchObject({
     kind: 'closed',
     status: 'unknown',
