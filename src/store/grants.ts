@@ -46,6 +46,8 @@ export interface GrantedCall {
   termsHash: string;
   toolHash: string;
   policyRevision: string;
+  /** The one it was let through by, which goes before others as long as it stands. */
+  grantId?: string | null;
 }
 
 export interface StandingGrant {
@@ -68,8 +70,15 @@ export async function findGrant(tx: Tx, call: GrantedCall): Promise<StandingGran
            join participants p on p.session_id = s.id and p.user_id = g.granted_by
            where s.id = $1 and g.for_user = $2 and g.tool_hash = $3 and g.terms_hash = $4 and g.policy_revision = $5
              and g.revoked_at is null and (g.scope = 'always' or g.session_id = $1)
-           order by g.id`,
-    values: [call.sessionId, call.requesterId, call.toolHash, call.termsHash, call.policyRevision],
+           order by g.id is distinct from $6, g.id`,
+    values: [
+      call.sessionId,
+      call.requesterId,
+      call.toolHash,
+      call.termsHash,
+      call.policyRevision,
+      call.grantId ?? null,
+    ],
   });
   const gate = { terms: call.terms, level: 0, requesterId: call.requesterId };
   const found = rows.find(
@@ -78,6 +87,29 @@ export async function findGrant(tx: Tx, call: GrantedCall): Promise<StandingGran
   if (!found) return null;
   const { role: _, ...grant } = found;
   return grant;
+}
+
+/** On record: this call is let through by what somebody allowed before. */
+export async function auditGrantedRun(
+  tx: Tx,
+  grant: StandingGrant,
+  call: {
+    sessionId: string;
+    toolCallId: string;
+    rule: string;
+    argumentsHash: string;
+    toolHash: string | null;
+  },
+): Promise<void> {
+  const { sessionId, toolCallId, rule, argumentsHash, toolHash } = call;
+  await writeAudit(tx, {
+    sessionId,
+    toolCallId,
+    actor: grant.grantedBy,
+    via: 'policy',
+    action: 'ran_under_grant',
+    body: { grant_id: grant.id, rule, arguments_hash: argumentsHash, tool_hash: toolHash },
+  });
 }
 
 /** The grants that stand and that the user gave, or that are for their calls. @param request.before the last seen id */

@@ -4,7 +4,7 @@ import type { AskedAgain } from '../protocol/server-frames.ts';
 import { askPeople } from './ask-people.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
-import { findGrant } from './grants.ts';
+import { auditGrantedRun, findGrant } from './grants.ts';
 import type { Inspection, LedgerRow } from './ledger-row.ts';
 import { toStepCall } from './step-call.ts';
 import type { StepCall } from './steps.ts';
@@ -32,21 +32,27 @@ export async function whyNotDecided(tx: Tx, row: LedgerRow, now: Inspection): Pr
     return row.approved_terms === null || row.approved_terms === terms ? null : 'rule_changed';
   }
   if (row.grant_id === null) return 'rule_changed';
-  return (await isStillGranted(tx, row, now)) ? null : 'grant_fell';
+  return (await isGranted(tx, row, now)) ? null : 'grant_fell';
 }
 
-async function isStillGranted(tx: Tx, row: LedgerRow, now: Inspection): Promise<boolean> {
+/** Where the grant that let it through has fallen, it runs under another that covers it, if there is one. */
+async function isGranted(tx: Tx, row: LedgerRow, now: Inspection): Promise<boolean> {
   const { terms, toolHash, policyRevision } = now;
   if (terms === null || toolHash === null) return false;
-  const grant = await findGrant(tx, {
-    sessionId: row.session_id,
-    requesterId: row.requester_id,
-    terms,
-    termsHash: termsHash(terms),
-    toolHash,
-    policyRevision,
-  });
-  return grant?.id === row.grant_id;
+  const { session_id: sessionId, id: toolCallId, requester_id: requesterId, grant_id: grantId } = row;
+  const asked = { terms, termsHash: termsHash(terms), toolHash, policyRevision };
+  const grant = await findGrant(tx, { sessionId, requesterId, grantId, ...asked });
+  if (grant === null) return false;
+  if (grant.id !== grantId) {
+    await tx.query({
+      name: 'change-grant',
+      text: 'update tool_calls set grant_id = $2 where id = $1',
+      values: [toolCallId, grant.id],
+    });
+    const { rule, argumentsHash } = now;
+    await auditGrantedRun(tx, grant, { sessionId, toolCallId, rule, argumentsHash, toolHash });
+  }
+  return true;
 }
 
 /** Asks people about what is about to run: a new round, where there was one before. */

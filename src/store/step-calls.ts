@@ -1,11 +1,10 @@
 import { termsOf } from '../gate/approvers.ts';
 import { termsHash } from '../gate/hashes.ts';
 import type { EventBody } from '../protocol/server-frames.ts';
-import { writeAudit } from './approval-audit.ts';
 import { askPeople } from './ask-people.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
-import { findGrant, type StandingGrant } from './grants.ts';
+import { auditGrantedRun, findGrant, type StandingGrant } from './grants.ts';
 import { toStepCall } from './step-call.ts';
 import type { ProposedCall, StepClosing } from './step-close.ts';
 import type { StepCall } from './steps.ts';
@@ -100,19 +99,7 @@ async function letThrough(
   const where = grant.scope === 'session' ? 'for this session' : 'for good';
   const when = new Date(grant.grantedAt).toISOString();
   const reason = `${grant.grantedBy} allowed this tool ${where} at ${when}.`;
-  await writeAudit(tx, {
-    sessionId: closing.sessionId,
-    toolCallId: call.toolCallId,
-    actor: grant.grantedBy,
-    via: 'policy',
-    action: 'ran_under_grant',
-    body: {
-      grant_id: grant.id,
-      rule: call.rule,
-      arguments_hash: call.argumentsHash,
-      tool_hash: call.toolHash,
-    },
-  });
+  await auditGrantedRun(tx, grant, { ...call, sessionId: closing.sessionId });
   const allowed = { ...call, gate: 'allow' as const, reason };
   return { call: toStepCall(allowed, null, closing.calls.length), events: [callEvent(closing, allowed)] };
 }

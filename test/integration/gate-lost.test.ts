@@ -1,19 +1,16 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { keepLease } from '../../src/activities/lease.ts';
-import { argumentsHash, toolHash } from '../../src/gate/hashes.ts';
 import type { GateLevel, GateTerms } from '../../src/protocol/gate-terms.ts';
-import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { decide } from '../../src/store/decisions.ts';
 import { askForTool, letCallGo, takeAnswer } from '../../src/store/elicitations.ts';
-import type { Inspection } from '../../src/store/ledger-row.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { tendGate } from '../../src/store/tend-gate.ts';
-import { beginCall, type CallBeginning } from '../../src/store/tool-calls.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
+import { beginWaiting } from '../helpers/begin-call.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
-import { mailTool, type WaitingCall, waitingCall } from '../helpers/waiting-call.ts';
+import { type WaitingCall, waitingCall } from '../helpers/waiting-call.ts';
 
 /* Attempts that were lost, against the gate they came through: on the real store, each lease made to lapse. */
 let store: TestStore;
@@ -40,25 +37,8 @@ const approve = (call: WaitingCall, userId: string, round = 1) =>
     argumentsHash: undefined,
   });
 
-/** As `callTool` does, with a tool and a rule that are as they were. */
-async function begin(
-  call: WaitingCall,
-  more: Partial<Inspection> & { asksFirst?: boolean; mayWait?: boolean } = {},
-): Promise<CallBeginning> {
-  const { sessionId, toolCallId, step } = call;
-  const { rows } = await store.db.query('select terms from tool_calls where id = $1', [toolCallId]);
-  const { asksFirst = false, mayWait = false, ...now } = more;
-  const inspect = (): Inspection => ({
-    ...{ argumentsHash: argumentsHash({ to: 'bob@example.com' }), toolHash: toolHash(mailTool) },
-    ...{ definition: mailTool, gate: 'ask', rule: 'big-mails', reason: 'big', terms: rows[0]?.terms },
-    ...{ policyRevision: 'of-a-test', unavailable: null, misfit: null },
-    ...now,
-  });
-  const limits = onlySteps(25);
-  const { runId } = step;
-  const bounds = { leaseMs: 60_000, questionMs: 60_000, limits, asksFirst, mayWait };
-  return beginCall(store.db, { sessionId, toolCallId, runId, inspect, ...bounds });
-}
+const begin = (call: WaitingCall, more: Parameters<typeof beginWaiting>[2] = {}) =>
+  beginWaiting(store.db, call, more);
 
 const lapse = ({ toolCallId }: WaitingCall) =>
   store.db.query(`update tool_calls set lease_until = now() - interval '1 second' where id = $1`, [
