@@ -62,9 +62,10 @@ async function finish(name: string, sessionId: string, turnId: string, status = 
   return history.events;
 }
 
-/** Names of processes and machines have no place in the repository. */
+/** Names of processes and machines have no place in the repository; those of sticky task queues are made of them. */
 function withoutIdentity(key: string, value: unknown): unknown {
-  return key === 'identity' ? 'recorded' : value;
+  const isOne = key === 'identity' || (key === 'name' && /^\d+@/.test(String(value)));
+  return isOne ? 'recorded' : value;
 }
 
 /** Replaces the rule that asks. */
