@@ -7,6 +7,12 @@ export interface Wire {
   /** Ends every connection; new ones are ended at once until {@link mend}. */
   cut(): void;
   mend(): void;
+  /**
+   * From the commit of the next transaction on that says these words, its connection's answers are held back: they have
+   * been given, and are not heard until {@link release}. For Postgres.
+   */
+  holdAnswers(words: string): void;
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -15,6 +21,8 @@ export async function openWire(target: string): Promise<Wire> {
   const { port, hostname } = url;
   const sockets = new Set<Socket>();
   let isCut = false;
+  let awaited: string | null = null;
+  let release = (): unknown => undefined;
   const server = createServer((near) => {
     if (isCut) {
       near.destroy();
@@ -22,6 +30,15 @@ export async function openWire(target: string): Promise<Wire> {
     }
     const far = connect(Number(port), hostname);
     near.pipe(far).pipe(near);
+    let isSaid = false;
+    near.on('data', (chunk) => {
+      if (awaited === null) return;
+      isSaid ||= chunk.includes(awaited);
+      if (!isSaid || !chunk.includes('commit')) return;
+      awaited = null;
+      far.unpipe(near);
+      release = () => far.pipe(near);
+    });
     const end = () => {
       for (const socket of [near, far]) {
         socket.destroy();
@@ -48,6 +65,10 @@ export async function openWire(target: string): Promise<Wire> {
     mend: () => {
       isCut = false;
     },
+    holdAnswers: (words) => {
+      awaited = words;
+    },
+    release: () => release(),
     close: () => {
       cut();
       return new Promise<void>((resolve) => server.close(() => resolve()));

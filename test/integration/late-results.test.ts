@@ -69,17 +69,23 @@ test('what a frozen worker brings after it was given up is kept as evidence, and
   const wire = await openWire(`tcp://${at.config.TEMPORAL_ADDRESS}`);
   const frozen = at.spawnWorker({ TEMPORAL_ADDRESS: new URL(wire.url).host });
   try {
-    const [open, ended] = [await running('effect', 'open'), await running('effect', 'ended')];
+    const [open, ended, again] = [
+      await running('effect', 'open'),
+      await running('effect', 'ended'),
+      await running('effect', 'again'),
+    ];
     frozen.kill('SIGSTOP');
     wire.cut();
     const worker = await at.startWorker();
     await at.event(open, 'input_request');
     await at.event(ended, 'input_request');
+    await answer(again, 'run_again');
+    const second = await at.event(again, 'tool_result');
     const { turnId } = await requestCancel(at.db, { sessionId: ended, userId: 'alice' });
     await at.turns.cancel(ended, turnId);
     await at.event(ended, 'turn_end');
     frozen.kill('SIGCONT');
-    for (const sessionId of [open, ended]) {
+    for (const sessionId of [open, ended, again]) {
       expect(await at.event(sessionId, 'tool_late_result')).toMatchObject({
         attempt: 1,
         status: 'completed',
@@ -95,10 +101,39 @@ test('what a frozen worker brings after it was given up is kept as evidence, and
     await answer(open, 'happened');
     expect(await at.event(open, 'tool_result')).toMatchObject({ status: 'unknown' });
     expect(await at.event(open, 'turn_end')).toMatchObject({ status: 'completed' });
-    expect([effectsOf('open').length, effectsOf('ended').length]).toEqual([1, 1]);
+    // It wrote nothing over what the attempt after it brought, and called nothing again.
+    expect(second.status).toBe('completed');
+    expect((await at.events(again)).filter(({ type }) => type === 'tool_result')).toEqual([second]);
+    const { rows } = await at.db.query('select status, attempt from tool_calls where session_id = $1', [
+      again,
+    ]);
+    expect(rows).toEqual([{ status: 'completed', attempt: 2 }]);
+    expect(['open', 'ended', 'again'].map((name) => effectsOf(name).length)).toEqual([1, 1, 2]);
     await worker.close();
   } finally {
     frozen.kill('SIGKILL');
+    await wire.close();
+  }
+});
+
+test('an attempt that hears so late of its lease that it has lapsed sends nothing', async () => {
+  const wire = await openWire(at.config.DATABASE_URL);
+  try {
+    const worker = await at.startWorker({ DATABASE_URL: wire.url });
+    // What it writes of its beginning arrives; that it has arrived, it hears when others have taken over.
+    wire.holdAnswers('begin-call');
+    const sessionId = await at.session();
+    await at.say(sessionId, 'effect deaf');
+    const { tool_call_id } = await at.event(sessionId, 'tool_approval_request');
+    await at.decide(sessionId, tool_call_id, true);
+    const { request_id: requestId } = await at.event(sessionId, 'input_request');
+    wire.release();
+    await respond(at, { sessionId, requestId, action: 'accept', content: { outcome: 'run_again' } });
+    expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
+    await worker.close();
+    expect(effectsOf('deaf')).toHaveLength(1);
+    expect(await typesOf(sessionId)).not.toContain('tool_late_result');
+  } finally {
     await wire.close();
   }
 });
