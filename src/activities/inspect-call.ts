@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { argumentsHash, toolHash } from '../gate/hashes.ts';
+import { errorText } from '../protocol/error-text.ts';
 import type { Inspection, LedgerCall } from '../store/ledger-row.ts';
-import { errorText } from '../tools/error-text.ts';
 import { decideUnder } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { errorCode } from '../protocol/error-text.ts';
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 2_000;
@@ -27,6 +28,6 @@ export async function persist<T>(
 }
 
 function isFinal(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = errorCode(error) ?? '';
   return finalClasses.some((prefix) => code.startsWith(prefix) && code.length === 5);
 }

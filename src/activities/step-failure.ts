@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { ModelError } from '../model/port.ts';
+import { errorText } from '../protocol/error-text.ts';
 import { boundsCost, priceOf, type TurnLimits } from '../protocol/turn-limits.ts';
 
 const BUSY_RETRY = '1 s';
@@ -22,7 +23,7 @@ export function checkPrice(limits: TurnLimits, model: string): void {
 
 /** What no attempt gets over (no such agent, an answer that the store refuses) must not hold the session for ever. */
 function givenUp(error: unknown, failures: number): ApplicationFailure {
-  const message = `${error instanceof Error ? error.message : String(error)} (given up after ${failures} attempts)`;
+  const message = `${errorText(error)} (given up after ${failures} attempts)`;
   return ApplicationFailure.create({ type: 'Step.Failed', message, nonRetryable: true });
 }
 

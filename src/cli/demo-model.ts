@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { errorCode } from '../protocol/error-text.ts';
 import { createModelServer } from './demo/model-server.ts';
 import { StartFailure } from './dev/start-failure.ts';
 import { announceReady } from './ready.ts';
@@ -39,7 +40,7 @@ async function listen(server: Server, port: number): Promise<number> {
     server.listen(port, loopback);
     await once(server, 'listening');
   } catch (error) {
-    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    const taken = errorCode(error) === 'EADDRINUSE';
     const why = taken ? 'the port is taken; set DEMO_MODEL_PORT to a free one, or to 0' : String(error);
     throw new StartFailure(`The demo model cannot listen on ${loopback}:${port}: ${why}.`, { cause: error });
   }

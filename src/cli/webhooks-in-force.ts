@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { errorText } from '../protocol/error-text.ts';
 import type { Db } from '../store/db.ts';
 import { WebhookEndpoints } from '../webhooks/endpoints.ts';
 import { WebhookSender } from '../webhooks/sender.ts';
-import { reasonOf, StartFailure } from './dev/start-failure.ts';
+import { StartFailure } from './dev/start-failure.ts';
 
 type WebhookSettings = Pick<
   Config,
@@ -19,7 +20,7 @@ export function requireUsableWebhooks(
   try {
     return new WebhookEndpoints({ file, env, logger });
   } catch (error) {
-    throw new StartFailure(reasonOf(error));
+    throw new StartFailure(errorText(error));
   }
 }
 

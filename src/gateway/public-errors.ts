@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+import { errorCode, errorText } from '../protocol/error-text.ts';
 import { PublicError } from '../protocol/errors.ts';
 
 /** Postgres error classes of a server that goes away, comes back or has no connection left. */
@@ -32,8 +32,6 @@ export function publicError(error: unknown): PublicError {
 }
 
 function isStoreAway(error: unknown): boolean {
-  // Not `instanceof`: a socket's own errors are of another realm where modules run in a context of their own, as in Jest.
-  if (!types.isNativeError(error)) return false;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return networkCodes.has(code) || awayClasses.test(code) || driverWords.test(error.message);
+  const code = errorCode(error) ?? '';
+  return networkCodes.has(code) || awayClasses.test(code) || driverWords.test(errorText(error));
 }

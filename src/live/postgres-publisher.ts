@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { errorCode } from '../protocol/error-text.ts';
 import { Outbox, type Payload } from './outbox.ts';
 import type { GatewayNudge, SessionMessage, TurnNudge } from './port.ts';
 import { PostgresLink } from './postgres-link.ts';
@@ -129,6 +130,6 @@ export class PostgresPublisher {
 
 /** An answer of Postgres to this statement alone; classes 57 and 08 end the connection. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
-  return /^[0-9A-Z]{5}$/.test(error.code) && !/^(57|08|25006)/.test(error.code);
+  const code = errorCode(error) ?? '';
+  return /^[0-9A-Z]{5}$/.test(code) && !/^(57|08|25006)/.test(code);
 }

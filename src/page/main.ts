@@ -1,6 +1,7 @@
 import { type Client, createClient, type Feed, type SessionView, TurngateError } from '../client/index.ts';
 import { ConversationView } from './conversation.ts';
 import { h } from './dom.ts';
+import { faultText } from './fault-text.ts';
 import { deviceOfTab, keepToken, sessionOfAddress, setSessionOfAddress, takeToken } from './place.ts';
 import { type ListState, SessionList } from './session-list.ts';
 import { signInView } from './sign-in.ts';
@@ -140,7 +141,7 @@ class Page {
   #try(work: Promise<void>): void {
     work.catch((error: unknown) => {
       if (error instanceof TurngateError && error.code === 'unauthorized') this.#leave(error.message);
-      else this.#change({ fault: error instanceof Error ? error.message : String(error) });
+      else this.#change({ fault: faultText(error) });
     });
   }
 }

@@ -1,5 +1,6 @@
 import { type FormField, formFields, type Json, readField } from '../client/index.ts';
 import { h, setText } from './dom.ts';
+import { faultText } from './fault-text.ts';
 
 export type Written = { value: Json } | { fault: string };
 
@@ -48,7 +49,7 @@ export class ValueForm {
       try {
         return { value: JSON.parse(area.value) as Json };
       } catch (error) {
-        return { fault: `This is no JSON: ${error instanceof Error ? error.message : String(error)}` };
+        return { fault: `This is no JSON: ${faultText(error)}` };
       }
     };
   }

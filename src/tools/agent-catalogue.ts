@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { errorText } from '../protocol/error-text.ts';
 import type { AgentSummary } from '../protocol/http.ts';
 import { isAgentName } from './agent.ts';
 import { createAgentLoader } from './agent-loader.ts';
-import { errorText } from './error-text.ts';
 
 /** Agents that are told of; a folder with more is somebody's mistake. */
 const agentsMax = 500;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { errorCode, errorText } from './error-text.ts';
+import { errorCode, errorText } from '../protocol/error-text.ts';
 import { globMatches } from './glob.ts';
 
 const serverName = z.string().min(1);

@@ -1,5 +1,5 @@
+import { errorText } from '../protocol/error-text.ts';
 import { cleanJson } from '../protocol/text.ts';
-import { errorText } from './error-text.ts';
 
 const argumentsChars = 256 * 1024;
 const argumentsDepth = 64;

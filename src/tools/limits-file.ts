@@ -1,8 +1,8 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseDurationMs } from '../protocol/duration.ts';
+import { errorText } from '../protocol/error-text.ts';
 import type { Bounds, TurnLimits } from '../protocol/turn-limits.ts';
-import { errorText } from './error-text.ts';
 
 /** Above this a number is a slip, and sums of it would no longer be exact. */
 const countMax = 1_000_000_000_000;

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { errorCode, errorText } from '../protocol/error-text.ts';
 import { onlySteps, type TurnLimits } from '../protocol/turn-limits.ts';
-import { errorCode, errorText } from './error-text.ts';
 import { parseLimits } from './limits-file.ts';
 
 /** The limits as they are now. */

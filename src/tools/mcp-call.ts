@@ -1,6 +1,6 @@
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
-import { errorText } from './error-text.ts';
+import { errorText } from '../protocol/error-text.ts';
 import { CallClock } from './mcp-clock.ts';
 import type { Lease } from './mcp-connection.ts';
 import { createElicitor } from './mcp-elicit.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { errorCode, errorText } from './error-text.ts';
+import { errorCode, errorText } from '../protocol/error-text.ts';
 
 const connectionsMax = 32;
 const longestMs = 2 ** 31 - 1;

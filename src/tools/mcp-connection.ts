@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorText } from './error-text.ts';
+import { errorText } from '../protocol/error-text.ts';
 import type { McpServer } from './mcp-config.ts';
 import { type ConnectionOptions, Link } from './mcp-link.ts';
 import { ToolListing } from './mcp-tool-list.ts';

@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { errorCode } from './error-text.ts';
+import { errorCode } from '../protocol/error-text.ts';
 import { AddressRefused, addressFault, checkedLookup, isInnerHost, plainHost } from './mcp-address.ts';
 
 const connectMs = 10_000;

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { errorText } from './error-text.ts';
+import { errorText } from '../protocol/error-text.ts';
 import type { ToolLog } from './log.ts';
 import { callServer } from './mcp-call.ts';
 import { type McpServers, parseMcpConfig, readMcpConfig } from './mcp-config.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { errorCode, errorText } from './error-text.ts';
+import { errorCode, errorText } from '../protocol/error-text.ts';
 import type { PolicyState } from './policy.ts';
 import { POLICY_BYTES_MAX, parsePolicy, remarkText } from './policy-file.ts';
 

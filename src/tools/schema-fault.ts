@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { errorText } from './error-text.ts';
+import { errorText } from '../protocol/error-text.ts';
 
 /** As JSON; models are sent the schemas of all tools with each request. */
 const schemaChars = 64 * 1024;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { errorText } from '../protocol/error-text.ts';
 import { cleanText, cutAt } from '../protocol/text.ts';
-import { errorText } from './error-text.ts';
 import { dialectOf, schemaFault, shapeFault } from './schema-fault.ts';
 import { withinTime } from './within-time.ts';
 

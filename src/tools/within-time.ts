@@ -1,5 +1,5 @@
 import { createContext, Script } from 'node:vm';
-import { errorCode } from './error-text.ts';
+import { errorCode } from '../protocol/error-text.ts';
 
 const place: { job?: () => void } = {};
 createContext(place);

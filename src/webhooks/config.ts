@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { errorText } from '../protocol/error-text.ts';
 import { type WebhookEventType, webhookEventTypes, webhookType, webhookTypes } from '../protocol/webhooks.ts';
 import { webhookKey } from './sign.ts';
 
@@ -61,7 +62,7 @@ export function readWebhooks(file: string, env: NodeJS.ProcessEnv): WebhookEndpo
     try {
       return resolved(one, env);
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = errorText(error);
       throw new Error(`The file of webhooks ${file} is not usable: endpoint "${one.name}": ${words}`);
     }
   });

@@ -6,6 +6,7 @@ import {
   type PayloadConverter,
   UndefinedPayloadConverter,
 } from '@temporalio/common';
+import { errorText } from '../protocol/error-text.ts';
 
 const decoder = new TextDecoder();
 
@@ -19,7 +20,7 @@ class TolerantJsonConverter extends JsonPayloadConverter {
     try {
       return super.fromPayload<T>(payload);
     } catch (error) {
-      return { unreadable: error instanceof Error ? error.message : String(error) } as T;
+      return { unreadable: errorText(error) } as T;
     }
   }
 }

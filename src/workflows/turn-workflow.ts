@@ -9,6 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { StepAnswer } from '../activities/contract.ts';
+import { errorText } from '../protocol/error-text.ts';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { GateState, TurnInput, TurnState } from '../protocol/turn-workflow.ts';
 import { stepActivity, storeActivities } from './activity-stubs.ts';
@@ -151,7 +152,7 @@ function toEnding(error: unknown): { status: 'failed' | 'cancelled'; error?: Err
   if (isCancellation(error)) return { status: 'cancelled' };
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const isModel = cause instanceof ApplicationFailure && cause.type?.startsWith('ModelError.');
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = errorText(cause);
   return {
     status: 'failed',
     error: isModel

@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { types } from 'node:util';
 import { type ChatRequest, parseChatRequest } from '../../src/cli/demo/chat-request.ts';
 import {
   type ChatStream,
@@ -9,6 +8,7 @@ import {
   openChatStream,
   sendChatError,
 } from '../../src/cli/demo/chat-stream.ts';
+import { errorText } from '../../src/protocol/error-text.ts';
 
 /** One thing that the model does; a reply is a sequence of them. */
 export type Piece =
@@ -92,7 +92,7 @@ export async function startScriptedModel(handler: ModelScript = () => 'Hello.'):
       const parsed = parseChatRequest(raw);
       return { ...parsed, raw, n: 0, authorization, receivedAt: Date.now(), gone: gone.signal };
     } catch (error) {
-      const message = types.isNativeError(error) ? error.message : String(error);
+      const message = errorText(error);
       refused.push(message);
       sendChatError(response, 400, message);
       return undefined;

@@ -7,12 +7,13 @@ import {
   type Session,
   TurngateError,
 } from '../../client/index.ts';
+import { errorText } from '../../protocol/error-text.ts';
 import { type ErrorCode, errorCode } from '../../protocol/errors.ts';
 import type { SessionView } from '../../protocol/http.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
 import { cutAt } from '../../protocol/text.ts';
-import { reasonOf, StartFailure } from '../dev/start-failure.ts';
+import { StartFailure } from '../dev/start-failure.ts';
 import { isSameWaiting, waitingOf } from './asked.ts';
 import { type Command, help, parseCommand } from './commands.ts';
 import { type Conversation, type ConversationInput, type Outgoing, reduce } from './conversation.ts';
@@ -174,7 +175,7 @@ export class Chat {
     }
     this.#isOpening = true;
     work()
-      .catch((error: unknown) => this.#note(reasonOf(failureOf(error, this.#findTarget))))
+      .catch((error: unknown) => this.#note(errorText(failureOf(error, this.#findTarget))))
       .finally(() => {
         this.#isOpening = false;
       });
@@ -213,7 +214,7 @@ export class Chat {
       this.#termsRead.add(id);
       this.#client.approvals.get(id).then(
         ({ remember: mostRemember }) => this.#apply({ kind: 'terms', toolCallId: id, mostRemember }),
-        (error: unknown) => this.#note(`Whether it can be remembered is not known: ${reasonOf(error)}`),
+        (error: unknown) => this.#note(`Whether it can be remembered is not known: ${errorText(error)}`),
       );
     }
   }
@@ -227,7 +228,7 @@ export class Chat {
     };
     answer.then(
       (ack) => answered({ ...ack, id }),
-      (error: unknown) => answered({ type: 'error', id, code: codeOf(error), error: reasonOf(error) }),
+      (error: unknown) => answered({ type: 'error', id, code: codeOf(error), error: errorText(error) }),
     );
   }
 

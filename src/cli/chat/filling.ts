@@ -1,4 +1,5 @@
 import { type FormField, formFields, type Json, readField } from '../../client/index.ts';
+import { errorText } from '../../protocol/error-text.ts';
 import type { Question } from './asked.ts';
 
 /** An answer being written, one field after the other. */
@@ -65,6 +66,6 @@ function readJson(text: string): Filled {
   try {
     return { content: JSON.parse(text) as Json };
   } catch (error) {
-    return { fault: `This is no JSON: ${error instanceof Error ? error.message : String(error)}` };
+    return { fault: `This is no JSON: ${errorText(error)}` };
   }
 }

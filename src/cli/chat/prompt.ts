@@ -1,5 +1,6 @@
 import type { Key } from 'ink';
 import type { Answer, Decision, FormField, Json } from '../../client/index.ts';
+import { errorText } from '../../protocol/error-text.ts';
 import type { Asked, Question, Scope } from './asked.ts';
 import { beginFilling, type Filling, fillOn, keyAnswer } from './filling.ts';
 import {
@@ -153,7 +154,7 @@ function enterEdit(prompt: Prompt, asked: Extract<Asked, { kind: 'approval' }>):
     const edited = isSame ? {} : { arguments: args };
     return { prompt: emptyPrompt, action: decide(asked, { approved: true, ...edited, ...kept }) };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     return { prompt, action: { kind: 'tell', text: `This is no JSON: ${why}` } };
   }
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { codeOf, reasonOf, StartFailure } from '../dev/start-failure.ts';
+import { errorCode, errorText } from '../../protocol/error-text.ts';
+import { StartFailure } from '../dev/start-failure.ts';
 
 /** Where a gateway is, and the token to show there. */
 export interface Target {
@@ -53,9 +54,9 @@ function readDevFile(data: string): Target {
   try {
     return devFile.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') {
+    if (errorCode(error) === 'ENOENT') {
       throw new StartFailure(`No Turngate runs here (there is no ${file}). ${hint}`);
     }
-    throw new StartFailure(`${file} cannot be read (${reasonOf(error).split('\n')[0]}). ${hint}`);
+    throw new StartFailure(`${file} cannot be read (${errorText(error).split('\n')[0]}). ${hint}`);
   }
 }

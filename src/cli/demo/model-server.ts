@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { errorText } from '../../protocol/error-text.ts';
 import { type ChatRequest, parseChatRequest } from './chat-request.ts';
 import { type ChatDelta, type ChatUsage, openChatStream, sendChatError } from './chat-stream.ts';
 import { createPace, type Pace, toPieces } from './pace.ts';
@@ -35,7 +36,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, pace: P
   try {
     chat = parseChatRequest(JSON.parse(body));
   } catch (error) {
-    return sendChatError(response, 400, error instanceof Error ? error.message : String(error));
+    return sendChatError(response, 400, errorText(error));
   }
   const plan = makePlan(chat, new Date());
   if (chat.stream) await streamPlan(plan, chat, response, pace);

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode } from '../../protocol/error-text.ts';
 import { signalGroup, startedAt } from './process-identity.ts';
-import { codeOf, StartFailure } from './start-failure.ts';
+import { StartFailure } from './start-failure.ts';
 
 export interface ChildSpec {
   /** What the console, the log file and `.turngate/dev.json` call it. */
@@ -189,7 +190,7 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (codeOf(error) !== 'ESRCH') throw error;
+    if (errorCode(error) !== 'ESRCH') throw error;
   }
 }
 

@@ -10,7 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { reasonOf, StartFailure } from './start-failure.ts';
+import { errorText } from '../../protocol/error-text.ts';
+import { StartFailure } from './start-failure.ts';
 
 /** Everything that one copy of Turngate keeps on this machine. */
 export interface DataFolder {
@@ -52,7 +53,7 @@ export function openDataFolder(wanted: string): DataFolder {
   } catch (error) {
     if (error instanceof StartFailure) throw error;
     throw new StartFailure(
-      `The data folder ${path} cannot be used (${reasonOf(error)}); make it yours, or choose another folder with --data.`,
+      `The data folder ${path} cannot be used (${errorText(error)}); make it yours, or choose another folder with --data.`,
     );
   }
 }

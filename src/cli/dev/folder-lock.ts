@@ -1,7 +1,8 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode } from '../../protocol/error-text.ts';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
-import { codeOf, StartFailure } from './start-failure.ts';
+import { StartFailure } from './start-failure.ts';
 
 const maxTries = 5;
 
@@ -34,7 +35,7 @@ function tryLink(own: string, file: string): boolean {
     linkSync(own, file);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -44,7 +45,7 @@ function setAside(file: string, aside: string, folder: string): void {
   try {
     renameSync(file, aside);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
+    if (errorCode(error) === 'ENOENT') return;
     throw error;
   }
   try {
@@ -73,7 +74,7 @@ function readHolder(file: string): ProcessIdentity | null {
     return typeof pid === 'number' && typeof started === 'string' ? { pid, started } : null;
   } catch (error) {
     // Gone in between, or not JSON after a power cut: nobody holds it.
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return null;
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return null;
     throw error;
   }
 }

@@ -2,8 +2,9 @@ import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { errorText } from '../../protocol/error-text.ts';
 import type { UserIds } from './postgres-user.ts';
-import { reasonOf, StartFailure } from './start-failure.ts';
+import { StartFailure } from './start-failure.ts';
 
 export interface PostgresBinaries {
   initdb: string;
@@ -74,7 +75,7 @@ function probe(binaries: PostgresBinaries, user: UserIds | undefined): string | 
     execFileSync(binaries.postgres, ['--version'], options);
     return undefined;
   } catch (error) {
-    return reasonOf(error);
+    return errorText(error);
   }
 }
 

@@ -15,12 +15,13 @@ import {
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { errorText } from '../../protocol/error-text.ts';
 import type { ChildSpec } from './child.ts';
 import { pollUntil } from './poll.ts';
 import { loopback } from './ports.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import type { UserIds } from './postgres-user.ts';
-import { reasonOf, StartFailure } from './start-failure.ts';
+import { StartFailure } from './start-failure.ts';
 
 /** Where a Postgres of ours lives and who runs it. */
 export interface PostgresCluster {
@@ -97,7 +98,7 @@ export async function ensureCluster(cluster: PostgresCluster, signal?: AbortSign
 function lastLine(error: unknown): string {
   const hasStderr = typeof error === 'object' && error !== null && 'stderr' in error;
   const words = hasStderr ? String(error.stderr).trim() : '';
-  return (words || reasonOf(error)).split('\n').at(-1) ?? '';
+  return (words || errorText(error)).split('\n').at(-1) ?? '';
 }
 
 function checkVersion(data: string): void {

@@ -1,6 +1,6 @@
 import { type ExecFileSyncOptionsWithStringEncoding, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { codeOf } from './start-failure.ts';
+import { errorCode } from '../../protocol/error-text.ts';
 
 /** A process that can be told apart from a later one that got the same pid. */
 export interface ProcessIdentity {
@@ -97,7 +97,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
     process.kill(-pid, signal);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false;
+    if (errorCode(error) === 'ESRCH') return false;
     throw error;
   }
 }

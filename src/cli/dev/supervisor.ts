@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorText } from '../../protocol/error-text.ts';
 import {
   type Child,
   type ChildSpec,
@@ -8,7 +9,6 @@ import {
   sweepGroup,
   untilReady,
 } from './child.ts';
-import { reasonOf } from './start-failure.ts';
 
 /** One part of a running copy: how to start it, and how to know that it is ready. */
 export interface Part {
@@ -140,7 +140,7 @@ export class Supervisor {
         return { child, backoffMs };
       } catch (error) {
         if (this.stopping) return undefined;
-        this.#events.say(`${reasonOf(error)} Trying again in ${backoffMs / 1_000} s.`);
+        this.#events.say(`${errorText(error)} Trying again in ${backoffMs / 1_000} s.`);
       }
     }
   }

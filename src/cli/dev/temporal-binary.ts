@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { reasonOf, StartFailure } from './start-failure.ts';
+import { errorText } from '../../protocol/error-text.ts';
+import { StartFailure } from './start-failure.ts';
 import { downloadTemporal } from './temporal-download.ts';
 import { goInstallTemporal } from './temporal-go-install.ts';
 
@@ -35,7 +36,7 @@ export async function findTemporal(
     mkdirSync(folder, { recursive: true });
   } catch (error) {
     throw new StartFailure(
-      `The cache folder ${folder} cannot be made (${reasonOf(error)}); set TURNGATE_CACHE_DIR to one that can.`,
+      `The cache folder ${folder} cannot be made (${errorText(error)}); set TURNGATE_CACHE_DIR to one that can.`,
     );
   }
   signal.throwIfAborted();

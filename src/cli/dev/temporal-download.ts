@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
-import { reasonOf } from './start-failure.ts';
+import { errorText } from '../../protocol/error-text.ts';
 
 /** Where Temporal publishes its CLI; TURNGATE_TEMPORAL_DOWNLOAD names a mirror of the same form. */
 const official = 'https://temporal.download/cli/archive';
@@ -71,5 +71,5 @@ async function open(url: string): Promise<ReadableStream<Uint8Array>> {
 function brief(error: unknown): string {
   // fetch says only "fetch failed"; its cause knows the host and the reason.
   const cause = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
-  return reasonOf(cause ?? error).split('\n')[0] ?? '';
+  return errorText(cause ?? error).split('\n')[0] ?? '';
 }

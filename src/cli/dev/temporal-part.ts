@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { errorText } from '../../protocol/error-text.ts';
 import { loopback, settlePort } from './ports.ts';
 import { searchAttributeTypes } from './search-attributes.ts';
 import type { Start } from './start-all.ts';
-import { reasonOf, StartFailure } from './start-failure.ts';
+import { StartFailure } from './start-failure.ts';
 import type { Part } from './supervisor.ts';
 import { findTemporal } from './temporal-binary.ts';
 import { registerSearchAttributes, temporalReady, temporalSpec, uiReady } from './temporal-server.ts';
@@ -52,7 +53,7 @@ async function adoptTemporal(address: string, ui: string | undefined): Promise<T
     await registerSearchAttributes(address, searchAttributeTypes);
   } catch (error) {
     throw new StartFailure(
-      `Temporal at TEMPORAL_ADDRESS ${address} cannot be used (${reasonOf(error)}); start it, or unset TEMPORAL_ADDRESS to have one started here.`,
+      `Temporal at TEMPORAL_ADDRESS ${address} cannot be used (${errorText(error)}); start it, or unset TEMPORAL_ADDRESS to have one started here.`,
     );
   }
   return { part: undefined, address, ui: ui || undefined };

@@ -1,6 +1,6 @@
+import { errorText } from '../../protocol/error-text.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { FindTarget } from '../chat/target.ts';
-import { reasonOf } from '../dev/start-failure.ts';
 import { CommandFailure } from './failure.ts';
 import { safe } from './words.ts';
 
@@ -33,7 +33,7 @@ export function createAsk(findTarget: FindTarget): Ask {
     } catch (error) {
       throw new CommandFailure(
         'failed',
-        `Nothing answers at ${http} (${reasonOf(error)}). Does it run there?`,
+        `Nothing answers at ${http} (${errorText(error)}). Does it run there?`,
       );
     }
     const parsed = parsedOf(text);

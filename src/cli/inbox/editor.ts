@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { reasonOf } from '../dev/start-failure.ts';
+import { errorText } from '../../protocol/error-text.ts';
 import { CommandFailure } from './failure.ts';
 import { type Console, confirm } from './terminal.ts';
 
@@ -46,7 +46,7 @@ export async function editedInEditor(
 function openEditor(editor: string, file: string): void {
   const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' });
   if (status === 0) return;
-  const why = error ? reasonOf(error) : `it ended with ${status ?? 'a signal'}`;
+  const why = error ? errorText(error) : `it ended with ${status ?? 'a signal'}`;
   throw new CommandFailure(
     'failed',
     `The editor "${editor}" did not work (${why}). Set EDITOR, or use --arguments.`,
@@ -61,6 +61,6 @@ function objectIn(text: string): { value: Record<string, unknown> } | { fault: s
     }
     return { fault: 'The arguments have to be a JSON object.' };
   } catch (error) {
-    return { fault: `This is no JSON: ${reasonOf(error)}.` };
+    return { fault: `This is no JSON: ${errorText(error)}.` };
   }
 }

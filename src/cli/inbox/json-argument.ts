@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { codeOf, reasonOf } from '../dev/start-failure.ts';
+import { errorCode, errorText } from '../../protocol/error-text.ts';
 import { CommandFailure } from './failure.ts';
 
 /**
@@ -12,7 +12,7 @@ export function jsonArgument(option: string, given: string): Record<string, unkn
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new CommandFailure('failed', `${option} is no JSON: ${reasonOf(error)}.`);
+    throw new CommandFailure('failed', `${option} is no JSON: ${errorText(error)}.`);
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new CommandFailure(
@@ -29,7 +29,7 @@ function textOf(option: string, given: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const why = codeOf(error) === 'ENOENT' ? 'there is none' : reasonOf(error);
+    const why = errorCode(error) === 'ENOENT' ? 'there is none' : errorText(error);
     throw new CommandFailure('failed', `${option} names the file ${given.slice(1)}, but ${why}.`);
   }
 }

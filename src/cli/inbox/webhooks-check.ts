@@ -1,6 +1,6 @@
+import { errorText } from '../../protocol/error-text.ts';
 import { webhookTypes } from '../../protocol/webhooks.ts';
 import { readWebhooks } from '../../webhooks/config.ts';
-import { reasonOf } from '../dev/start-failure.ts';
 import { CommandFailure } from './failure.ts';
 
 /**
@@ -21,6 +21,6 @@ export function checkWebhooks(
       print(`${name}  ${shownUrl}  ${secrets}\n    ${events}; ${tenants?.join(', ') ?? 'every tenant'}`);
     }
   } catch (error) {
-    throw new CommandFailure('failed', reasonOf(error));
+    throw new CommandFailure('failed', errorText(error));
   }
 }

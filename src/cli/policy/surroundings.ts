@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { environment } from '../../config/config.ts';
+import { errorText } from '../../protocol/error-text.ts';
 import { type McpConfig, readMcpConfig } from '../../tools/mcp-config.ts';
 import { fullToolName } from '../../tools/names.ts';
 import type { KnownNames } from '../../tools/policy-warnings.ts';
-import { reasonOf } from '../dev/start-failure.ts';
 
 /** Where the parts of the configuration lie that a policy refers to. */
 export interface Surroundings {
@@ -60,7 +60,7 @@ function known(
   try {
     return new Set(read());
   } catch (error) {
-    note(`note: the names of ${what} are not checked. ${reasonOf(error)}`);
+    note(`note: the names of ${what} are not checked. ${errorText(error)}`);
     return undefined;
   }
 }

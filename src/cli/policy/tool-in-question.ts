@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
+import { errorText } from '../../protocol/error-text.ts';
 import { createMcpTools } from '../../tools/mcp-tools.ts';
 import type { ToolDescriptor } from '../../tools/port.ts';
-import { reasonOf } from '../dev/start-failure.ts';
 
 /** What a person says of a tool instead of its server. */
 export interface SaidOfTool {
@@ -54,7 +54,7 @@ async function askServer({ name, mcpConfig, env, note }: ToolQuestion): Promise<
     }
   } catch (error) {
     note(
-      `note: the server of ${name} cannot be asked, so it is taken as a tool without annotations. ${reasonOf(error)}`,
+      `note: the server of ${name} cannot be asked, so it is taken as a tool without annotations. ${errorText(error)}`,
     );
     return imagined(name, {});
   }
