@@ -1,7 +1,7 @@
+import { checkArguments } from '../gate/schema-words.ts';
 import { misfitRules } from '../store/misfits.ts';
 import type { ParsedArguments } from '../tools/arguments.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
-import { checkArguments } from '../tools/tool-schema.ts';
 
 /**
  * Holds the arguments that a model wrote against the tool, and counts how often in a row they were wrong: the model hears

@@ -5,7 +5,6 @@ import { cleanJson, cleanText } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
 import { recordRejectedSignal } from '../store/reconcile.ts';
 import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
-import { checkArguments } from '../tools/tool-schema.ts';
 import { createCallTool } from './call-tool.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -59,7 +58,6 @@ export function createActivities(deps: ActivityDeps): Activities {
               via: 'signal',
               reason: reason === undefined ? undefined : cleanText(reason),
               arguments: edited && (cleanJson(edited) as Record<string, unknown>),
-              checkArguments,
               round,
             };
         const decided = await recordVerdict(db, { sessionId, toolCallId, outcome, ...by });

@@ -1,11 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { argumentsHash, toolHash } from '../gate/hashes.ts';
+import { checkArguments } from '../gate/schema-words.ts';
 import { errorText } from '../protocol/error-text.ts';
 import type { Inspection, LedgerCall } from '../store/ledger-row.ts';
 import { decideUnder } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
-import { checkArguments } from '../tools/tool-schema.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /**

@@ -10,7 +10,6 @@ import { openPool } from '../store/db.ts';
 import { createTurnClient } from '../temporal/turn-client.ts';
 import { createAgentCatalogue } from '../tools/agent-catalogue.ts';
 import { openLimits } from '../tools/limits-source.ts';
-import { checkArguments } from '../tools/tool-schema.ts';
 import { announceFeeds } from './announce-feeds.ts';
 import { createLogger } from './logger.ts';
 import { announceReady } from './ready.ts';
@@ -62,7 +61,6 @@ export async function openGateway(
       limits,
       agents: createAgentCatalogue(config.TURNGATE_AGENTS_DIR, logger),
       verifyToken,
-      checkArguments,
       checkTemporal: async () => {
         await client.withDeadline(Date.now() + TEMPORAL_CHECK_MS, () =>
           client.workflowService.describeNamespace({ namespace: config.TEMPORAL_NAMESPACE }),

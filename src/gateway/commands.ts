@@ -18,7 +18,6 @@ import { acceptMessage } from '../store/messages.ts';
 import { checkRight } from '../store/participants.ts';
 import { answerQuestion } from '../store/questions.ts';
 import { requestCancel } from '../store/turns.ts';
-import type { CheckArguments } from '../store/verdict.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { InFlight } from './in-flight.ts';
 
@@ -48,7 +47,6 @@ export class Commands {
   readonly #turns: TurnClient;
   readonly #inFlight: InFlight;
   readonly #attachmentsMax: number;
-  readonly #checkArguments: CheckArguments;
   readonly #logger: Logger;
 
   constructor(deps: {
@@ -58,8 +56,6 @@ export class Commands {
     inFlight: InFlight;
     /** Attachments of one message. */
     attachmentsMax: number;
-    /** Holds arguments that a person changed against the tool's schema. */
-    checkArguments: CheckArguments;
     logger: Logger;
   }) {
     this.#db = deps.db;
@@ -67,7 +63,6 @@ export class Commands {
     this.#turns = deps.turns;
     this.#inFlight = deps.inFlight;
     this.#attachmentsMax = deps.attachmentsMax;
-    this.#checkArguments = deps.checkArguments;
     this.#logger = deps.logger;
   }
 
@@ -124,7 +119,6 @@ export class Commands {
       argumentsHash: frame.arguments_hash,
       toolHash: frame.tool_hash,
       round: frame.round,
-      checkArguments: this.#checkArguments,
     });
     // Sent while the commit is under way: the worker that it wakes waits for the session's lock, so it finds the row, or,
     // if the commit fails, none, and the gate stays closed. The same decision again changes nothing and wakes nobody.

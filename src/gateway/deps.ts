@@ -4,7 +4,6 @@ import type { LivePlane } from '../live/port.ts';
 import { limits } from '../protocol/limits.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { Db } from '../store/db.ts';
-import type { CheckArguments } from '../store/verdict.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
 import type { VerifyToken } from './auth.ts';
 import { type LifeTimings, lifeTimings } from './gateway-life.ts';
@@ -24,7 +23,6 @@ export interface GatewayDeps {
   agents: Agents;
   limits: LimitsNow;
   verifyToken: VerifyToken;
-  checkArguments: CheckArguments;
   /** Rejects when Temporal cannot be reached; asked by `/readyz`. */
   checkTemporal(): Promise<void>;
   logger: Logger;

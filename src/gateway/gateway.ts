@@ -85,7 +85,6 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     turns,
     inFlight,
     attachmentsMax: deps.config.ATTACHMENTS_PER_MESSAGE,
-    checkArguments: deps.checkArguments,
     logger,
   });
   const feedCommands = new FeedCommands({ db, commands });

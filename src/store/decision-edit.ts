@@ -1,4 +1,5 @@
 import { argumentsHash as hashOf } from '../gate/hashes.ts';
+import { checkArguments } from '../gate/schema-words.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { Tx } from './db.ts';
 import type { GateRow } from './gate-rows.ts';
@@ -21,13 +22,13 @@ export async function toRun(tx: Tx, verdict: Verdict, row: GateRow): Promise<Gat
   // As it is already: perhaps sent again.
   if (hash === row.arguments_hash) return row;
   const schema = row.tool_hash === null ? null : await readSchema(tx, row.tool_hash);
-  if (schema === null || verdict.checkArguments === undefined) {
+  if (schema === null) {
     throw new PublicError(
       'validation_error',
       'Field "arguments": the schema of this tool is not known, so its arguments cannot be changed; approve or reject it as it is.',
     );
   }
-  const problem = verdict.checkArguments(schema, edited);
+  const problem = checkArguments(schema, edited);
   if (problem !== null) throw new PublicError('validation_error', `Field "arguments": ${problem}`);
   return { ...row, arguments: edited, arguments_hash: hash };
 }

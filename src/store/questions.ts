@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
+import { checkContent } from '../gate/schema-words.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { rightHolders } from '../protocol/roles.ts';
 import type { AckFrame, EventBody, InputAction, InputKind } from '../protocol/server-frames.ts';
@@ -8,7 +9,6 @@ import { lockSession, transaction } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { checkRight } from './participants.ts';
 import { type Answer, type AnswerContent, expired, resolveQuestion } from './question-close.ts';
-import { checkContent } from './question-content.ts';
 import { checkRunAgain } from './run-again.ts';
 import type { OpenQuestion } from './steps.ts';
 
@@ -189,7 +189,8 @@ async function findQuestion(tx: Tx, response: Response): Promise<QuestionRow | u
 function answerIn(row: QuestionRow, response: Response): Omit<Answer, 'at'> & { via: string } {
   const { action, userId: by, via } = response;
   const content = contentOf(response);
-  if (action === 'accept') checkContent(row.schema, content);
+  const fault = action === 'accept' ? checkContent(row.schema, content) : null;
+  if (fault !== null) throw new PublicError('validation_error', fault);
   return { action, content, by, via };
 }
 

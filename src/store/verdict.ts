@@ -5,12 +5,6 @@ import type { Tx } from './db.ts';
 import type { StoredEvent } from './events.ts';
 import type { GateRow } from './gate-rows.ts';
 
-/** Says in a sentence what is wrong with arguments for a tool of this schema; null: nothing. */
-export type CheckArguments = (
-  schema: Record<string, unknown>,
-  args: Record<string, unknown>,
-) => string | null;
-
 export interface Verdict {
   sessionId: string;
   toolCallId: string;
@@ -28,8 +22,6 @@ export interface Verdict {
   argumentsHash?: string | undefined;
   toolHash?: string | undefined;
   round?: number | undefined;
-  /** Looks at changed arguments; without it they are refused. */
-  checkArguments?: CheckArguments | undefined;
 }
 
 export type Decided =

@@ -1,8 +1,8 @@
 import type { ElicitRequest, ElicitResult } from '@modelcontextprotocol/sdk/types.js';
+import { schemaFault } from '../gate/schema-fault.ts';
 import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
 import type { CallClock } from './mcp-clock.ts';
 import type { ToolCallRequest } from './port.ts';
-import { schemaFault } from './schema-fault.ts';
 import { ServerGone } from './server-gone.ts';
 
 const messageChars = 4_000;

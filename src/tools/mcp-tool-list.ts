@@ -1,9 +1,9 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { z } from 'zod';
+import { schemaFault } from '../gate/schema-fault.ts';
 import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
 import { withExchange } from './mcp-exchange.ts';
 import type { ToolDescriptor } from './port.ts';
-import { schemaFault } from './schema-fault.ts';
 
 const maxPages = 20;
 const maxTools = 500;

@@ -16,7 +16,6 @@ import { createSession } from '../../src/store/sessions.ts';
 import { createTurnClient } from '../../src/temporal/turn-client.ts';
 import { createAgentCatalogue } from '../../src/tools/agent-catalogue.ts';
 import { openLimits } from '../../src/tools/limits-source.ts';
-import { checkArguments } from '../../src/tools/tool-schema.ts';
 import { createTestDatabase, fromSetup } from './database.ts';
 import { type ConnectOptions, SessionClient } from './session-client.ts';
 import { until } from './until.ts';
@@ -118,7 +117,6 @@ export async function openGatewayHarness(
     db: gatewayDb,
     attachments: createPostgresAttachments(gatewayDb),
     live,
-    checkArguments,
     // Nobody polls this queue: what a worker would do, the tests do through the store.
     turns: createTurnClient(client, { taskQueue: `gateway-test-${randomUUID()}` }),
     limits: await openLimits({ file: options.config?.TURNGATE_LIMITS, maxSteps: 25, logger }),

@@ -12,7 +12,6 @@ import { createSession } from '../../src/store/sessions.ts';
 import { tendGate } from '../../src/store/tend-gate.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
 import type { Decided, Verdict } from '../../src/store/verdict.ts';
-import { checkArguments } from '../../src/tools/tool-schema.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
 import { seatParticipants } from '../helpers/participants.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
@@ -179,7 +178,6 @@ class Gate {
       decidedBy: what.by,
       via: 'websocket',
       arguments: what.approved && what.to !== undefined ? { to: what.to } : undefined,
-      checkArguments,
       ...shown,
     };
     const answer = await outcomeOf(decide(store.db, verdict));

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { checkArguments } from '../../src/tools/tool-schema.ts';
+import { checkArguments } from '../../src/gate/schema-words.ts';
 import { expectOthersFine, startBeside } from '../helpers/hostile-mcp.ts';
 import { listen } from '../helpers/http-mcp.ts';
 import { dir } from '../helpers/mcp-ports.ts';

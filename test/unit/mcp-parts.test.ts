@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
+import { withinTime } from '../../src/gate/within-time.ts';
 import { CallClock } from '../../src/tools/mcp-clock.ts';
 import { EventLines } from '../../src/tools/mcp-event-lines.ts';
 import { Intake } from '../../src/tools/mcp-intake.ts';
 import { createProgressValve } from '../../src/tools/mcp-progress.ts';
-import { withinTime } from '../../src/tools/within-time.ts';
 
 test('a flood is read as fast as is agreed: after the burst, each message costs its time', () => {
   const intake = new Intake();

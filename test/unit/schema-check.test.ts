@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { checkArguments } from '../../src/tools/tool-schema.ts';
+import { checkArguments, checkContent } from '../../src/gate/schema-words.ts';
 
 const mail = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -104,5 +104,37 @@ describe('a schema that cannot be used is a fault in one sentence', () => {
   test('and no other schema is in its reach', () => {
     expect(checkArguments({ $id: 'urn:tool:one', type: 'object', required: ['x'] }, {})).toContain("'x'");
     expect(checkArguments({ $id: 'urn:tool:one', type: 'object' }, {})).toBeNull();
+  });
+});
+
+describe('checkContent', () => {
+  const booking = {
+    type: 'object',
+    properties: { day: { type: 'string', format: 'date' }, room: { enum: ['small', 'large'] } },
+    required: ['day'],
+    additionalProperties: false,
+  };
+
+  test('what fits passes', () => {
+    expect(checkContent(booking, { day: '2026-02-28', room: 'small' })).toBeNull();
+  });
+
+  test.each([
+    ['red', 'Field "content": must be object'],
+    [{}, `Field "content": must have required property 'day'`],
+    [{ day: '2026-02-30' }, 'Field "content.day": must match format "date"'],
+    [
+      { day: '2026-02-28', room: 'red' },
+      'Field "content.room": must be equal to one of the allowed values: ["small","large"]',
+    ],
+    [{ day: '2026-02-28', more: 1 }, 'Field "content": must NOT have additional properties: "more"'],
+  ])('%j is told what is wrong with it', (content, words) => {
+    expect(checkContent(booking, content)).toBe(`${words}.`);
+  });
+
+  test('a schema that cannot be used is said to be what is wrong', () => {
+    expect(checkContent({ type: 'object', $ref: 'https://example.com/x' }, {})).toBe(
+      'Field "content" cannot be checked, because the schema of the question refers to another document, which is never fetched.',
+    );
   });
 });

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
+import addFormats, { type FormatMode } from 'ajv-formats';
 import { errorText } from '../protocol/error-text.ts';
-import { cleanText, cutAt } from '../protocol/text.ts';
 import { dialectOf, schemaFault, shapeFault } from './schema-fault.ts';
 import { withinTime } from './within-time.ts';
 
@@ -12,59 +11,62 @@ const checkMs = 250;
 const keptSchemas = 300;
 /** Of a fault that may be the load of the machine and not the schema's: looked at again after it. */
 const faultKeptMs = 60_000;
-const sentenceChars = 600;
 const valuesShown = 20;
 
 type Check = ValidateFunction | { fault: string; until: number };
 const checks = new Map<string, Check>();
 
+/** Where it does not fit (a JSON pointer) and why; or why the schema is of no use, as words that follow "its schema". */
+export type Misfit = { place: string; words: string } | { fault: string };
+
 /**
- * Holds arguments against a tool's input schema. The schema is the server's and may be hostile: it is compiled on its
- * own (no other schema is in reach, nothing is fetched), and both steps are bounded in time.
- * @returns null where they fit, else one sentence that names the place, for whoever wrote the arguments; never throws
+ * Holds a value against a schema of an object. The schema may be a hostile server's: it is compiled on its own (no other
+ * schema is in reach, nothing is fetched), and both steps are bounded in time. Never throws.
+ * @param formats how closely words such as `email` and `date` are taken
  */
-export function checkArguments(
+export function misfitOf(
   schema: Record<string, unknown>,
-  args: Record<string, unknown>,
-): string | null {
+  value: unknown,
+  formats: FormatMode,
+): Misfit | null {
   try {
     const shape = shapeFault(schema);
-    const check = shape === null ? checkOf(schema) : faulty(shape);
-    if (typeof check !== 'function') return unusable(check.fault);
-    const checked = withinTime(checkMs, () => check(args) === true);
-    if (!checked.done) return unusable(`took more than ${checkMs} ms to hold the arguments against`);
-    return checked.value ? null : misfit(check.errors?.[0]);
+    const check = shape === null ? checkOf(schema, formats) : faulty(shape);
+    if (typeof check !== 'function') return { fault: check.fault };
+    const checked = withinTime(checkMs, () => check(value) === true);
+    if (!checked.done) return { fault: `took more than ${checkMs} ms to check with` };
+    return checked.value ? null : toMisfit(check.errors?.[0]);
   } catch (error) {
     // A schema that refers to itself without end exhausts the stack.
-    return unusable(`cannot be used: ${errorText(error)}`);
+    return { fault: `cannot be used: ${errorText(error)}` };
   }
 }
 
-function checkOf(schema: Record<string, unknown>): Check {
-  const key = keyOf(schema);
+function checkOf(schema: Record<string, unknown>, formats: FormatMode): Check {
+  const key = keyOf(schema, formats);
   const known = checks.get(key);
   if (known !== undefined && (typeof known === 'function' || Date.now() < known.until)) {
     checks.delete(key);
     checks.set(key, known);
     return known;
   }
-  const check = compile(schema);
+  const check = compile(schema, formats);
   checks.set(key, check);
   const [oldest] = checks.keys();
   if (checks.size > keptSchemas && oldest !== undefined) checks.delete(oldest);
   return check;
 }
 
-function keyOf(schema: Record<string, unknown>): string {
-  return createHash('sha256').update(JSON.stringify(schema)).digest('base64');
+function keyOf(schema: Record<string, unknown>, formats: FormatMode): string {
+  return createHash('sha256').update(formats).update(JSON.stringify(schema)).digest('base64');
 }
 
-function compile(schema: Record<string, unknown>): Check {
+function compile(schema: Record<string, unknown>, formats: FormatMode): Check {
   const fault = schemaFault(schema);
   if (fault !== null) return faulty(fault);
   try {
     const { $schema: _, ...plain } = schema;
-    const compiled = withinTime(compileMs, () => newAjv(dialectOf(schema)).compile(plain));
+    const compiled = withinTime(compileMs, () => newAjv(dialectOf(schema), formats).compile(plain));
     return compiled.done ? compiled.value : faulty(`took more than ${compileMs} ms to compile`);
   } catch (error) {
     return faulty(`cannot be compiled: ${errorText(error)}`);
@@ -76,7 +78,7 @@ function faulty(fault: string): Check {
 }
 
 /** One for each schema: an `$id` in one server's schema must not stand for something in another's. */
-function newAjv(dialect: ReturnType<typeof dialectOf>): Ajv {
+function newAjv(dialect: ReturnType<typeof dialectOf>, formats: FormatMode): Ajv {
   const options: Options = {
     strict: false,
     logger: false,
@@ -89,7 +91,7 @@ function newAjv(dialect: ReturnType<typeof dialectOf>): Ajv {
     code: { regExp: readPattern },
   };
   const ajv = dialect === 'draft-07' ? new Ajv(options) : new Ajv2020(options);
-  formats.default(ajv, { mode: 'fast' });
+  addFormats.default(ajv, { mode: formats });
   return ajv;
 }
 
@@ -105,9 +107,8 @@ const readPattern = Object.assign(
   { code: 'readPattern' },
 );
 
-function misfit(error: ErrorObject | undefined): string {
-  const place = error?.instancePath ? `at ${error.instancePath} ` : '';
-  return sentence(`The arguments do not fit the tool: ${place}they ${wordsOf(error)}.`);
+function toMisfit(error: ErrorObject | undefined): Misfit {
+  return { place: error?.instancePath ?? '', words: wordsOf(error) };
 }
 
 function wordsOf(error: ErrorObject | undefined): string {
@@ -115,13 +116,4 @@ function wordsOf(error: ErrorObject | undefined): string {
   const { allowedValues, additionalProperty } = (error?.params ?? {}) as Record<string, unknown>;
   if (Array.isArray(allowedValues)) return `${words}: ${JSON.stringify(allowedValues.slice(0, valuesShown))}`;
   return typeof additionalProperty === 'string' ? `${words}: "${additionalProperty}"` : words;
-}
-
-function unusable(fault: string): string {
-  return sentence(`The arguments cannot be checked, because the schema of the tool ${fault}.`);
-}
-
-function sentence(text: string): string {
-  const clean = cleanText(text);
-  return clean.length <= sentenceChars ? clean : `${clean.slice(0, cutAt(clean, sentenceChars - 1))}…`;
 }
