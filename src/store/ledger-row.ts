@@ -30,6 +30,8 @@ export interface Inspection {
   /** Of a rule that asks. */
   terms: GateTerms | null;
   policyRevision: string;
+  /** Whether it could be sent again where its result is lost; null: its server cannot be asked. */
+  repeatable: boolean | null;
   /** Why the tool's server cannot be asked what the tool is; then nothing is known of it, and it cannot run. */
   unavailable: string | null;
   /** Why arguments that a person changed do not fit the tool as it is now, in a sentence; null: they do. */

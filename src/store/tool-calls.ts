@@ -66,7 +66,7 @@ function isHeld(row: LedgerRow, { asksFirst }: Beginning): boolean {
 /**
  * Commits the intent to run a call, immediately before its request is written: only when it was allowed, or approved
  * for exactly these arguments, and policy does not deny it now. A call whose earlier attempt left an intent without a
- * result runs again only if it is repeatable; about any other a person is asked, once nothing of it can be running.
+ * result runs again only if it was repeatable and is; about any other a person is asked, once nothing of it can be running.
  */
 export async function beginCall(db: Db, beginning: Beginning): Promise<CallBeginning> {
   return transaction(db, async (tx) => {
@@ -78,12 +78,13 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     }
     if (row.turn_status !== 'running' || row.turn_run_id !== beginning.runId) return { kind: 'refused' };
     if (row.status === 'running' && row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
+    const call = toLedgerCall(row);
+    const now = beginning.inspect(call);
+    if (row.repeatable && now.repeatable === false) await distrust(tx, row);
     if (row.status === 'asking' || (row.status === 'running' && !row.repeatable && !isHeld(row, beginning))) {
       const settled = await settle(tx, row, beginning.questionMs);
       if (settled) return settled;
     }
-    const call = toLedgerCall(row);
-    const now = beginning.inspect(call);
     // A call that nobody has decided is left to its gate, whatever the policy says now: it is looked at again then.
     if (row.status === 'waiting' && isUnchanged(row, now)) return { kind: 'undecided' };
     if (row.cancel_requested) return close(tx, row, afterAttempts(row, cancelledBefore));
@@ -137,6 +138,16 @@ async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promis
 function obstacleIn(now: Inspection): CallClosing | null {
   if (now.unavailable !== null) return unavailableNow(now.unavailable);
   return now.gate === 'deny' ? deniedNow(now.reason) : null;
+}
+
+/** Its server is trusted no more, or says of its tool what it did not say: from now on a lost attempt is asked about. */
+async function distrust(tx: Tx, row: LedgerRow): Promise<void> {
+  row.repeatable = false;
+  await tx.query({
+    name: 'distrust-call',
+    text: 'update tool_calls set repeatable = false where id = $1',
+    values: [row.id],
+  });
 }
 
 /** @returns null where it is to be sent again */

@@ -30,7 +30,7 @@ export interface TurnHarness {
   model: ScriptedModel;
   config: Config;
   env: NodeJS.ProcessEnv;
-  effects(): { tool: string; text: string; tool_call_id: string; at: number }[];
+  effects(): { tool: string; text: string; tool_call_id: string; at: number; pid: number }[];
   startWorker(settings?: Record<string, string>): Promise<RunningWorker>;
   /** A worker in a process of its own, to be killed. */
   spawnWorker(settings?: Record<string, string>): ChildProcess;

@@ -46,9 +46,14 @@ const lapse = ({ toolCallId }: WaitingCall) =>
   ]);
 
 /** The attempt is lost, and somebody says what is to become of it. */
-async function lose(call: WaitingCall, userId: string, outcome: string): Promise<void> {
+async function lose(
+  call: WaitingCall,
+  userId: string,
+  outcome: string,
+  more: Parameters<typeof begin>[1] = {},
+): Promise<void> {
   await lapse(call);
-  const asked = await begin(call);
+  const asked = await begin(call, more);
   if (asked.kind !== 'question') throw new Error(`Nobody is asked: ${asked.kind}.`);
   const { requestId } = asked.question;
   const { sessionId } = call;
@@ -109,6 +114,33 @@ test('a call of which an attempt was lost is never said not to have run: rejecte
 
   const denied = await lost();
   expect(await begin(denied, { gate: 'deny' })).toMatchObject({ kind: 'closed', status: 'unknown' });
+});
+
+test('a call that could be repeated when it was proposed is asked about where it cannot be any more, and stays so', async () => {
+  const lost = async () => {
+    const call = await waiting([carol]);
+    await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
+    await approve(call, 'carol');
+    expect(await begin(call, { repeatable: true })).toMatchObject({ kind: 'begin', repeatable: true });
+    await lapse(call);
+    return call;
+  };
+  // Nothing new is known of a server that cannot be asked.
+  expect(await begin(await lost(), { repeatable: null })).toMatchObject({ kind: 'begin', repeatable: true });
+  const distrusted = await lost();
+  expect(await begin(distrusted, { repeatable: false })).toMatchObject({ kind: 'question' });
+  await lose(distrusted, 'carol', 'run_again');
+  expect(await begin(distrusted, { repeatable: true })).toMatchObject({ kind: 'begin', repeatable: false });
+  await lapse(distrusted);
+  expect(await begin(distrusted, { repeatable: true })).toMatchObject({ kind: 'question' });
+  // Asked about anew and rejected: the first attempt may have had its effect all the same.
+  const rejected = await lost();
+  await lose(rejected, 'carol', 'run_again', { repeatable: false });
+  const terms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
+  expect(await begin(rejected, { terms })).toMatchObject({ kind: 'asked', call: { round: 2 } });
+  const no = { sessionId: rejected.sessionId, toolCallId: rejected.toolCallId, decidedBy: 'alice' };
+  await decide(store.db, { ...no, approved: false, via: 'http', round: 2 });
+  expect(await statusOf(rejected)).toBe('unknown');
 });
 
 test('an approval that comes after the time of the last who were asked finds the call expired', async () => {
