@@ -33,6 +33,7 @@ export type { Answer, Decision, SendOptions } from './frames.ts';
 export type { SocketConstructor, SocketLike } from './runtime.ts';
 export type { Session } from './session.ts';
 export type { SessionOptions } from './session-options.ts';
+export { isAllSeen, shownJson } from './shown-json.ts';
 export {
   type Agent,
   type ApprovalRequest,

@@ -1,4 +1,10 @@
-import type { ApprovalRequest, ResolvedInput, SessionSnapshot, ToolCall } from '../client/index.ts';
+import {
+  type ApprovalRequest,
+  type ResolvedInput,
+  type SessionSnapshot,
+  shownJson,
+  type ToolCall,
+} from '../client/index.ts';
 
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
@@ -40,7 +46,7 @@ export function decisionText({ decision }: ToolCall): string {
 const answers = { accept: 'answered', decline: 'declined', cancel: 'not answered' };
 
 export function answerText({ action, by, at, content }: ResolvedInput): string {
-  const said = content === undefined ? '' : `: ${JSON.stringify(content)}`;
+  const said = content === undefined ? '' : `: ${shownJson(content)}`;
   return `${answers[action]} by ${by}, ${when.format(at)}${said}`;
 }
 

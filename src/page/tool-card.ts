@@ -1,4 +1,4 @@
-import type { Decision, ToolCall } from '../client/index.ts';
+import { type Decision, shownJson, type ToolCall } from '../client/index.ts';
 import { type ApprovalAbout, ApprovalForm } from './approval-form.ts';
 import { h, setText } from './dom.ts';
 import { decisionText } from './gate-text.ts';
@@ -81,10 +81,10 @@ export class ToolCard {
     setText(this.#name, call.tool);
     setText(this.#status, words[call.status]);
     setText(this.#reason, reasonOf(call));
-    setText(this.#arguments, JSON.stringify(call.arguments, null, 2));
+    setText(this.#arguments, shownJson(call.arguments, 2));
     const { originalArguments: original } = call;
     this.#originalBox.hidden = original === null;
-    setText(this.#original, original === null ? '' : JSON.stringify(original, null, 2));
+    setText(this.#original, original === null ? '' : shownJson(original, 2));
     this.#showResult(call);
     this.#showProgress(call);
     this.#approval.update(state);

@@ -1,4 +1,4 @@
-import { type FormField, formFields, type Json, readField } from '../client/index.ts';
+import { type FormField, formFields, isAllSeen, type Json, readField, shownJson } from '../client/index.ts';
 import { h, setText } from './dom.ts';
 import { faultText } from './fault-text.ts';
 
@@ -41,7 +41,7 @@ export class ValueForm {
   }
 
   #json(value: Json): () => Written {
-    const text = JSON.stringify(value, null, 2);
+    const text = shownJson(value, 2);
     const area = h('textarea', { 'aria-label': 'JSON', spellcheck: 'false', rows: String(lines(text) + 1) });
     area.value = text;
     this.element.append(area);
@@ -110,7 +110,7 @@ function fits(fields: readonly FormField[], name: string, value: Json): boolean 
   const field = fields.find((one) => one.name === name);
   switch (field?.kind) {
     case 'text':
-      return typeof value === 'string';
+      return typeof value === 'string' && isAllSeen(value);
     case 'boolean':
       return typeof value === 'boolean';
     case 'choice':

@@ -87,6 +87,21 @@ describe('an approval in the page', () => {
     expect(at.faults).toEqual([]);
   });
 
+  test('hides nothing of what is to run: marks are escapes, long lines are wrapped, an edit keeps both', async () => {
+    const text = `invoice\u202egpj.${'-'.repeat(600)}exe`;
+    await comeToGate(`tool ${text}`);
+    const shown = page.locator('.tool .arguments');
+    expect(await shown.textContent()).toContain(String.raw`"invoice\u202egpj.`);
+    const isWhole = (box: { scrollWidth: number; clientWidth: number }) => box.scrollWidth <= box.clientWidth;
+    expect(await shown.evaluate(isWhole)).toBe(true);
+    await button('Edit').click();
+    expect(await page.locator('.tool').getByLabel('JSON').inputValue()).toContain(String.raw`\u202e`);
+    await button('Approve').click();
+    await isDone();
+    expect(at.effects()).toContain(text);
+    expect(await page.locator('.tool .original').isVisible()).toBe(false);
+  });
+
   test('is remembered for the session, as far as the rule lets it: the next call is not asked about', async () => {
     await comeToGate('tool first');
     await page.getByLabel('Remember').selectOption('session');

@@ -96,7 +96,7 @@ describe('turngate policy check', () => {
 
   does not fit: not-to-outsiders, deny (line 3)
       + tool: wants ["test.effect*"], is test.effect
-      - arguments /text: wants {"not_matches":"@example\\\\.com$"}, is bob@example.com
+      - arguments /text: wants {"not_matches":"@example\\\\.com$"}, is "bob@example.com"
   does not fit: trusted-read-only, allow (line 8)
       - annotations.read_only: wants true, is false
   decides: two-of-us, ask (line 9)

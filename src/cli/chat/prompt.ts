@@ -1,5 +1,5 @@
 import type { Key } from 'ink';
-import type { Answer, Decision, FormField, Json } from '../../client/index.ts';
+import { type Answer, type Decision, type FormField, type Json, shownJson } from '../../client/index.ts';
 import { errorText } from '../../protocol/error-text.ts';
 import type { Asked, Question, Scope } from './asked.ts';
 import { beginFilling, type Filling, fillOn, keyAnswer } from './filling.ts';
@@ -96,7 +96,7 @@ function decideKey(
     case 'n':
       return { prompt: { ...prompt, task: { kind: 'reason', asked } } };
     case 'e': {
-      const text = JSON.stringify(asked.call.arguments);
+      const text = shownJson(asked.call.arguments);
       return { prompt: { ...prompt, line: { text, cursor: text.length }, task: { kind: 'edit', asked } } };
     }
     case 'r': {

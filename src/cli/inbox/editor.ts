@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { shownJson } from '../../client/index.ts';
 import { errorText } from '../../protocol/error-text.ts';
 import { CommandFailure } from './failure.ts';
 import { type Console, confirm } from './terminal.ts';
@@ -27,7 +28,7 @@ export async function editedInEditor(
   const folder = mkdtempSync(join(tmpdir(), 'turngate-edit-'));
   const file = join(folder, 'arguments.json');
   try {
-    writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(file, `${shownJson(value, 2)}\n`, { mode: 0o600 });
     for (;;) {
       openEditor(env.VISUAL || env.EDITOR || usualEditor, file);
       const read = objectIn(readFileSync(file, 'utf8'));

@@ -1,3 +1,4 @@
+import { shownJson } from '../../client/index.ts';
 import { headOf, terminalText } from '../chat/terminal-text.ts';
 
 /** Text of others on one line, harmless to a terminal. */
@@ -9,18 +10,18 @@ const lineBounds = { maxChars: 300, maxLines: 1 };
 
 /** A value as JSON on one line, harmless to a terminal, with a word on what is not shown. */
 export function shortJson(value: unknown): string {
-  return headOf(safe(JSON.stringify(value) ?? 'null'), lineBounds);
+  return headOf(safe(shownJson(value)), lineBounds);
 }
 
 /** A value as JSON on several lines, all of it: a person decides by it. */
 export function longJson(value: unknown, indent = ''): string {
-  const text = terminalText(JSON.stringify(value, null, 2) ?? 'null');
+  const text = terminalText(shownJson(value, 2));
   return text.replaceAll('\n', `\n${indent}`);
 }
 
 /** The same, with the keys of objects in one order: two values differ where they differ in what they say. */
 export function sortedJson(value: unknown): string {
-  return terminalText(JSON.stringify(sorted(value), null, 2) ?? 'null');
+  return terminalText(shownJson(sorted(value), 2));
 }
 
 function sorted(value: unknown): unknown {

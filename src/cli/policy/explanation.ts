@@ -1,3 +1,4 @@
+import { shownJson } from '../../client/index.ts';
 import type { Approvers, GateLevel, GateTerms } from '../../protocol/gate-terms.ts';
 import type { PolicyCall } from '../../tools/policy-call.ts';
 import { type ExplainedCheck, type ExplainedRule, explainPolicy } from '../../tools/policy-explain.ts';
@@ -51,12 +52,21 @@ function checkLine({ field, wants, found, fits }: ExplainedCheck, decide: string
   const counts = decide === 'allow' ? 'does not fit' : 'fits';
   const unclear =
     fits === 'unclear' ? `; this is unclear, so for a rule that says ${decide} it ${counts}` : '';
-  return `      ${marks[fits]} ${field}: wants ${shown(wants)}, is ${shown(found)}${unclear}`;
+  const is = field.startsWith('arguments') ? shownValue(found) : shown(found);
+  return `      ${marks[fits]} ${field}: wants ${shown(wants)}, is ${is}${unclear}`;
 }
 
 function shown(value: unknown): string {
   if (value === undefined || value === null) return 'missing';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return shortened(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+/** As JSON: a text of digits is not a number, and null is not nothing. */
+function shownValue(value: unknown): string {
+  return value === undefined ? 'missing' : shortened(shownJson(value));
+}
+
+function shortened(text: string): string {
   return text.length > shownChars ? `${text.slice(0, shownChars)}…` : text;
 }
 

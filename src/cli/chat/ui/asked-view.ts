@@ -1,6 +1,6 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
-import type { ApprovalRequest } from '../../../client/index.ts';
+import { type ApprovalRequest, shownJson } from '../../../client/index.ts';
 import type { Asked, Scope } from '../asked.ts';
 import { choicesOf } from '../filling.ts';
 import type { Task } from '../prompt.ts';
@@ -58,7 +58,7 @@ function linesOf(asked: Asked): string[] {
     ];
   }
   const { call } = asked;
-  const args = headOf(terminalText(JSON.stringify(call.arguments)), {
+  const args = headOf(terminalText(shownJson(call.arguments)), {
     maxChars: shownArgumentChars,
     maxLines: 1,
   });

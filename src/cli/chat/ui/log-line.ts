@@ -1,5 +1,6 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
+import { shownJson } from '../../../client/index.ts';
 import type {
   ApprovalOutcome,
   AskedAgain,
@@ -53,7 +54,7 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
     case 'question':
       return block(true, h(Text, theme.ask, `? ${terminalText(item.message)}`));
     case 'answer': {
-      const said = item.content === undefined ? '' : `: ${JSON.stringify(item.content)}`;
+      const said = item.content === undefined ? '' : `: ${shownJson(item.content)}`;
       const text = `  ${answers[item.action]} by ${item.by}${said}`;
       return block(false, h(Text, item.action === 'accept' ? theme.good : theme.bad, terminalText(text)));
     }
@@ -78,7 +79,7 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
 
 /** Several calls of one tool are told apart by how their arguments begin. */
 function callOf(item: { tool: string; arguments: unknown }): string {
-  const args = JSON.stringify(item.arguments) ?? '';
+  const args = shownJson(item.arguments);
   const isShort = args.length <= briefChars;
   return `${item.tool}(${isShort ? args : `${args.slice(0, cutAt(args, briefChars))}…`})`;
 }
@@ -115,7 +116,7 @@ function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): 
 
 /** As JSON, so that no value can pass itself off as another argument; never cut, because it is what is approved. */
 function argumentsOf(args: unknown): ReactElement {
-  return h(Box, { paddingLeft: 2 }, h(Text, null, terminalText(JSON.stringify(args, null, 2))));
+  return h(Box, { paddingLeft: 2 }, h(Text, null, terminalText(shownJson(args, 2))));
 }
 
 const remembered = { session: ', remembered for this session', always: ', remembered for good' };
