@@ -3,7 +3,7 @@ import { publishEvents } from '../live/publish-events.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { cleanJson, cleanText } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
-import { recordRejectedSignal } from '../store/reconcile.ts';
+import { recordRejectedSignal } from '../store/rejected-signals.ts';
 import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
 import { createCallTool } from './call-tool.ts';
 import type { Activities } from './contract.ts';

@@ -5,6 +5,7 @@ import { publishEvents } from '../live/publish-events.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import { removeUnusedAttachments } from '../store/attachments.ts';
 import type { Db } from '../store/db.ts';
+import { sweepDrafts } from '../store/drafts.ts';
 import { removeOldFeedItems } from '../store/feed-retention.ts';
 import { purgeSessions } from '../store/purge.ts';
 import { expireQuestions } from '../store/question-close.ts';
@@ -13,7 +14,6 @@ import {
   hastenWakes,
   type RunningTurn,
   retrySoon,
-  sweepDrafts,
   takeDueCancels,
   takeDueDecisions,
   takeDueInputs,

@@ -51,3 +51,8 @@ export async function deleteDraft(tx: Tx, messageId: string): Promise<void> {
     values: [messageId],
   });
 }
+
+/** Drafts that a dying process wrote after their stream had ended. */
+export async function sweepDrafts(db: Db): Promise<void> {
+  await db.query(`delete from drafts where updated_at < now() - interval '1 day'`);
+}

@@ -1,9 +1,35 @@
 import type { Db } from './db.ts';
 
-/*
- * Rows that stand alone. Each query takes what is due, puts off its next look (doubling, up to ten minutes) and
- * answers it: several workers share the work by `skip locked`, and one that dies costs one delay.
+interface Due {
+  name: string;
+  table: string;
+  /** Which rows stand alone, of table `r`. */
+  where: string;
+  returning: string;
+  at?: string;
+  putOff?: string;
+}
+
+/**
+ * Rows that stand alone: takes what is due, puts off its next look (doubling, up to ten minutes) and answers it. Several
+ * workers share the work by `skip locked`, and one that dies costs one delay.
  */
+async function takeDue<T extends object>(db: Db, limit: number, due: Due): Promise<T[]> {
+  const { table, where, returning, at = 'next_check_at', putOff = doubling(at, 'check_delay_ms') } = due;
+  const { rows } = await db.query<T>({
+    name: `take-due-${due.name}`,
+    text: `update ${table} set ${putOff} where id in (
+             select r.id from ${table} r where ${where} and r.${at} <= now()
+             order by r.${at} limit $1 for update skip locked)
+           returning ${returning}`,
+    values: [limit],
+  });
+  return rows;
+}
+
+function doubling(at: string, delayMs: string): string {
+  return `${at} = now() + ${delayMs} * interval '1 millisecond', ${delayMs} = least(${delayMs} * 2, 600000)`;
+}
 
 export interface DueWake {
   turnId: string;
@@ -12,28 +38,14 @@ export interface DueWake {
 }
 
 /** The first queued turn of sessions in which none is running. */
-export async function takeDueWakes(db: Db, limit: number): Promise<DueWake[]> {
-  const { rows } = await db.query<DueWake>({
-    name: 'take-due-wakes',
-    text: `update turns set next_check_at = now() + check_delay_ms * interval '1 millisecond',
-             check_delay_ms = least(check_delay_ms * 2, 600000)
-           where id in (
-             select t.id from turns t
-             where t.status = 'queued' and t.next_check_at <= now()
-               and not exists (select 1 from turns o where o.session_id = t.session_id
-                 and (o.status = 'running' or (o.status = 'queued' and o.position < t.position)))
-             order by t.next_check_at limit $1 for update skip locked)
-           returning id as "turnId", session_id as "sessionId", user_id as "userId"`,
-    values: [limit],
+export function takeDueWakes(db: Db, limit: number): Promise<DueWake[]> {
+  return takeDue(db, limit, {
+    name: 'wakes',
+    table: 'turns',
+    where: `r.status = 'queued' and not exists (select 1 from turns o where o.session_id = r.session_id
+              and (o.status = 'running' or (o.status = 'queued' and o.position < r.position)))`,
+    returning: 'id as "turnId", session_id as "sessionId", user_id as "userId"',
   });
-  return rows;
-}
-
-export interface RunningTurn {
-  turnId: string;
-  sessionId: string;
-  runId: string;
-  userId: string;
 }
 
 /** Looks soon after the first waiting turns of these sessions, whose runs were closed before they began them. */
@@ -46,29 +58,45 @@ export async function hastenWakes(db: Db, sessionIds: string[]): Promise<void> {
   });
 }
 
+export interface RunningTurn {
+  turnId: string;
+  sessionId: string;
+  runId: string;
+  userId: string;
+}
+const runningTurn = 'id as "turnId", session_id as "sessionId", run_id as "runId", user_id as "userId"';
+
 /** Running turns that nobody has looked at for about a minute. */
-export async function takeDueRunning(db: Db, limit: number): Promise<RunningTurn[]> {
-  const { rows } = await db.query<RunningTurn>({
-    name: 'take-due-running',
-    text: `update turns set next_check_at = now() + interval '60 seconds'
-           where id in (
-             select id from turns where status = 'running' and next_check_at <= now()
-             order by next_check_at limit $1 for update skip locked)
-           returning id as "turnId", session_id as "sessionId", run_id as "runId", user_id as "userId"`,
-    values: [limit],
+export function takeDueRunning(db: Db, limit: number): Promise<RunningTurn[]> {
+  return takeDue(db, limit, {
+    name: 'running',
+    table: 'turns',
+    where: `r.status = 'running'`,
+    putOff: `next_check_at = now() + interval '60 seconds'`,
+    returning: runningTurn,
   });
-  return rows;
 }
 
 /** Those of the given runs that have a turn which has not ended. */
 export async function findRunningAmong(db: Db, runIds: string[]): Promise<RunningTurn[]> {
   const { rows } = await db.query<RunningTurn>({
     name: 'find-running-among',
-    text: `select id as "turnId", session_id as "sessionId", run_id as "runId", user_id as "userId"
-           from turns where run_id = any($1) and status = 'running'`,
+    text: `select ${runningTurn} from turns where run_id = any($1) and status = 'running'`,
     values: [runIds],
   });
   return rows;
+}
+
+/** Running turns whose cancellation was asked for and has not come about. */
+export function takeDueCancels(db: Db, limit: number): Promise<RunningTurn[]> {
+  return takeDue(db, limit, {
+    name: 'cancels',
+    table: 'turns',
+    where: `r.status = 'running' and r.cancel_requested_at is not null`,
+    at: 'cancel_check_at',
+    putOff: doubling('cancel_check_at', 'cancel_delay_ms'),
+    returning: runningTurn,
+  });
 }
 
 export interface DueDecision {
@@ -79,20 +107,14 @@ export interface DueDecision {
 }
 
 /** Decisions on which their turn has not acted. */
-export async function takeDueDecisions(db: Db, limit: number): Promise<DueDecision[]> {
-  const { rows } = await db.query<DueDecision>({
-    name: 'take-due-decisions',
-    text: `update decisions d set next_check_at = now() + check_delay_ms * interval '1 millisecond',
-             check_delay_ms = least(check_delay_ms * 2, 600000)
-           from tool_calls c
-           where c.id = d.tool_call_id and d.id in (
-             select id from decisions where acted_at is null and next_check_at <= now()
-             order by next_check_at limit $1 for update skip locked)
-           returning d.id as "decisionId", c.session_id as "sessionId", c.id as "toolCallId",
-             d.decision = 'approved' as approved`,
-    values: [limit],
+export function takeDueDecisions(db: Db, limit: number): Promise<DueDecision[]> {
+  return takeDue(db, limit, {
+    name: 'decisions',
+    table: 'decisions',
+    where: 'r.acted_at is null',
+    returning: `id as "decisionId", tool_call_id as "toolCallId", decision = 'approved' as approved,
+      (select c.session_id from tool_calls c where c.id = tool_call_id) as "sessionId"`,
   });
-  return rows;
 }
 
 export interface DueInput {
@@ -101,33 +123,13 @@ export interface DueInput {
 }
 
 /** Answered questions on which whoever asked has not acted. */
-export async function takeDueInputs(db: Db, limit: number): Promise<DueInput[]> {
-  const { rows } = await db.query<DueInput>({
-    name: 'take-due-inputs',
-    text: `update input_requests set next_check_at = now() + check_delay_ms * interval '1 millisecond',
-             check_delay_ms = least(check_delay_ms * 2, 600000)
-           where id in (
-             select id from input_requests where action is not null and acted_at is null and next_check_at <= now()
-             order by next_check_at limit $1 for update skip locked)
-           returning id as "requestId", session_id as "sessionId"`,
-    values: [limit],
+export function takeDueInputs(db: Db, limit: number): Promise<DueInput[]> {
+  return takeDue(db, limit, {
+    name: 'inputs',
+    table: 'input_requests',
+    where: 'r.action is not null and r.acted_at is null',
+    returning: 'id as "requestId", session_id as "sessionId"',
   });
-  return rows;
-}
-
-/** Running turns whose cancellation was asked for and has not come about. */
-export async function takeDueCancels(db: Db, limit: number): Promise<RunningTurn[]> {
-  const { rows } = await db.query<RunningTurn>({
-    name: 'take-due-cancels',
-    text: `update turns set cancel_check_at = now() + cancel_delay_ms * interval '1 millisecond',
-             cancel_delay_ms = least(cancel_delay_ms * 2, 600000)
-           where id in (
-             select id from turns where status = 'running' and cancel_requested_at is not null and cancel_check_at <= now()
-             order by cancel_check_at limit $1 for update skip locked)
-           returning id as "turnId", session_id as "sessionId", run_id as "runId", user_id as "userId"`,
-    values: [limit],
-  });
-  return rows;
 }
 
 /** Rows of which something could not be told. */
@@ -158,28 +160,4 @@ export async function retrySoon(
       values: [ids],
     });
   }
-}
-
-/** Drafts that a dying process wrote after their stream had ended. */
-export async function sweepDrafts(db: Db): Promise<void> {
-  await db.query(`delete from drafts where updated_at < now() - interval '1 day'`);
-}
-
-/** Keeps a signal that was ignored, once, for whoever asks why nothing happened; of a session that is gone, nothing. */
-export async function recordRejectedSignal(
-  db: Db,
-  signal: {
-    id: string;
-    sessionId: string;
-    turnId: string | null;
-    name: string;
-    problem: string;
-    payload: string;
-  },
-): Promise<void> {
-  await db.query(
-    `insert into rejected_signals (id, session_id, turn_id, signal, problem, payload)
-     select $1, id, $3, $4, $5, $6 from sessions where id = $2 on conflict (id) do nothing`,
-    [signal.id, signal.sessionId, signal.turnId, signal.name, signal.problem, signal.payload],
-  );
 }
