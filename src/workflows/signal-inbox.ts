@@ -11,6 +11,8 @@ import { approvalSignal, cancelSignal, inputSignal, wakeSignal } from './signals
 /** Bad signals kept for the operator; more are counted only. */
 const REJECTED_SIGNALS_MAX = 20;
 const PAYLOAD_CHARS = 2_000;
+/** Calls whose approvals wait to be taken, three times as many as a step has; the reconciler names those again that are decided. */
+const APPROVALS_MAX = 100;
 /** Questions that signals named last; the reconciler names those again that are answered. */
 const INPUTS_MAX = 1_000;
 
@@ -64,6 +66,15 @@ export function openSignalInbox(sessionId: string): SignalInbox {
       reject('approval', 'No call with this id waited for an approval then.', signal);
   }
 
+  /** Whoever may signal could name calls without end; what came first has waited in vain for the longest. */
+  function keepBound(): void {
+    const [oldest] = inbox.approvals.values();
+    if (inbox.approvals.size <= APPROVALS_MAX || !oldest || !patched('bounded-approvals')) return;
+    inbox.approvals.delete(oldest.tool_call_id);
+    const problem = `More than ${APPROVALS_MAX} approvals came for calls that did not wait; this was the oldest.`;
+    if (isOperators(oldest)) reject('approval', problem, oldest);
+  }
+
   function reject(name: string, problem: string, payload: unknown): void {
     inbox.rejected += 1;
     if (inbox.rejected > REJECTED_SIGNALS_MAX) return;
@@ -87,6 +98,7 @@ export function openSignalInbox(sessionId: string): SignalInbox {
     inbox.approvals.set(id, parsed.payload);
     if (before && isOperators(before) && patched('overtaken-approvals'))
       reject('approval', 'Another decision about this call came before this one was looked at.', before);
+    keepBound();
   });
   setHandler(cancelSignal, (payload) => {
     const parsed = parseCancelSignal(payload);

@@ -21,6 +21,36 @@ function temporal(...args: string[]): string {
   return execFileSync(fromSetup('TURNGATE_TEST_TEMPORAL_BIN'), [...args, ...where], { encoding: 'utf8' });
 }
 
+test('approvals for calls that do not wait are kept up to a bound; the oldest go, and it is recorded', async () => {
+  const worker = await at.startWorker();
+  at.model.script(askThenOk);
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  const { tool_call_id } = await at.event(sessionId, 'tool_approval_request');
+  const handle = at.client.workflow.getHandle(sessionWorkflowId(sessionId));
+  for (let number = 1; number <= 103; number += 1)
+    await handle.signal('approval', { tool_call_id: `none-${number}`, approved: true });
+  const recorded = await eventually('three records', async () => {
+    const { rows } = await at.db.query(
+      'select problem, payload from rejected_signals where session_id = $1 order by created_at',
+      [sessionId],
+    );
+    return rows.length >= 3 && rows;
+  });
+  expect(recorded.map(({ problem }) => problem)).toEqual(Array(3).fill(expect.stringContaining('oldest')));
+  expect(recorded.map(({ payload }) => JSON.parse(payload).tool_call_id).toSorted()).toEqual([
+    'none-1',
+    'none-2',
+    'none-3',
+  ]);
+  expect(await handle.query<TurnState, []>('turnState')).toMatchObject({ rejectedSignals: 3 });
+  // The newest is never the one that goes.
+  await handle.signal('approval', { tool_call_id, approved: true });
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
+  await worker.close();
+});
+
 test('an operator sees who waits for what since when, and approves with the CLI [signal-approval]', async () => {
   const worker = await at.startWorker();
   at.model.script(askThenOk);
