@@ -13,7 +13,7 @@ import { PublicError } from '../protocol/errors.ts';
 import type { Right } from '../protocol/roles.ts';
 import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
-import { decideAhead } from '../store/decisions.ts';
+import { decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';
 import { checkRight } from '../store/participants.ts';
 import { answerQuestion } from '../store/questions.ts';
@@ -106,7 +106,8 @@ export class Commands {
   async decision(caller: Caller, frame: ToolApprovalFrame): Promise<Done> {
     const { sessionId } = caller;
     const { tool_call_id: toolCallId, approved, reason } = frame;
-    const { value: outcome, committed } = await decideAhead(this.#db, {
+    const why = reason === undefined ? {} : { reason };
+    const outcome = await decide(this.#db, {
       sessionId,
       toolCallId,
       approved,
@@ -119,16 +120,13 @@ export class Commands {
       argumentsHash: frame.arguments_hash,
       toolHash: frame.tool_hash,
       round: frame.round,
+      // Sent while it is being written: the worker that it wakes waits for the session's lock, so it finds the row, or, if
+      // the commit fails, none, and the gate stays closed. The same decision again changes nothing and wakes nobody.
+      onDeciding: ({ decisionId, turnId }) => {
+        const payload = { tool_call_id: toolCallId, approved, decision_id: decisionId, ...why };
+        this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, payload));
+      },
     });
-    // Sent while the commit is under way: the worker that it wakes waits for the session's lock, so it finds the row, or,
-    // if the commit fails, none, and the gate stays closed. The same decision again changes nothing and wakes nobody.
-    if (outcome.kind === 'recorded' && outcome.events.length > 0) {
-      const { turnId, decisionId } = outcome;
-      const why = reason === undefined ? {} : { reason };
-      const payload = { tool_call_id: toolCallId, approved, decision_id: decisionId, ...why };
-      this.#signal({ sessionId, turnId, toolCallId }, this.#turns.approval(sessionId, payload));
-    }
-    await committed;
     const id = frame.id === undefined ? {} : { id: frame.id };
     const { kind } = outcome;
     this.#logger.info({ session_id: sessionId, tool_call_id: toolCallId, kind }, 'decision taken in');

@@ -46,6 +46,7 @@ export async function insertDecision(
   const isEdited = runs.arguments_hash !== row.arguments_hash;
   const isApproved = verdict.outcome === 'approved';
   const remembered = scopeToRemember(verdict, runs);
+  verdict.onDeciding?.({ decisionId: id, turnId: row.turn_id });
   const decision = toStanding(runs, {
     id,
     decision: verdict.outcome,

@@ -1,8 +1,8 @@
 import { termsOf } from '../gate/approvers.ts';
 import { type Judgement, judge } from '../gate/judge.ts';
 import { PublicError } from '../protocol/errors.ts';
-import type { Committing, Db, Tx } from './db.ts';
-import { lockSession, transactionAhead } from './db.ts';
+import type { Db, Tx } from './db.ts';
+import { lockSession, transaction } from './db.ts';
 import { toRun } from './decision-edit.ts';
 import { insertDecision, toStanding } from './decision-write.ts';
 import {
@@ -24,16 +24,6 @@ type PersonsVerdict = Omit<Verdict, 'outcome'> & { approved: boolean };
  * @throws PublicError as it does, and `forbidden` (their role may not, or the rule does not let them)
  */
 export async function decide(db: Db, decision: PersonsVerdict): Promise<Decided> {
-  const { value, committed } = await decideAhead(db, decision);
-  await committed;
-  return value;
-}
-
-/**
- * As {@link decide}, but answers before the commit has returned. Until then it may be used for nothing but waking
- * whoever looks at the row: they wait for the session's lock, and with it for the commit.
- */
-export async function decideAhead(db: Db, decision: PersonsVerdict): Promise<Committing<Decided>> {
   const { approved, ...rest } = decision;
   const { sessionId, decidedBy: userId } = decision;
   return record(db, { ...rest, outcome: approved ? 'approved' : 'rejected' }, (tx) =>
@@ -49,18 +39,12 @@ export async function decideAhead(db: Db, decision: PersonsVerdict): Promise<Com
  * the call never waited), `validation_error` (changed arguments do not fit the tool)
  */
 export async function recordVerdict(db: Db, verdict: Verdict): Promise<Decided> {
-  const { value, committed } = await record(db, verdict, null);
-  await committed;
-  return value;
+  return record(db, verdict, null);
 }
 
 /** @param check whether they may; asked under the session's lock */
-async function record(
-  db: Db,
-  verdict: Verdict,
-  check: ((tx: Tx) => Promise<void>) | null,
-): Promise<Committing<Decided>> {
-  return transactionAhead(db, async (tx): Promise<Decided> => {
+async function record(db: Db, verdict: Verdict, check: ((tx: Tx) => Promise<void>) | null): Promise<Decided> {
+  return transaction(db, async (tx): Promise<Decided> => {
     const { sessionId, toolCallId, decidedBy } = verdict;
     const [, , row, standing, votes] = await Promise.all([
       lockSession(tx, sessionId),

@@ -22,6 +22,11 @@ export interface Verdict {
   argumentsHash?: string | undefined;
   toolHash?: string | undefined;
   round?: number | undefined;
+  /**
+   * Told when this decides, while it is being written, of what nobody can count on yet: it is good for nothing but waking
+   * whoever looks at the row. They wait for the session's lock, and with it for the commit.
+   */
+  onDeciding?: ((deciding: { decisionId: string; turnId: string }) => void) | undefined;
 }
 
 export type Decided =
