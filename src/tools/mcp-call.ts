@@ -17,6 +17,8 @@ const maxTimerMs = 2 ** 31 - 1;
 /** Where a server that cares finds what is the same over all attempts of one call. */
 const idempotencyKey = 'turngate/toolCallId';
 const lostSession = 404;
+/** Proxies say so, too, of a request that they have sent on and that was not answered in time. */
+const requestTimeout = 408;
 
 export interface CallOptions {
   timeoutMs: number;
@@ -174,10 +176,11 @@ class Call {
   }
 }
 
-/** Below 500 the request was not carried out; above, or with an answer that is none, nobody knows. */
+/** A refusal below 500 says that the request was not carried out (429 and 425, too); of anything else nobody knows. */
 function refusedByHttp(tool: string, error: StreamableHTTPError, words: string): ToolOutcome {
   const status = error.code ?? 0;
-  if (status >= 400 && status < 500) return failed(`${tool} refused the call: ${words}`);
+  if (status >= 400 && status < 500 && status !== requestTimeout)
+    return failed(`${tool} refused the call: ${words}`);
   return unknown(tool, `answered with an error (${words})`);
 }
 

@@ -18,6 +18,8 @@ export interface HttpMcp {
   sessions(): number;
   /** As after a restart: it knows no session any more. */
   forgetSessions(): void;
+  /** Tool calls are answered with this status alone, as a proxy does. */
+  answerCalls(status: number): void;
   /** Ends the streams of answers under way, as a network does. */
   breakStreams(): void;
   close(): Promise<void>;
@@ -28,6 +30,7 @@ export async function startHttpMcp(options: { json?: boolean } = {}): Promise<Ht
   const open = new Set<ServerResponse>();
   const requests: HttpMcp['requests'] = [];
   const cancelled: string[] = [];
+  let callStatus: number | undefined;
 
   async function newSession(): Promise<StreamableHTTPServerTransport> {
     const transport = new StreamableHTTPServerTransport({
@@ -50,6 +53,10 @@ export async function startHttpMcp(options: { json?: boolean } = {}): Promise<Ht
     response.on('close', () => open.delete(response));
     const json = body === '' ? undefined : JSON.parse(body);
     const known = transports.get(String(request.headers['mcp-session-id']));
+    if (callStatus !== undefined && json?.method === 'tools/call') {
+      response.writeHead(callStatus).end('says a proxy');
+      return;
+    }
     if (known !== undefined) return known.handleRequest(request, response, json);
     if (isInitializeRequest(json)) return (await newSession()).handleRequest(request, response, json);
     response.writeHead(404).end('no such session');
@@ -61,6 +68,9 @@ export async function startHttpMcp(options: { json?: boolean } = {}): Promise<Ht
     cancelled,
     sessions: () => transports.size,
     forgetSessions: () => transports.clear(),
+    answerCalls: (status) => {
+      callStatus = status;
+    },
     breakStreams: () => {
       for (const response of open) response.destroy();
     },

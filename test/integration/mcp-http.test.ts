@@ -98,6 +98,26 @@ describe('a server over HTTP', () => {
     expect(http.requests.some((request) => request.headers['last-event-id'] !== undefined)).toBe(true);
   });
 
+  test.each([400, 401, 403, 413, 425, 429])(
+    'whose proxy refuses a call with %i has not carried it out',
+    async (status) => {
+      http.answerCalls(status);
+      const outcome = await call(open(), 'web.echo', { text: 'x' });
+      expect(outcome).toMatchObject({ status: 'failed', error: { code: 'tool_error' } });
+      expect(outcome.text).toContain('refused the call');
+    },
+  );
+
+  test.each([408, 500, 502, 503, 504, 524])(
+    'whose proxy answers a call with %i may have carried it out',
+    async (status) => {
+      http.answerCalls(status);
+      const outcome = await call(open(), 'web.echo', { text: 'x' });
+      expect(outcome).toMatchObject({ status: 'unknown', error: { code: 'tool_error' } });
+      expect(outcome.text).toContain('not known whether the call took effect');
+    },
+  );
+
   test('that is down fails the call, and is there again when it is up', async () => {
     const port = open();
     const { url } = http;
