@@ -1,4 +1,5 @@
 import { PublicError } from '../protocol/errors.ts';
+import { feedId } from '../protocol/feed-id.ts';
 import { notTakingPart } from '../protocol/roles.ts';
 import type { Db } from '../store/db.ts';
 import { sessionAccess } from '../store/sessions.ts';
@@ -23,6 +24,11 @@ export async function allowedSession(db: Db, call: HttpCall, identity: Identity)
 export async function callerOf(db: Db, call: HttpCall, identity: Identity): Promise<Caller> {
   const sessionId = await allowedSession(db, call, identity);
   return { sessionId, userId: identity.userId, via: 'http', address: call.address };
+}
+
+/** Who asks over their feed: of whichever of their sessions it is about. */
+export function feedCallerOf(call: HttpCall, { tenant, userId }: Identity): Caller {
+  return { sessionId: feedId(tenant, userId), userId, via: 'http', address: call.address };
 }
 
 export function noSession(): PublicError {

@@ -16,10 +16,10 @@ import type { Commands, Done } from './commands.ts';
 import { allowedSession, callerOf, noSession } from './http-access.ts';
 import { type Agents, checkAgent } from './http-agents.ts';
 import type { HttpAnswer, HttpCall } from './http-exchange.ts';
-import { pageQuery, valid } from './http-input.ts';
+import { pageQuery, readQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
-import { readFrame } from './read-frame.ts';
+import { bodyAs } from './read-frame.ts';
 import type { SessionAdmin } from './session-admin.ts';
 
 const about = {
@@ -69,11 +69,7 @@ export function serveSessions(
   });
 
   router.get('/v1/sessions', about.list, async (call, identity) => {
-    const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
-    const found = await listSessions(db, { ...identity, limit: limit + 1, before });
-    const sessions = found.slice(0, limit);
-    const next = found.length > limit ? (sessions.at(-1)?.id ?? null) : null;
-    return { status: 200, body: { sessions, next } };
+    return { status: 200, body: await listSessions(db, { ...identity, ...readQuery(pageQuery, call) }) };
   });
 
   router.get('/v1/sessions/:id', about.read, async (call, identity) => {
@@ -93,16 +89,14 @@ export function serveSessions(
   });
 
   router.get('/v1/sessions/:id/messages', about.history, async (call, identity) => {
-    const { limit, before } = valid(pageQuery, Object.fromEntries(call.query));
+    const query = readQuery(pageQuery, call);
     const sessionId = await allowedSession(db, call, identity);
-    return { status: 200, body: await readMessages(db, { sessionId, limit, before }) };
+    return { status: 200, body: await readMessages(db, { sessionId, ...query }) };
   });
 
   router.post('/v1/sessions/:id/cancel', about.cancel, async (call, identity) => {
     const caller = await callerOf(db, call, identity);
-    const frame = readFrame({ ...(await call.body()), type: 'cancel' });
-    if (frame.type !== 'cancel') throw new PublicError('processing_error', 'The body became another frame.');
-    return accepted(await commands.cancel(caller, frame));
+    return accepted(await commands.cancel(caller, bodyAs('cancel', await call.body())));
   });
 }
 

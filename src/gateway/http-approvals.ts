@@ -1,18 +1,17 @@
 import { approvalDetails, approvalStatus, approvalsPage, grantsPage } from '../protocol/approvals.ts';
 import { toolApprovalFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { feedId } from '../protocol/feed-id.ts';
 import { ackFrame } from '../protocol/server-frames.ts';
 import { listApprovals, readApproval } from '../store/approvals.ts';
 import type { Db } from '../store/db.ts';
 import { listGrants, revokeGrant } from '../store/grants.ts';
-import type { Caller } from './commands.ts';
 import type { FeedCommands } from './feed-commands.ts';
+import { feedCallerOf } from './http-access.ts';
 import { HttpFault } from './http-exchange.ts';
-import { pageQuery, valid } from './http-input.ts';
+import { pageQuery, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
-import { readFrame } from './read-frame.ts';
+import { bodyAs } from './read-frame.ts';
 
 const listQuery = pageQuery.extend({ status: approvalStatus.default('pending') });
 
@@ -48,7 +47,7 @@ export function serveApprovals(router: HttpRouter, deps: { db: Db; feedCommands:
   const { db, feedCommands } = deps;
 
   router.get('/v1/approvals', about.list, async (call, { tenant, userId }) => {
-    const query = valid(listQuery, Object.fromEntries(call.query));
+    const query = readQuery(listQuery, call);
     return { status: 200, body: await listApprovals(db, { tenant, userId, ...query }) };
   });
 
@@ -59,7 +58,7 @@ export function serveApprovals(router: HttpRouter, deps: { db: Db; feedCommands:
   });
 
   router.get('/v1/grants', about.grants, async (call, { tenant, userId }) => {
-    const query = valid(pageQuery, Object.fromEntries(call.query));
+    const query = readQuery(pageQuery, call);
     return { status: 200, body: await listGrants(db, { tenant, userId, ...query }) };
   });
 
@@ -68,12 +67,9 @@ export function serveApprovals(router: HttpRouter, deps: { db: Db; feedCommands:
     return { status: 204, body: undefined };
   });
 
-  router.post('/v1/approvals/:id', about.decide, async (call, { tenant, userId }) => {
-    const frame = readFrame({ ...(await call.body()), type: 'tool_approval', tool_call_id: call.id });
-    if (frame.type !== 'tool_approval')
-      throw new PublicError('processing_error', 'The body became another frame.');
-    const caller: Caller = { sessionId: feedId(tenant, userId), userId, via: 'http', address: call.address };
-    const done = await feedCommands.decision(caller, frame);
+  router.post('/v1/approvals/:id', about.decide, async (call, identity) => {
+    const frame = bodyAs('tool_approval', { ...(await call.body()), tool_call_id: call.id });
+    const done = await feedCommands.decision(feedCallerOf(call, identity), frame);
     const { disposition, decision } = done.ack;
     if (disposition === 'conflict') {
       const words = `This call was decided before: ${decision?.decision} by ${decision?.by}. That stands.`;

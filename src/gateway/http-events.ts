@@ -12,10 +12,10 @@ import { deviceOf } from './device-name.ts';
 import { type FrameFilter, filterOf } from './frame-filter.ts';
 import { allowedSession, callerOf } from './http-access.ts';
 import type { HttpCall, HttpStream } from './http-exchange.ts';
-import { pageLimit, valid } from './http-input.ts';
+import { pageLimit, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
-import { readFrame } from './read-frame.ts';
+import { bodyAs } from './read-frame.ts';
 import type { SseStreams, StreamContent } from './sse-streams.ts';
 import { turnFilter } from './turn-filter.ts';
 
@@ -52,7 +52,7 @@ export function serveEvents(router: HttpRouter, deps: EventsDeps): void {
   const { db, commands } = deps;
 
   router.get('/v1/sessions/:id/events', about.events, async (call, identity) => {
-    const query = valid(eventsQuery, Object.fromEntries(call.query));
+    const query = readQuery(eventsQuery, call);
     const filter = filterOf(query.events ?? null);
     const sessionId = await allowedSession(db, call, identity);
     if (wantsStream(call)) {
@@ -64,8 +64,7 @@ export function serveEvents(router: HttpRouter, deps: EventsDeps): void {
 
   router.post('/v1/sessions/:id/messages', about.say, async (call, identity) => {
     const caller = await callerOf(db, call, identity);
-    const frame = readFrame({ ...(await call.body()), type: 'message' });
-    if (frame.type !== 'message') throw new PublicError('processing_error', 'The body became another frame.');
+    const frame = bodyAs('message', await call.body());
     if (!wantsStream(call)) {
       const done = await commands.message(caller, frame);
       return { status: 202, body: done.ack, after: () => done.spread() };

@@ -7,7 +7,7 @@ import { readFeedPage } from '../store/feeds.ts';
 import { wantsStream } from './credentials.ts';
 import { feedFilter, filterOf } from './frame-filter.ts';
 import { resumePoint } from './http-events.ts';
-import { pageLimit, valid } from './http-input.ts';
+import { pageLimit, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import type { SseStreams } from './sse-streams.ts';
@@ -31,7 +31,7 @@ const about = {
 /** `GET /v1/feed` without an upgrade. */
 export function serveFeed(router: HttpRouter, deps: { db: Db; streams: SseStreams }): void {
   router.get('/v1/feed', about.feed, async (call, identity) => {
-    const { limit, after, events } = valid(feedQuery, Object.fromEntries(call.query));
+    const { limit, after, events } = readQuery(feedQuery, call);
     const { tenant, userId } = identity;
     if (!wantsStream(call)) {
       return { status: 200, body: await readFeedPage(deps.db, { tenant, userId, after, limit }) };

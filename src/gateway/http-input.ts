@@ -10,6 +10,11 @@ const cursor = z
   .optional();
 export const pageQuery = z.object({ limit: pageLimit, before: cursor });
 
+/** @throws PublicError as {@link valid} does */
+export function readQuery<T>(schema: z.ZodType<T>, call: { query: URLSearchParams }): T {
+  return valid(schema, Object.fromEntries(call.query));
+}
+
 /** @throws PublicError `validation_error`, in words that say which field and why, and nothing else */
 export function valid<T>(schema: z.ZodType<T>, value: unknown): T {
   const issue = issueOf(schema, value);

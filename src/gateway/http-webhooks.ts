@@ -8,7 +8,7 @@ import {
 import type { Db } from '../store/db.ts';
 import { listEndpoints } from '../store/webhook-endpoints.ts';
 import { listDeliveries, resendDelivery } from '../store/webhook-views.ts';
-import { pageQuery, valid } from './http-input.ts';
+import { pageQuery, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';
 import { requireService } from './service-role.ts';
@@ -42,7 +42,7 @@ export function serveWebhooks(router: HttpRouter, deps: { db: Db }): void {
 
   router.get('/v1/webhooks/deliveries', about.list, async (call, identity) => {
     requireService(identity, 'Reading what became of webhooks');
-    const query = valid(listQuery, Object.fromEntries(call.query));
+    const query = readQuery(listQuery, call);
     return { status: 200, body: await listDeliveries(db, { tenant: identity.tenant, ...query }) };
   });
 

@@ -14,3 +14,23 @@ export function readFrame(raw: unknown): ClientFrame {
     throw new PublicError('validation_error', 'This cannot be read; it is nested too deeply.');
   }
 }
+
+/**
+ * A body as the frame that it says the same as.
+ * @throws PublicError as {@link readFrame} does
+ */
+export function bodyAs<T extends ClientFrame['type']>(
+  type: T,
+  body: object,
+): Extract<ClientFrame, { type: T }> {
+  const frame = readFrame({ ...body, type });
+  if (!isOf(frame, type)) throw new PublicError('processing_error', 'The body became another frame.');
+  return frame;
+}
+
+function isOf<T extends ClientFrame['type']>(
+  frame: ClientFrame,
+  type: T,
+): frame is Extract<ClientFrame, { type: T }> {
+  return frame.type === type;
+}

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { rememberScope } from './client-frames.ts';
+import { feedPlace, nextOlder } from './page.ts';
 import { eventBodies, standingDecision } from './server-frames.ts';
 
 export const approvalStatus = z.enum(['pending', 'resolved']);
@@ -88,12 +89,12 @@ export const grantView = z.object({
   granted_at: z.int(),
 });
 export type GrantView = z.infer<typeof grantView>;
-export const grantsPage = z.object({ grants: z.array(grantView), next: z.string().nullable() });
+export const grantsPage = z.object({ grants: z.array(grantView), next: nextOlder });
 export type GrantsPage = z.infer<typeof grantsPage>;
 
 export const approvalsPage = z.object({
   approvals: z.array(approvalView).describe('the one that was asked for last comes first'),
-  last_seq: z.int().nonnegative().describe('where your feed was at the moment of this page'),
-  next: z.string().nullable().describe('pass as `before` to read older ones'),
+  last_seq: feedPlace,
+  next: nextOlder,
 });
 export type ApprovalsPage = z.infer<typeof approvalsPage>;

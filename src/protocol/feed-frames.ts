@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nextEvents } from './page.ts';
 import { type EventFrame, eventBodies } from './server-frames.ts';
 
 /** Events that a user's feed tells, and whom: those who may answer, or everybody who takes part. */
@@ -45,7 +46,7 @@ export type FeedFrame = z.infer<typeof feedFrame>;
 export const feedPage = z.object({
   items: z.array(feedFrame),
   last_seq: z.int().nonnegative().describe('where the feed is'),
-  next: z.int().nullable().describe('pass as `after` to read on; null: this page reaches the end'),
+  next: nextEvents,
   resync: z
     .object({ reason: z.string(), last_seq: z.int().nonnegative() })
     .optional()

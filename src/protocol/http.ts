@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
 import { onBusy } from './on-busy.ts';
+import { nextEvents, nextOlder } from './page.ts';
 import {
   attachmentRef,
   eventFrame,
@@ -76,8 +77,9 @@ export type SessionView = z.infer<typeof sessionView>;
 
 export const sessionsPage = z.object({
   sessions: z.array(sessionView),
-  next: z.string().nullable().describe('pass as `before` to read older sessions'),
+  next: nextOlder,
 });
+export type SessionsPage = z.infer<typeof sessionsPage>;
 
 export const agentsView = z.object({
   agents: z.array(z.object({ name: z.string(), description: z.string().optional() })),
@@ -111,14 +113,14 @@ export type MessageView = z.infer<typeof messageView>;
 export const messagesPage = z.object({
   messages: z.array(messageView),
   last_seq: z.int().nonnegative(),
-  next: z.string().nullable().describe('pass as `before` to read older messages'),
+  next: nextOlder,
 });
 export type MessagesPage = z.infer<typeof messagesPage>;
 
 export const eventsPage = z.object({
   events: z.array(eventFrame).describe('those that the caller may see'),
   last_seq: z.int().nonnegative().describe('where the session is'),
-  next: z.int().nullable().describe('pass as `after` to read on; null: this page reaches the end'),
+  next: nextEvents,
   resync: z
     .object({ reason: z.string(), last_seq: z.int().nonnegative() })
     .optional()

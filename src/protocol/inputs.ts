@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { feedPlace, nextOlder } from './page.ts';
 import { inputAction, inputKind } from './server-frames.ts';
 
 export const inputStatus = z.enum(['pending', 'resolved']);
@@ -27,7 +28,7 @@ export type InputView = z.infer<typeof inputView>;
 
 export const inputsPage = z.object({
   inputs: z.array(inputView).describe('the one that was asked last comes first'),
-  last_seq: z.int().nonnegative().describe('where your feed was at the moment of this page'),
-  next: z.string().nullable().describe('pass as `before` to read older ones'),
+  last_seq: feedPlace,
+  next: nextOlder,
 });
 export type InputsPage = z.infer<typeof inputsPage>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nextOlder } from './page.ts';
 import { type EventFrame, type EventType, eventBodies } from './server-frames.ts';
 
 /** The events of a session that webhooks tell, and what they are called there. */
@@ -102,7 +103,7 @@ export type WebhookDelivery = z.infer<typeof webhookDelivery>;
 
 export const webhookDeliveriesPage = z.object({
   deliveries: z.array(webhookDelivery).describe('of your tenant, newest first'),
-  next: z.string().nullable().describe('pass as `before` to read older ones'),
+  next: nextOlder,
 });
 export type WebhookDeliveriesPage = z.infer<typeof webhookDeliveriesPage>;
 

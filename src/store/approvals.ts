@@ -1,7 +1,6 @@
 import { approversAmong, levelAt, termsOf } from '../gate/approvers.ts';
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import { rightHolders } from '../protocol/roles.ts';
 import type {
   ApprovalOutcome,
   Participant,
@@ -12,9 +11,7 @@ import { readAudit } from './approval-audit.ts';
 import type { Db } from './db.ts';
 import { findVotes } from './gate-rows.ts';
 import { readLateResults } from './late-results.ts';
-
-/** Bytes of arguments in one page, as they are stored. One call alone may have more. */
-const pageBytes = 1024 * 1024;
+import { type InboxList, type InboxRequest, readInbox } from './pages.ts';
 
 interface ApprovalRow extends Omit<ApprovalView, 'decision' | 'original_arguments' | 'tool_hash' | 'needed'> {
   proposed_arguments: ApprovalView['arguments'] | null;
@@ -26,61 +23,32 @@ interface ApprovalRow extends Omit<ApprovalView, 'decision' | 'original_argument
   why: string | null;
 }
 
-/** Of the page, on each of its rows; `found` counts one more than fit, where there are more. */
-interface PageInfo {
-  last_seq: number;
-  found: number | null;
-  place: number | null;
-  before: number | null;
-}
-
-const select = `select c.id as tool_call_id, c.session_id, s.title as session_title, c.turn_id, t.user_id as asked_by,
+const columns = `c.id as tool_call_id, c.session_id, s.title as session_title, c.turn_id, t.user_id as asked_by,
   c.tool, c.arguments, c.arguments_hash, c.proposed_arguments, c.tool_hash, c.rule, c.reason, c.round, c.level, c.terms,
   c.created_at as requested_at, c.expires_at`;
-const mine = `from participants p
-  join sessions s on s.id = p.session_id and s.tenant = $1 and s.deleted_at is null
-  join tool_calls c on c.session_id = s.id and c.gate = 'ask'
-  join turns t on t.id = c.turn_id`;
-const page = `p.user_id = $2 and p.role = any($5) and ($3::text is null or c.id < $3) order by c.id desc limit $4 + 1`;
+const calls = `join tool_calls c on c.session_id = s.id and c.gate = 'ask' join turns t on t.id = c.turn_id`;
 
-const queries: Record<ApprovalStatus, string> = {
-  pending: `${select}, null as outcome, null as decided_by, null::timestamptz as decided_at, null as why
-    ${mine} where c.status = 'waiting' and ${page}`,
-  resolved: `${select}, d.decision as outcome, d.decided_by, d.decided_at, d.reason as why
-    ${mine} join decisions d on d.tool_call_id = c.id and d.round = c.round where ${page}`,
+const lists: Record<ApprovalStatus, Pick<InboxList, 'columns' | 'joins'>> = {
+  pending: {
+    columns: `${columns}, null as outcome, null as decided_by, null::timestamptz as decided_at, null as why`,
+    joins: `${calls} and c.status = 'waiting'`,
+  },
+  resolved: {
+    columns: `${columns}, d.decision as outcome, d.decided_by, d.decided_at, d.reason as why`,
+    joins: `${calls} join decisions d on d.tool_call_id = c.id and d.round = c.round`,
+  },
 };
 
-/**
- * The approvals of all sessions in which the user may decide, also of runs that are long closed, and where the user's
- * feed is: one statement, hence one snapshot. What changes after it, the feed tells after that `seq`.
- * @param request.before the `tool_call_id` of the last one seen
- */
-export async function listApprovals(
-  db: Db,
-  request: {
-    tenant: string;
-    userId: string;
-    status: ApprovalStatus;
-    limit: number;
-    before?: string | undefined;
-  },
-): Promise<ApprovalsPage> {
-  const { tenant, userId, status, limit, before } = request;
-  const { rows } = await db.query<PageInfo & (ApprovalRow | { tool_call_id: null })>({
-    name: `list-approvals-${status}`,
-    text: `select f.last_seq, a.* from (
-             select coalesce((select last_seq from feeds where tenant = $1 and user_id = $2), 0) as last_seq) f
-           left join lateral (
-             select found.*, count(*) over () as found, row_number() over newest as place,
-               sum(pg_column_size(arguments)) over newest - pg_column_size(arguments) as before
-             from (${queries[status]}) found window newest as (order by tool_call_id desc)
-           ) a on a.place <= $4 and a.before < $6 order by a.tool_call_id desc`,
-    values: [tenant, userId, before ?? null, limit, rightHolders.decide, pageBytes],
-  });
-  const approvals = rows.flatMap((row) => (row.tool_call_id === null ? [] : [toView(row)]));
-  const hasMore = approvals.length < (rows[0]?.found ?? 0);
-  const next = hasMore ? (approvals.at(-1)?.tool_call_id ?? null) : null;
-  return { approvals, last_seq: rows[0]?.last_seq ?? 0, next };
+/** The approvals of all sessions in which the user may decide; see {@link readInbox}. */
+export async function listApprovals(db: Db, request: InboxRequest): Promise<ApprovalsPage> {
+  const list = {
+    name: `list-approvals-${request.status}`,
+    ...lists[request.status],
+    id: 'c.id',
+    bytes: 'pg_column_size(c.arguments)',
+  };
+  const { found, ...page } = await readInbox<ApprovalRow>(db, list, request);
+  return { approvals: found.map(toView), ...page };
 }
 
 function toView(row: ApprovalRow): ApprovalView {
@@ -139,7 +107,7 @@ export async function readApproval(
   const [{ rows }, votes, audit, late] = await Promise.all([
     db.query<DetailRow>({
       name: 'read-approval',
-      text: `${select}, c.status, c.policy_revision, f.description, f.input_schema as schema, p.role,
+      text: `select ${columns}, c.status, c.policy_revision, f.description, f.input_schema as schema, p.role,
                d.decision as outcome, d.decided_by, d.decided_at, d.reason as why,
                (select json_agg(json_build_object('user_id', a.user_id, 'role', a.role) order by a.user_id)
                 from participants a where a.session_id = s.id) as participants

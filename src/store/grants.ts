@@ -8,6 +8,7 @@ import type { ParticipantRole } from '../protocol/server-frames.ts';
 import { writeAudit } from './approval-audit.ts';
 import { type Db, type Tx, transaction } from './db.ts';
 import type { GateRow } from './gate-rows.ts';
+import { type PageRequest, pageOf } from './pages.ts';
 
 /** Remembers an approval, bound to the tool as it is, the rule and the revision of the policy. */
 export async function giveGrant(
@@ -112,10 +113,10 @@ export async function auditGrantedRun(
   });
 }
 
-/** The grants that stand and that the user gave, or that are for their calls. @param request.before the last seen id */
+/** The grants that stand and that the user gave, or that are for their calls. */
 export async function listGrants(
   db: Db,
-  request: { tenant: string; userId: string; limit: number; before?: string | undefined },
+  request: PageRequest & { tenant: string; userId: string },
 ): Promise<GrantsPage> {
   const { rows } = await db.query<GrantView>({
     name: 'list-grants',
@@ -125,8 +126,8 @@ export async function listGrants(
              and ($4::text is null or id < $4) order by id desc limit $3 + 1`,
     values: [request.tenant, request.userId, request.limit, request.before ?? null],
   });
-  const grants = rows.slice(0, request.limit);
-  return { grants, next: rows.length > grants.length ? (grants.at(-1)?.id ?? null) : null };
+  const { shown: grants, next } = pageOf(rows, request.limit, ({ id }) => id);
+  return { grants, next };
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
 import { type Placing, placeMessage, readBusy } from './on-busy.ts';
+import { type PageRequest, pageOf } from './pages.ts';
 import { checkRight } from './participants.ts';
 import { stopTurn } from './stop-turn.ts';
 
@@ -193,13 +194,9 @@ interface MessageRow
 /**
  * A page of the conversation, oldest first, with the `last_seq` of the same moment: who connects with it gets
  * exactly what came after.
- * @param page.before the `next` of the page read before
  * @throws PublicError `validation_error` for a cursor that is none
  */
-export async function readMessages(
-  db: Db,
-  page: { sessionId: string; limit: number; before?: string | undefined },
-): Promise<MessagesPage> {
+export async function readMessages(db: Db, page: PageRequest & { sessionId: string }): Promise<MessagesPage> {
   const before = page.before === undefined ? null : parseCursor(page.before);
   return transaction(db, async (tx) => {
     await tx.query('set transaction isolation level repeatable read read only');
@@ -219,11 +216,11 @@ export async function readMessages(
       [page.sessionId, before, page.limit + 1],
     );
     const [sessions, { rows }] = await Promise.all([seq, found]);
-    const shown = rows.slice(0, page.limit);
+    const { shown, next } = pageOf(rows, page.limit, ({ cursor }) => cursor);
     return {
       messages: shown.toReversed().map(toMessageView),
       last_seq: sessions.rows[0]?.last_seq ?? 0,
-      next: rows.length > page.limit ? (shown.at(-1)?.cursor ?? null) : null,
+      next,
     };
   });
 }

@@ -1,10 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { SessionView } from '../protocol/http.ts';
+import type { SessionsPage, SessionView } from '../protocol/http.ts';
 import type { OnBusy } from '../protocol/on-busy.ts';
 import type { Participant, ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { transaction } from './db.ts';
 import { tellOfNewSession } from './feeds.ts';
+import { type PageRequest, pageOf } from './pages.ts';
 
 /** Settings of one session; what is not set comes from the agent and the configuration. */
 export interface SessionConfig {
@@ -96,15 +97,16 @@ async function insertSession(tx: Tx, session: NewSession): Promise<SessionView |
 /** Sessions in which the user takes part, newest first; `before` is the id of the last one seen. */
 export async function listSessions(
   db: Db,
-  page: { tenant: string; userId: string; limit: number; before?: string | undefined },
-): Promise<SessionView[]> {
+  page: PageRequest & { tenant: string; userId: string },
+): Promise<SessionsPage> {
   const { rows } = await db.query<SessionView>(
     `select ${columns}, p.role from participants p join sessions s on s.id = p.session_id
      where p.user_id = $2 and s.tenant = $1 and s.deleted_at is null and ($3::text is null or p.session_id < $3)
-     order by p.session_id desc limit $4`,
+     order by p.session_id desc limit $4 + 1`,
     [page.tenant, page.userId, page.before ?? null, page.limit],
   );
-  return rows;
+  const { shown: sessions, next } = pageOf(rows, page.limit, ({ id }) => id);
+  return { sessions, next };
 }
 
 /** A session as this participant sees it, with everybody who takes part. */

@@ -1,5 +1,6 @@
 import type { DeliveryStatus, WebhookDeliveriesPage, WebhookDelivery } from '../protocol/webhooks.ts';
 import type { Db } from './db.ts';
+import { type PageRequest, pageOf } from './pages.ts';
 
 const columns = `d.id, d.endpoint, d.type, d.session_id, d.seq, d.status, d.attempts, d.created_at, d.last_attempt_at,
   case when d.status = 'pending' then d.next_attempt_at end as next_attempt_at, d.finished_at, d.last_status, d.last_error`;
@@ -15,12 +16,7 @@ const choices = {
 /** A tenant's deliveries, newest first. */
 export async function listDeliveries(
   db: Db,
-  request: {
-    tenant: string;
-    status?: DeliveryStatus | undefined;
-    limit: number;
-    before?: string | undefined;
-  },
+  request: PageRequest & { tenant: string; status?: DeliveryStatus | undefined },
 ): Promise<WebhookDeliveriesPage> {
   const { tenant, status = 'any', limit, before } = request;
   const { rows } = await db.query<WebhookDelivery>({
@@ -30,8 +26,8 @@ export async function listDeliveries(
            order by id desc limit $3 + 1`,
     values: [tenant, before ?? null, limit],
   });
-  const deliveries = rows.slice(0, limit);
-  return { deliveries, next: rows.length > limit ? (deliveries.at(-1)?.id ?? null) : null };
+  const { shown: deliveries, next } = pageOf(rows, limit, ({ id }) => id);
+  return { deliveries, next };
 }
 
 /**
