@@ -13,7 +13,7 @@ const because: Record<NonNullable<ApprovalRequest['because']>, string> = {
   edited: 'somebody changed what is to run',
   arguments_changed: 'its arguments are not those that were approved',
   tool_changed: 'the tool is not what it was when it was approved',
-  rule_changed: 'the policy has changed since',
+  rule_changed: 'another rule, or other terms, hold for it now',
   grant_fell: 'the approval that was remembered no longer counts',
 };
 

@@ -27,7 +27,8 @@ export class ValueForm {
   }
 
   #form(fields: readonly FormField[], known: Record<string, Json>): () => Written {
-    const inputs = fields.map((field) => new FieldInput(field, known[field.name] ?? field.standard));
+    const given = (name: string) => (Object.hasOwn(known, name) ? known[name] : undefined);
+    const inputs = fields.map((field) => new FieldInput(field, given(field.name) ?? field.standard));
     this.element.append(...inputs.map(({ element }) => element));
     return () => {
       const value: Record<string, Json> = {};

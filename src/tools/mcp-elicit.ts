@@ -4,6 +4,7 @@ import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
 import type { CallClock } from './mcp-clock.ts';
 import type { ToolCallRequest } from './port.ts';
 import { ServerGone } from './server-gone.ts';
+import { visible, visibleSchema } from './visible-words.ts';
 
 const messageChars = 4_000;
 const questionsPerCall = 20;
@@ -27,9 +28,9 @@ export function createElicitor(request: ToolCallRequest, { clock, stop, isGone }
     if (request.onElicit === undefined || asked > questionsPerCall || params.mode === 'url') {
       return { action: 'decline' };
     }
-    const schema = cleanJson(params.requestedSchema) as Record<string, unknown>;
+    const schema = visibleSchema(cleanJson(params.requestedSchema)) as Record<string, unknown>;
     if (schemaFault(schema) !== null) return { action: 'decline' };
-    const message = cleanText(params.message);
+    const message = visible(cleanText(params.message));
     const ended = endOf(AbortSignal.any([signal, stop]), isGone);
     clock.pause();
     try {

@@ -4,6 +4,7 @@ import { schemaFault } from '../gate/schema-fault.ts';
 import { cleanJson, cleanText, cutAt } from '../protocol/text.ts';
 import { withExchange } from './mcp-exchange.ts';
 import type { ToolDescriptor } from './port.ts';
+import { visible, visibleSchema } from './visible-words.ts';
 
 const maxPages = 20;
 const maxTools = 500;
@@ -142,21 +143,4 @@ export class ToolListing {
     if (this.faults.size < faultsKept) this.faults.set(name, why);
     return undefined;
   }
-}
-
-/** Without what a person does not see and a model reads: control, format and private characters. */
-function visible(text: string): string {
-  return text.replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}\p{Co}]/gu, '');
-}
-
-/** The same for the words in a schema; its other strings are values, which stay as they are. */
-function visibleSchema(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(visibleSchema);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => {
-      const isWords = (key === 'description' || key === 'title') && typeof item === 'string';
-      return [key, isWords ? visible(item) : visibleSchema(item)];
-    }),
-  );
 }

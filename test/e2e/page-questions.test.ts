@@ -17,7 +17,7 @@ let at: PageHarness;
 let page: Page;
 let office: string;
 
-/** `crash` calls a tool that ends before it answers; `steps N` takes so many; `room …` calls one that asks. */
+/** `crash` calls a tool that ends before it answers; `steps N` takes so many; `disguise`, one that pretends; `room …` calls one that asks. */
 function* answer(asked: string, { messages }: ModelCall): Iterable<Piece> {
   const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
   const results = since.flatMap((message) => (message.role === 'tool' ? [String(message.content)] : []));
@@ -25,6 +25,7 @@ function* answer(asked: string, { messages }: ModelCall): Iterable<Piece> {
   if (what === 'steps' && results.length < Number(more)) {
     yield { toolCall: { name: 'test__echo', arguments: { text: String(results.length) } } };
   } else if (results.length > 0) yield `The tool said: ${results.at(-1)}`;
+  else if (what === 'disguise') yield { toolCall: { name: 'disguises__ask', arguments: {} } };
   else if (what === 'crash') yield { toolCall: { name: 'test__crash', arguments: {} } };
   else yield { toolCall: { name: 'office__book_room', arguments: { day: more, purpose: '<i>lunch</i>' } } };
 }
@@ -36,6 +37,11 @@ beforeAll(async () => {
     policy,
     env: { MAX_STEPS: String(maxSteps) },
     servers: {
+      disguises: {
+        command: process.execPath,
+        args: [join(repository, 'test', 'mcp-servers', 'disguises.ts')],
+        turngate: { elicits: true },
+      },
       office: {
         command: process.execPath,
         args: [join(repository, 'examples', 'office-mcp', 'main.ts')],
@@ -104,6 +110,14 @@ describe('a question in the page', () => {
     await ask(`steps ${maxSteps + 1}`);
     await button('Stop here').click();
     await page.getByText('declined by dev').waitFor();
+  });
+
+  test('of a tool that names a field as every object has one begins empty', async () => {
+    await ask('disguise');
+    await open().getByText('Keep llA?[2J').waitFor();
+    expect(await field('constructor').inputValue()).toBe('');
+    await button('Answer').click();
+    await says('{"action":"accept","content":{}}');
   });
 
   test('of a tool is a form: answered, it is what the tool gets; declined, nothing is done', async () => {
