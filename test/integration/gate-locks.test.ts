@@ -96,10 +96,8 @@ describe('what somebody else does is waited for, and seen, when', () => {
     const { sessionId, toolCallId, attempt } = await running();
     const takeOver: Change = (tx) =>
       tx.query(`update tool_calls set status = 'asking' where id = $1`, [toolCallId]);
-    const outcome = {
-      ...{ sessionId, toolCallId, attempt, status: 'completed', how: 'answered' },
-      ...{ result: 1, text: '1', error: null },
-    } as const;
+    const answered = { status: 'completed', result: 1, text: '1', error: null, how: 'answered' } as const;
+    const outcome = { sessionId, toolCallId, attempt, ...answered };
     const finish = () => finishCall(store.db, outcome, { questionTimeoutMs: 60_000 });
     const end = await behind(sessionId, finish, takeOver);
     expect(end.kind).toBe('superseded');
