@@ -9,11 +9,11 @@ import { mailTool, type WaitingCall } from './waiting-call.ts';
 export async function beginWaiting(
   db: Db,
   call: WaitingCall,
-  more: Partial<Inspection> & { asksFirst?: boolean; mayWait?: boolean } = {},
+  more: Partial<Inspection> & { asksFirst?: boolean; mayWait?: boolean; runId?: string } = {},
 ): Promise<CallBeginning> {
   const { sessionId, toolCallId, step } = call;
   const { rows } = await db.query('select terms from tool_calls where id = $1', [toolCallId]);
-  const { asksFirst = false, mayWait = false, ...now } = more;
+  const { asksFirst = false, mayWait = false, runId = step.runId, ...now } = more;
   const inspect = (): Inspection => ({
     ...{ argumentsHash: argumentsHash({ to: 'bob@example.com' }), toolHash: toolHash(mailTool) },
     ...{ definition: mailTool, gate: 'ask', rule: 'big-mails', reason: 'big', terms: rows[0]?.terms },
@@ -21,7 +21,6 @@ export async function beginWaiting(
     ...now,
   });
   const limits = onlySteps(25);
-  const { runId } = step;
   const bounds = { leaseMs: 60_000, questionMs: 60_000, limits, asksFirst, mayWait };
   return beginCall(db, { sessionId, toolCallId, runId, inspect, ...bounds });
 }

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { roundsMax } from '../../src/gate/judge.ts';
+import type { GateTerms } from '../../src/protocol/gate-terms.ts';
+import { finishCall } from '../../src/store/call-end.ts';
+import { decide } from '../../src/store/decisions.ts';
+import { askForTool } from '../../src/store/elicitations.ts';
+import { answerQuestion } from '../../src/store/questions.ts';
+import { createSession } from '../../src/store/sessions.ts';
+import { renewLease } from '../../src/store/tool-calls.ts';
+import { requestCancel } from '../../src/store/turns.ts';
+import { beginWaiting } from '../helpers/begin-call.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
+import { type WaitingCall, waitingCall } from '../helpers/waiting-call.ts';
+
+/* Whose attempt of an approved call may begin, and go on: on the real store. */
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore('gate-begin');
+});
+afterAll(() => store.close());
+
+const session = async () => (await createSession(store.db, { tenant: 't', userId: 'alice' })).id;
+const begin = (call: WaitingCall, more?: Parameters<typeof beginWaiting>[2]) =>
+  beginWaiting(store.db, call, more);
+const lapse = ({ toolCallId }: WaitingCall) =>
+  store.db.query(`update tool_calls set lease_until = now() - interval '1 second' where id = $1`, [
+    toolCallId,
+  ]);
+
+async function approved(): Promise<WaitingCall> {
+  const call = await waitingCall({
+    ...{ db: store.db, worker: { publish: () => undefined }, session },
+  } as never);
+  await decide(store.db, { ...call, decidedBy: 'alice', approved: true, via: 'http' });
+  return call;
+}
+
+/** What is asked about the attempt that was lost. */
+async function asked(call: WaitingCall): Promise<string> {
+  await lapse(call);
+  const beginning = await begin(call);
+  if (beginning.kind !== 'question') throw new Error(`Nobody is asked: ${beginning.kind}.`);
+  return beginning.question.requestId;
+}
+
+test('a run that the turn is not given to begins nothing', async () => {
+  const call = await approved();
+  expect(await begin(call, { runId: 'another' })).toEqual({ kind: 'refused' });
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 1 });
+});
+
+test.each([true, false])(
+  'beside an attempt that may be running none begins, repeatable (%s) or not',
+  async (repeatable) => {
+    const call = await approved();
+    await store.db.query('update tool_calls set repeatable = $2 where id = $1', [
+      call.toolCallId,
+      repeatable,
+    ]);
+    expect(await begin(call)).toMatchObject({ kind: 'begin' });
+    const second = await begin(call);
+    expect(second).toEqual({ kind: 'leased', forMs: expect.any(Number) });
+    expect(second.kind === 'leased' && second.forMs).toBeGreaterThan(0);
+    await lapse(call);
+    expect(await begin(call)).toMatchObject(
+      repeatable ? { kind: 'begin', attempt: 2 } : { kind: 'question' },
+    );
+  },
+);
+
+test('each attempt that is lost is asked about, not only the first', async () => {
+  const call = await approved();
+  await begin(call);
+  const first = await asked(call);
+  await answerQuestion(store.db, {
+    ...{ sessionId: call.sessionId, requestId: first, userId: 'alice', via: 'http' },
+    ...{ action: 'accept', content: { outcome: 'run_again' } },
+  });
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 2 });
+  expect(await asked(call)).not.toBe(first);
+});
+
+test('of a turn that is to be cancelled a lost call is asked about by nobody, and stays unknown', async () => {
+  const call = await approved();
+  await begin(call);
+  await lapse(call);
+  await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
+  expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'unknown' });
+});
+
+test('an attempt that stood at a question is asked about where its server is not said to ask first any more', async () => {
+  const call = await approved();
+  const { sessionId, toolCallId, step } = call;
+  await begin(call, { asksFirst: true });
+  const question = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
+  await askForTool(store.db, { sessionId, toolCallId, attempt: 1 }, question, { isHeld: true });
+  await lapse(call);
+  expect(await begin(call, { asksFirst: false })).toMatchObject({
+    kind: 'question',
+    question: { kind: 'unknown_outcome' },
+  });
+});
+
+test('a lease is renewed by its own attempt alone, while it runs', async () => {
+  const call = await approved();
+  const { sessionId, toolCallId } = call;
+  const renew = (attempt: number) => renewLease(store.db, { toolCallId, attempt, leaseMs: 60_000 });
+  await begin(call);
+  expect(await renew(1)).toEqual({ cancelRequested: false });
+  expect(await renew(2)).toBeNull();
+  const result = { status: 'completed', result: 1, text: '1', error: null, how: 'answered' } as const;
+  const outcome = { sessionId, toolCallId, attempt: 1, ...result };
+  await finishCall(store.db, outcome, { questionTimeoutMs: 60_000 });
+  expect(await renew(1)).toBeNull();
+});
+
+test('what has changed after each of very many approvals is given up', async () => {
+  const call = await approved();
+  const terms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
+  const reach = (round: number) =>
+    store.db.query(
+      `with moved as (update decisions set round = $2 where tool_call_id = $1)
+       update tool_calls set round = $2 where id = $1`,
+      [call.toolCallId, round],
+    );
+  await reach(roundsMax);
+  expect(await begin(call, { terms })).toMatchObject({ kind: 'closed', status: 'denied' });
+});
