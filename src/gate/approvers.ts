@@ -1,4 +1,5 @@
 import type { GateLevel, GateTerms } from '../protocol/gate-terms.ts';
+import { limits } from '../protocol/limits.ts';
 import type { Participant, ParticipantRole } from '../protocol/server-frames.ts';
 
 /** Calls that were asked about before rules said by whom: whoever may decide in the session. */
@@ -63,6 +64,20 @@ export function approversAmong(gate: Asked, participants: Participant[]): string
   return participants
     .filter(({ user_id: userId, role }) => mayDecide(gate, { userId, role }))
     .map(({ user_id }) => user_id);
+}
+
+/** Why those who take part are not enough to approve it, in sentences; null: they are. */
+export function whyUndecidable(gate: Asked, participants: Participant[]): string | null {
+  const people = participants
+    .map(({ user_id: userId, role }) => ({ userId, role }))
+    .filter((person) => mayDecide(gate, person));
+  const needed = neededWith(gate, people);
+  if (people.length >= needed) return null;
+  const there =
+    ['nobody of them takes', 'only one of them takes'][people.length] ?? `only ${people.length} of them take`;
+  const max = limits.participantsPerSession;
+  const full = participants.length < max ? '' : `, which has the ${max} participants that it may have`;
+  return `As things stand nobody can approve this: the rule "${gate.terms.rule}" needs ${needed} of ${approversInWords(gate)}, and ${there} part in the session${full}. An owner can change that.`;
 }
 
 /** The users whom the rule names, up to this level. */

@@ -1,4 +1,4 @@
-import { approversAmong, levelAt, termsOf } from '../gate/approvers.ts';
+import { approversAmong, levelAt, termsOf, whyUndecidable } from '../gate/approvers.ts';
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import type {
@@ -128,8 +128,10 @@ export async function readApproval(
   const terms = termsOf(row);
   const gate = { terms, level: row.level, requesterId: row.asked_by };
   const approvers = approversAmong(gate, row.participants);
+  const undecidable = row.status === 'waiting' ? whyUndecidable(gate, row.participants) : null;
   return {
     ...toView(row),
+    reason: undecidable === null ? row.reason : `${row.reason} ${undecidable}`,
     description: row.description,
     schema: row.schema,
     approvers,

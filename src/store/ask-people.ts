@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import { approversAmong, levelAt, namedApprovers } from '../gate/approvers.ts';
+import { approversAmong, levelAt, namedApprovers, whyUndecidable } from '../gate/approvers.ts';
 import { termsHash } from '../gate/hashes.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import { limits } from '../protocol/limits.ts';
@@ -59,7 +59,10 @@ export async function askPeople(tx: Tx, asking: Asking): Promise<{ gate: GateTim
       needed,
     },
   });
-  return { gate, events: [...events, requestEvent(asking, gate)] };
+  // Not in the row: it is true now, and somebody may be let in.
+  const undecidable = whyUndecidable({ terms, level, requesterId }, participants);
+  const reason = undecidable === null ? asking.reason : `${asking.reason} ${undecidable}`;
+  return { gate, events: [...events, requestEvent({ ...asking, reason }, gate)] };
 }
 
 async function writeGate(

@@ -4,6 +4,7 @@ import { type ApprovalDetails, approvalDetails, grantsPage } from '../../src/pro
 import type { AckFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Asked, type GateHarness, mailSchema, openGateHarness } from '../helpers/gate-harness.ts';
 import { problemIn } from '../helpers/http.ts';
+import { seatParticipants } from '../helpers/participants.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 
 let at: GateHarness;
@@ -119,6 +120,22 @@ test('the first decision stands; a double click is acked as the first, another g
   });
   await ended(asked);
   expect(asked.alice.of('tool_approval_resolved')).toHaveLength(1);
+});
+
+test('a request that nobody can approve says so to everybody, as long as it is so [approval-nobody]', async () => {
+  rule('needed: 2, approvers: { roles: [approver] }, reason: "It is much."');
+  const asked = await at.ask();
+  const request = await asked.request();
+  expect(request).toMatchObject({ approvers: ['ada'], needed: 2 });
+  expect(request.reason).toMatch(/^It is much\. As things stand nobody .* only one of them takes part/);
+  expect((await details('max', request.tool_call_id)).reason).toBe(request.reason);
+  await seatParticipants(at.db, asked.sessionId, { eve: 'approver' });
+  expect((await details('max', request.tool_call_id)).reason).toBe('It is much.');
+  expect(await say(await asked.as('ada'), request, { approved: true })).toMatchObject({ approvals: 1 });
+  expect(await say(await asked.as('eve'), request, { approved: true })).toMatchObject({
+    decision: { by: 'eve' },
+  });
+  await ended(asked);
 });
 
 test('several people are needed: each approval is told, the last one decides, one rejection decides alone [approval-quorum] [event-tool_approval_vote]', async () => {

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Scene, type State, states } from '../helpers/operator-states.ts';
+import { testPolicy } from '../helpers/policy.ts';
 import { eventually } from '../helpers/turn-harness.ts';
 import { openWhole, type Whole } from '../helpers/whole.ts';
 
@@ -15,16 +16,17 @@ const queries = [...section.matchAll(/^\| ([a-z][^|]+) \| `([^`]+)` \|$/gm)].map
   }),
 );
 
-const names = ['gate', 'question', 'model', 'idle', 'terminated'] as const;
+const names = ['gate', 'nobody', 'question', 'model', 'idle', 'terminated'] as const;
 type Name = (typeof names)[number];
 /** What each finds of the runs below, by the row's first words. */
 const finds: Record<string, Name[]> = {
-  'wait for a person': ['gate', 'question'],
-  'wait for an approval': ['gate'],
+  'wait for a person': ['gate', 'nobody', 'question'],
+  'wait for an approval': ['gate', 'nobody'],
   'wait for an answer to a question': ['question'],
-  'wait for longer than since then': ['gate', 'question'],
+  'wait for longer than since then': ['gate', 'nobody', 'question'],
   'wait for this person, perhaps among others': ['gate', 'question'],
-  'wait because of one tool': ['gate'],
+  'wait for an approval that nobody may give': ['nobody'],
+  'wait because of one tool': ['gate', 'nobody'],
   'of one user': [...names],
   'of one session, all its turns': ['gate'],
   'ended by somebody, or by a bug': ['terminated'],
@@ -35,7 +37,11 @@ const scenes = new Map<Name, Scene>();
 beforeAll(async () => {
   at = await openWhole(states.question?.settings?.());
   for (const name of names) {
-    const state: State | undefined = states[name === 'terminated' ? 'gate' : name];
+    const isGate = name === 'terminated' || name === 'nobody';
+    const state: State | undefined = states[isGate ? 'gate' : name];
+    const policy =
+      name === 'nobody' ? testPolicy.replace('ask,', 'ask, approvers: { roles: [approver] },') : testPolicy;
+    writeFileSync(at.config.TURNGATE_POLICY, policy);
     if (state) scenes.set(name, await state.enter(at, false));
   }
   await scenes.get('terminated')?.handle.terminate('test');
