@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const sampleEveryMs = 500;
 
 /** Resident memory of a process in bytes; null where the system does not say (no /proc). */
-export function residentBytes(pid: number): number | null {
+function residentBytes(pid: number): number | null {
   try {
     const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return line ? Number(line[1]) * 1_024 : null;

@@ -5,7 +5,7 @@ import type { Draft } from '../store/drafts.ts';
 import type { DraftSource } from './draft-writer.ts';
 
 /** Text or reasoning of one message, UTF-16 code units. */
-export const MESSAGE_CHARS_MAX = 1_000_000;
+const MESSAGE_CHARS_MAX = 1_000_000;
 
 /**
  * The only writer of its message: numbers the deltas itself, by the length of the text before each. Nothing leaves

@@ -37,7 +37,7 @@ export interface Runtime {
 /** Longer waits overflow a timer; whoever waits longer looks again. */
 export const longestTimerMs = 2_000_000_000;
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, work, { keepsAlive } = { keepsAlive: false }) {
     const timer: unknown = setTimeout(work, Math.min(delayMs, longestTimerMs));

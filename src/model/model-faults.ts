@@ -105,7 +105,7 @@ function quote(words: string): string {
 }
 
 /** How long the server asks us to wait: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date. */
-export function readRetryAfter(headers: Headers | undefined, now = Date.now()): number | undefined {
+function readRetryAfter(headers: Headers | undefined, now = Date.now()): number | undefined {
   const exact = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
   if (Number.isFinite(exact)) return bounded(exact);
   const value = headers?.get('retry-after') ?? '';

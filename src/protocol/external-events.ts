@@ -25,7 +25,6 @@ export const externalEventBody = z.object({
       error: `is longer than ${limits.eventDataChars} characters as JSON`,
     }),
 });
-export type ExternalEventBody = z.infer<typeof externalEventBody>;
 
 export const externalEventAnswer = z.object({
   event_id: z.string(),

@@ -12,7 +12,6 @@ export const webhookTypes = {
   turn_end: 'turn.ended',
 } as const satisfies Partial<Record<EventType, string>>;
 export type WebhookEventType = keyof typeof webhookTypes;
-export type WebhookType = (typeof webhookTypes)[WebhookEventType];
 
 export const webhookEventTypes = Object.keys(webhookTypes) as WebhookEventType[];
 export const webhookType = z.enum(Object.values(webhookTypes));

@@ -14,7 +14,7 @@ import { checkRight } from './participants.ts';
 import { stopTurn } from './stop-turn.ts';
 
 /** Messages that were steered into a step come after all of its tool messages. */
-export const STEERED_ORDINAL = 1_000_000;
+const STEERED_ORDINAL = 1_000_000;
 
 interface NewMessage {
   sessionId: string;

@@ -103,7 +103,7 @@ export async function endRunningTurn(
   });
 }
 
-export async function turnsWait(tx: Tx, sessionId: string): Promise<boolean> {
+async function turnsWait(tx: Tx, sessionId: string): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'turns-wait',
     text: `select 1 from turns where session_id = $1 and status = 'queued' limit 1`,

@@ -5,7 +5,7 @@ import { isPointer } from './json-pointer.ts';
 import { argumentCondition } from './policy-condition.ts';
 
 /** Ids that decisions carry where no rule of the file decided. */
-export const reservedRules = [
+const reservedRules = [
   'no-rule',
   'unknown-tool',
   'policy-broken',

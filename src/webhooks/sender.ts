@@ -33,7 +33,7 @@ export interface SenderTimings {
   schedule: RetrySchedule;
 }
 
-export const senderTimings: SenderTimings = {
+const senderTimings: SenderTimings = {
   pollMs: 500,
   sweepMs: 15_000,
   forgetMs: 60_000,

@@ -60,7 +60,7 @@ const held = new Map<string, PromiseWithResolvers<void>>();
  * Messages say what the model is to do: `hold <word>`, `call <tool> <text or file>`, `work` (two steps with a call);
  * anything else is answered.
  */
-export function followMessages(request: ModelCall): Reply {
+function followMessages(request: ModelCall): Reply {
   const last = request.messages.at(-1);
   const [what, which = '', text = ''] = String(last?.content ?? '').split(' ');
   if (last?.role === 'user' && what === 'hold')

@@ -1,7 +1,7 @@
 import { type Policy, parsePolicy } from '../../src/tools/policy-file.ts';
 
 /** Trusts one MCP server: what that calls read-only runs, the rest is asked about, its tool `fail` is denied. */
-export function policyTrusting(server: string): string {
+function policyTrusting(server: string): string {
   return `trusted_servers: [${server}]
 rules:
   - { id: never-fail, tool: ${server}.fail, decide: deny }

@@ -42,7 +42,6 @@ const chatRequest = z.object({
 });
 export type ChatRequest = z.infer<typeof chatRequest>;
 export type ChatMessage = ChatRequest['messages'][number];
-export type ChatToolCall = z.infer<typeof toolCall>;
 
 /**
  * As strict as real servers are, so that a conversation which they would refuse is refused here too.

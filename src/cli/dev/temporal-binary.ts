@@ -10,7 +10,7 @@ import { goInstallTemporal } from './temporal-go-install.ts';
 export const temporalVersion = '1.5.1';
 
 /** Folder of this user for what is fetched once and used by every copy; TURNGATE_CACHE_DIR moves it. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
+function cacheFolder(env: NodeJS.ProcessEnv): string {
   if (env.TURNGATE_CACHE_DIR) return env.TURNGATE_CACHE_DIR;
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'turngate');
 }

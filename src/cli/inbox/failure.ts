@@ -1,7 +1,7 @@
 import { StartFailure } from '../dev/start-failure.ts';
 
 /** How a command ends that asks a gateway for something; 0 where it is done. */
-export const exitCodes = {
+const exitCodes = {
   /** It could not be done: nothing answers, or what was typed makes no sense. */
   failed: 1,
   /** Somebody decided or answered before, or what waits is something else now. */

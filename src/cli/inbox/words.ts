@@ -39,7 +39,7 @@ const units = [
 ] as const;
 
 /** `3 min`, from the largest unit of which there is a whole one. */
-export function spanText(ms: number): string {
+function spanText(ms: number): string {
   const [unit, size] = units.find(([, size]) => ms >= size) ?? units[3];
   return `${Math.max(0, Math.floor(ms / size))} ${unit}`;
 }

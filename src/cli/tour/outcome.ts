@@ -32,12 +32,7 @@ export async function approveEdited(visit: Visit, { toolCallId, request }: Gated
 }
 
 /** The call starts and is done. */
-export async function toolRuns(
-  visit: Visit,
-  toolCallId: string,
-  since: number,
-  where: string,
-): Promise<void> {
+async function toolRuns(visit: Visit, toolCallId: string, since: number, where: string): Promise<void> {
   const { conversation, narrator } = visit;
   const isIt = (frame: { tool_call_id: string }) => frame.tool_call_id === toolCallId;
   await waitFor(visit, 'tool_started', (bound) => conversation.frame('tool_started', bound, isIt));
