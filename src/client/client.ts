@@ -1,5 +1,5 @@
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, GrantsPage } from '../protocol/approvals.ts';
-import type { CreateSessionBody, SessionChange, SessionView } from '../protocol/http.ts';
+import type { CreateSessionBody, SessionChange, SessionsPage, SessionView } from '../protocol/http.ts';
 import type { InputStatus, InputsPage } from '../protocol/inputs.ts';
 import type { AckFrame, AttachmentRef } from '../protocol/server-frames.ts';
 import { type Access, Api } from './api.ts';
@@ -22,12 +22,6 @@ export interface ClientOptions {
   WebSocket?: SocketConstructor;
   /** Hears what listeners of yours threw; `console.error` unless given. */
   onListenerError?: (error: unknown) => void;
-}
-
-export interface SessionsPage {
-  sessions: SessionView[];
-  /** Pass as `before` to read older ones; null: there are none. */
-  next: string | null;
 }
 
 interface PageQuery {

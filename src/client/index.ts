@@ -12,6 +12,7 @@ export type {
   MessagesPage,
   MessageView,
   SessionChange,
+  SessionsPage,
   SessionView,
 } from '../protocol/http.ts';
 export type { InputsPage, InputView } from '../protocol/inputs.ts';
@@ -23,13 +24,14 @@ export type {
   Participant,
   ServerFrame,
 } from '../protocol/server-frames.ts';
-export { type Client, type ClientOptions, createClient, type SessionsPage } from './client.ts';
+export { type Client, type ClientOptions, createClient } from './client.ts';
 export { type ClientErrorCode, TurngateError } from './errors.ts';
 export type { EventStream, Resync, SessionEvent } from './event-stream.ts';
 export type { Feed, FeedEvent, FeedOptions } from './feed.ts';
 export type { FeedSnapshot, WaitingApproval, WaitingInput } from './feed-state.ts';
 export { type FormField, formFields, readField } from './form.ts';
 export type { Answer, Decision, SendOptions } from './frames.ts';
+export { gateWords } from './gate-words.ts';
 export type { SocketConstructor, SocketLike } from './runtime.ts';
 export type { Session } from './session.ts';
 export type { SessionOptions } from './session-options.ts';

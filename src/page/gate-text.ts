@@ -1,5 +1,6 @@
 import {
   type ApprovalRequest,
+  gateWords,
   type ResolvedInput,
   type SessionSnapshot,
   shownJson,
@@ -8,19 +9,11 @@ import {
 
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-const because: Record<NonNullable<ApprovalRequest['because']>, string> = {
-  escalated: 'nobody decided in time',
-  edited: 'somebody changed what is to run',
-  arguments_changed: 'its arguments are not those that were approved',
-  tool_changed: 'the tool is not what it was when it was approved',
-  rule_changed: 'another rule, or other terms, hold for it now',
-  grant_fell: 'the approval that was remembered no longer counts',
-};
-
 /** What people have to know before they decide: why again, who, how many, until when. */
 export function requestLines(request: ApprovalRequest): string[] {
   const { needed, approvals, approvers, reminders, level } = request;
-  const again = request.because === null ? [] : [`Asked again because ${because[request.because]}.`];
+  const again =
+    request.because === null ? [] : [`Asked again because ${gateWords.askedAgain[request.because]}.`];
   const given = approvals.map(({ by }) => by).join(', ');
   const votes = `${approvals.length} of ${needed} approvals${given === '' ? '' : ` (${given})`}.`;
   const escalated = level > 0 ? [`Escalated ${times(level)}.`] : [];
@@ -38,16 +31,13 @@ export function requestLines(request: ApprovalRequest): string[] {
 export function decisionText({ decision }: ToolCall): string {
   if (!decision) return '';
   const { by, at, reason, remember } = decision;
-  const asked = { session: ', remembered for this session', always: ', remembered for good' };
-  const kept = remember === undefined ? '' : asked[remember];
+  const kept = remember === undefined ? '' : gateWords.remembered[remember];
   return `${decision.decision} by ${by}, ${when.format(at)}${kept}${reason ? `: ${reason}` : ''}`;
 }
 
-const answers = { accept: 'answered', decline: 'declined', cancel: 'not answered' };
-
 export function answerText({ action, by, at, content }: ResolvedInput): string {
   const said = content === undefined ? '' : `: ${shownJson(content)}`;
-  return `${answers[action]} by ${by}, ${when.format(at)}${said}`;
+  return `${gateWords.answered[action]} by ${by}, ${when.format(at)}${said}`;
 }
 
 export function deadlineText(input: SessionSnapshot['inputs'][number]): string {

@@ -3,11 +3,12 @@ import type { ApprovalDetails, ApprovalStatus, ApprovalsPage } from '../../proto
 import type { RememberScope } from '../../protocol/client-frames.ts';
 import type { AckFrame } from '../../protocol/server-frames.ts';
 import { approvalLines, approvalText, decisionText } from './approval-text.ts';
-import { type Ask, pathOf } from './ask.ts';
+import type { Ask } from './ask.ts';
 import { difference } from './difference.ts';
 import { editedInEditor } from './editor.ts';
 import { CommandFailure } from './failure.ts';
 import { jsonArgument } from './json-argument.ts';
+import { type PageOptions, printPage } from './page.ts';
 import { type Console, confirm } from './terminal.ts';
 import { safe, sortedJson } from './words.ts';
 
@@ -32,18 +33,16 @@ export interface DecideOptions extends OutputOptions {
 
 const path = (id: string) => `/v1/approvals/${encodeURIComponent(id)}`;
 
-export async function listApprovals(
-  { ask, console }: InboxDeps,
-  options: OutputOptions & { status: ApprovalStatus; limit: string; before?: string },
+export function listApprovals(
+  deps: InboxDeps,
+  options: PageOptions & { status: ApprovalStatus },
 ): Promise<void> {
-  const { status, limit, before } = options;
-  const page = await ask<ApprovalsPage>('GET', pathOf('/v1/approvals', { status, limit, before }));
-  if (options.json) return console.print(JSON.stringify(page));
-  if (page.approvals.length === 0) {
-    console.tell(status === 'pending' ? 'Nothing waits for your approval.' : 'Nothing was decided yet.');
-  }
-  for (const approval of page.approvals) console.print(approvalLines(approval));
-  if (page.next !== null) console.tell(`There is more: --before ${page.next}`);
+  return printPage(deps, options, {
+    path: '/v1/approvals',
+    itemsOf: ({ approvals }: ApprovalsPage) => approvals,
+    textOf: approvalLines,
+    none: options.status === 'pending' ? 'Nothing waits for your approval.' : 'Nothing was decided yet.',
+  });
 }
 
 export async function showApproval(deps: InboxDeps, id: string, options: OutputOptions): Promise<void> {

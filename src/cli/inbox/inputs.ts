@@ -4,24 +4,20 @@ import type { InboxDeps, OutputOptions } from './approvals.ts';
 import { pathOf } from './ask.ts';
 import { CommandFailure } from './failure.ts';
 import { contentOf } from './input-content.ts';
+import { type PageOptions, printPage } from './page.ts';
 import { agoText, expiryText, longJson, safe } from './words.ts';
 
 const pageSize = '200';
 /** Pages that are looked through for one question, of those that wait and of those that are over. */
 const maxPages = 10;
 
-export async function listInputs(
-  { ask, console }: InboxDeps,
-  options: OutputOptions & { status: InputStatus; limit: string; before?: string },
-): Promise<void> {
-  const { status, limit, before } = options;
-  const page = await ask<InputsPage>('GET', pathOf('/v1/inputs', { status, limit, before }));
-  if (options.json) return console.print(JSON.stringify(page));
-  if (page.inputs.length === 0) {
-    console.tell(status === 'pending' ? 'Nobody waits for your answer.' : 'Nothing was answered yet.');
-  }
-  for (const input of page.inputs) console.print(inputLines(input));
-  if (page.next !== null) console.tell(`There is more: --before ${page.next}`);
+export function listInputs(deps: InboxDeps, options: PageOptions & { status: InputStatus }): Promise<void> {
+  return printPage(deps, options, {
+    path: '/v1/inputs',
+    itemsOf: ({ inputs }: InputsPage) => inputs,
+    textOf: inputLines,
+    none: options.status === 'pending' ? 'Nobody waits for your answer.' : 'Nothing was answered yet.',
+  });
 }
 
 export async function showInput(deps: InboxDeps, id: string, options: OutputOptions): Promise<void> {

@@ -7,7 +7,7 @@ import type {
 } from '../../protocol/webhooks.ts';
 import { webhookSecret } from '../../webhooks/sign.ts';
 import type { InboxDeps, OutputOptions } from './approvals.ts';
-import { pathOf } from './ask.ts';
+import { type PageOptions, printPage } from './page.ts';
 import { agoText, safe } from './words.ts';
 
 const secretBytes = 32;
@@ -25,19 +25,16 @@ export async function listEndpoints({ ask, console }: InboxDeps, options: Output
   }
 }
 
-export async function listDeliveries(
-  { ask, console }: InboxDeps,
-  options: OutputOptions & { status?: DeliveryStatus; limit: string; before?: string },
+export function listDeliveries(
+  deps: InboxDeps,
+  options: PageOptions & { status?: DeliveryStatus },
 ): Promise<void> {
-  const { status, limit, before } = options;
-  const page = await ask<WebhookDeliveriesPage>(
-    'GET',
-    pathOf('/v1/webhooks/deliveries', { status, limit, before }),
-  );
-  if (options.json) return console.print(JSON.stringify(page));
-  if (page.deliveries.length === 0) console.tell('There are none.');
-  for (const delivery of page.deliveries) console.print(deliveryLines(delivery));
-  if (page.next !== null) console.tell(`There is more: --before ${page.next}`);
+  return printPage(deps, options, {
+    path: '/v1/webhooks/deliveries',
+    itemsOf: ({ deliveries }: WebhookDeliveriesPage) => deliveries,
+    textOf: deliveryLines,
+    none: 'There are none.',
+  });
 }
 
 export async function resendDelivery(

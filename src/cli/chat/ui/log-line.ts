@@ -1,12 +1,7 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
-import { shownJson } from '../../../client/index.ts';
-import type {
-  ApprovalOutcome,
-  AskedAgain,
-  InputAction,
-  ToolResultStatus,
-} from '../../../protocol/server-frames.ts';
+import { gateWords, shownJson } from '../../../client/index.ts';
+import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/server-frames.ts';
 import { cutAt } from '../../../protocol/text.ts';
 import type { LogItem } from '../log-item.ts';
 import { headOf, terminalText } from '../terminal-text.ts';
@@ -28,14 +23,14 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
     case 'decision': {
       const { sign, style } = outcomes[item.outcome];
       const reason = item.reason === undefined ? '' : `: ${item.reason}`;
-      const kept = item.remember === undefined ? '' : remembered[item.remember];
+      const kept = item.remember === undefined ? '' : gateWords.remembered[item.remember];
       const other = item.edited === undefined ? '' : ', to run instead';
       const text = `${sign} ${callOf(item)} ${item.outcome} by ${item.by}${kept}${other}${reason}`;
       const edited = item.edited === undefined ? null : argumentsOf(item.edited);
       return block(false, h(Text, theme[style], terminalText(text)), edited);
     }
     case 'asked_again': {
-      const text = `⚙ ${item.tool} is asked about again: ${again[item.because]}. ${item.reason}`;
+      const text = `⚙ ${item.tool} is asked about again: ${gateWords.askedAgain[item.because]}. ${item.reason}`;
       return block(true, h(Text, theme.ask, terminalText(text)), argumentsOf(item.arguments));
     }
     case 'vote': {
@@ -55,7 +50,7 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
       return block(true, h(Text, theme.ask, `? ${terminalText(item.message)}`));
     case 'answer': {
       const said = item.content === undefined ? '' : `: ${shownJson(item.content)}`;
-      const text = `  ${answers[item.action]} by ${item.by}${said}`;
+      const text = `  ${gateWords.answered[item.action]} by ${item.by}${said}`;
       return block(false, h(Text, item.action === 'accept' ? theme.good : theme.bad, terminalText(text)));
     }
     case 'tool_result': {
@@ -118,23 +113,6 @@ function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): 
 function argumentsOf(args: unknown): ReactElement {
   return h(Box, { paddingLeft: 2 }, h(Text, null, terminalText(shownJson(args, 2))));
 }
-
-const remembered = { session: ', remembered for this session', always: ', remembered for good' };
-
-const again: Record<AskedAgain, string> = {
-  escalated: 'nobody decided in time',
-  edited: 'somebody changed what is to run',
-  arguments_changed: 'its arguments are not those that were approved',
-  tool_changed: 'the tool is not what it was when it was approved',
-  rule_changed: 'another rule, or other terms, hold for it now',
-  grant_fell: 'the approval that was remembered no longer counts',
-};
-
-const answers: Record<InputAction, string> = {
-  accept: 'answered',
-  decline: 'declined',
-  cancel: 'not answered',
-};
 
 const outcomes: Record<ApprovalOutcome, { sign: string; style: 'good' | 'bad' }> = {
   approved: { sign: '✔', style: 'good' },
