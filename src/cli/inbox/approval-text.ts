@@ -15,6 +15,8 @@ export function decisionText(decision: StandingDecision): string {
   return `${decision.decision} by ${safe(decision.by)} ${agoText(decision.at)}${why}`;
 }
 
+const most = { session: 'for this session', always: 'for good' };
+
 /** Everything about one, for whoever decides by it. */
 export function approvalText(details: ApprovalDetails): string {
   const { decision, original_arguments: original } = details;
@@ -29,7 +31,7 @@ export function approvalText(details: ApprovalDetails): string {
     ['Needed', details.needed === 1 ? null : `${details.needed}, so far ${votesText(details)}`],
     ['Asked', details.round === 1 ? null : `${details.round} times, escalated ${details.level} times`],
     ['State', decision === null ? expiryText(details.expires_at) : decisionText(decision)],
-    ['Remember', details.remember === 'once' ? null : `for the ${details.remember} at most (--remember)`],
+    ['Remember', details.remember === 'once' ? null : `${most[details.remember]} at most (--remember)`],
     ['You', decision !== null || details.may_decide ? null : 'may see it, but not decide'],
     ['Arguments', longJson(details.arguments)],
     ['Asked for', original === undefined ? null : `by the model: ${longJson(original)}`],
