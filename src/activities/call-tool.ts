@@ -150,9 +150,11 @@ class CallRun {
   }
 
   #call(signal: AbortSignal, elicitor: Elicitor): Promise<ToolOutcome> {
-    const { toolCallId, tool, arguments: args } = this.#begun.call;
+    const { call, toolHash } = this.#begun;
+    const { toolCallId, tool, arguments: args } = call;
     return this.#deps.tools.call({
       tool,
+      toolHash,
       arguments: args,
       toolCallId,
       signal,

@@ -23,7 +23,15 @@ import { finishTurn, withdrawGate } from './turn-end.ts';
 import { recordCall } from './usage.ts';
 
 export type CallBeginning =
-  | { kind: 'begin'; call: LedgerCall; attempt: number; repeatable: boolean; events: StoredEvent[] }
+  | {
+      kind: 'begin';
+      call: LedgerCall;
+      /** As it was inspected. */
+      toolHash: string | null;
+      attempt: number;
+      repeatable: boolean;
+      events: StoredEvent[];
+    }
   /** The call has its result (perhaps since just now). */
   | { kind: 'closed'; status: ToolResultStatus; events: StoredEvent[] }
   /** Nobody has decided yet. */
@@ -108,7 +116,8 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     }
     if (now.misfit !== null) return close(tx, row, afterAttempts(row, misfitNow(now.misfit)));
     const holdOrBegin = async () =>
-      (await holdAtLimit(tx, row, beginning)) ?? begin(tx, row, call, beginning.leaseMs);
+      (await holdAtLimit(tx, row, beginning)) ??
+      begin(tx, row, { call, toolHash: now.toolHash }, beginning.leaseMs);
     const [, begun] = await Promise.all([markActed(tx, row.id), holdOrBegin()]);
     return begun;
   });
@@ -204,7 +213,12 @@ async function close(tx: Tx, row: LedgerRow, closing: CallClosing): Promise<Call
   };
 }
 
-async function begin(tx: Tx, row: LedgerRow, call: LedgerCall, leaseMs: number): Promise<CallBeginning> {
+async function begin(
+  tx: Tx,
+  row: LedgerRow,
+  inspected: { call: LedgerCall; toolHash: string | null },
+  leaseMs: number,
+): Promise<CallBeginning> {
   const attempt = row.attempt + 1;
   const [, , events] = await Promise.all([
     recordCall(tx, row),
@@ -223,7 +237,7 @@ async function begin(tx: Tx, row: LedgerRow, call: LedgerCall, leaseMs: number):
       },
     ]),
   ]);
-  return { kind: 'begin', call, attempt, repeatable: row.repeatable, events };
+  return { kind: 'begin', ...inspected, attempt, repeatable: row.repeatable, events };
 }
 
 /**

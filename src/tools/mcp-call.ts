@@ -1,5 +1,6 @@
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
+import { toolHash } from '../gate/hashes.ts';
 import { errorText } from '../protocol/error-text.ts';
 import { CallClock } from './mcp-clock.ts';
 import type { Lease } from './mcp-connection.ts';
@@ -11,8 +12,11 @@ import { failed, unknown } from './mcp-outcome.ts';
 import type { McpPool } from './mcp-pool.ts';
 import { createProgressValve } from './mcp-progress.ts';
 import { callToolAnswer, toOutcome } from './mcp-result.ts';
+import { ToolListing } from './mcp-tool-list.ts';
 import type { ToolCallRequest, ToolOutcome } from './port.ts';
 
+/** How long a server may take to say that a tool is still what was asked about. */
+const describeMs = 15_000;
 const maxTimerMs = 2 ** 31 - 1;
 /** Where a server that cares finds what is the same over all attempts of one call. */
 const idempotencyKey = 'turngate/toolCallId';
@@ -94,6 +98,9 @@ class Call {
       this.#request.signal.throwIfAborted();
       // It died between the lease and here: nothing was written.
       if (link.closed) return failed(`The MCP server of ${this.#request.tool} stopped before the call.`);
+      const other = await this.#whyOther(link);
+      this.#request.signal.throwIfAborted();
+      if (other !== null) return failed(other);
       return toOutcome(this.#request.tool, await this.#ask(link), this.#options.maxResultChars);
     } catch (error) {
       const isForgotten = error instanceof StreamableHTTPError && error.code === lostSession;
@@ -134,6 +141,21 @@ class Call {
       return errorText(error);
     } finally {
       this.#stop.removeEventListener('abort', onStop);
+    }
+  }
+
+  /** What was asked what the tool is may have been an earlier start of the server, or another one that runs beside it. */
+  async #whyOther(link: Link): Promise<string | null> {
+    const { tool, toolHash: meant } = this.#request;
+    if (meant === null || link.told.get(tool) === meant) return null;
+    try {
+      const listing = new ToolListing(tool.slice(0, tool.indexOf('.')), link.client, describeMs, this.#stop);
+      const found = await listing.find(tool);
+      if (found !== undefined && toolHash(found) === meant) return null;
+      return `${tool} was not called: its server describes it differently since it was looked at.`;
+    } catch (error) {
+      const words = link.hide(errorText(error));
+      return `${tool} was not called: its server does not say what it is now (${words}).`;
     }
   }
 

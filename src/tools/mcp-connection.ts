@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { toolHash } from '../gate/hashes.ts';
 import { errorText } from '../protocol/error-text.ts';
 import type { McpServer } from './mcp-config.ts';
 import { type ConnectionOptions, Link } from './mcp-link.ts';
@@ -207,6 +208,7 @@ export function createMcpConnection(
           start.fresh = new ToolListing(name, start.link.client, describeMs);
         }
         const found = await start.fresh.find(tool);
+        if (found !== undefined) start.link.told.set(tool, toolHash(found));
         const known = (await start.tools?.catch(() => undefined))?.find((one) => one.name === tool);
         // It did not say that anything changed.
         if (JSON.stringify(known) !== JSON.stringify(found)) start.tools = undefined;

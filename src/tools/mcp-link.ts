@@ -38,6 +38,8 @@ export class Link {
   fault: string | undefined;
   /** Takes the server's questions: of the one call under way, where its server may ask. */
   elicitor: Elicitor | undefined;
+  /** Hashes of tools, as they were last asked for one by one. */
+  readonly told = new Map<string, string>();
   /** Resolved when nothing of it is left, no process either. */
   readonly gone: Promise<void>;
   /** A text without the values that came from the environment and may be secrets. */

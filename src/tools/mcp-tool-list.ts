@@ -46,6 +46,7 @@ export class ToolListing {
   readonly #server: string;
   readonly #client: Client;
   readonly #until: number;
+  readonly #signal: AbortSignal | undefined;
   readonly #pages: Promise<Page>[] = [];
   readonly #names = new Set<string>();
   /** Why a tool is not offered, by its name; the first ones. */
@@ -55,10 +56,11 @@ export class ToolListing {
   begun = false;
 
   /** @param timeoutMs for all pages together */
-  constructor(server: string, client: Client, timeoutMs: number) {
+  constructor(server: string, client: Client, timeoutMs: number, signal?: AbortSignal) {
     this.#server = server;
     this.#client = client;
     this.#until = Date.now() + timeoutMs;
+    this.#signal = signal;
   }
 
   async all(): Promise<ToolDescriptor[]> {
@@ -96,7 +98,8 @@ export class ToolListing {
   async #fetch(cursor: string | undefined): Promise<Page> {
     const params = cursor === undefined ? {} : { cursor };
     const timeout = Math.max(1, this.#until - Date.now());
-    const request = () => this.#client.request({ method: 'tools/list', params }, toolsPage, { timeout });
+    const options = { timeout, ...(this.#signal ? { signal: this.#signal } : {}) };
+    const request = () => this.#client.request({ method: 'tools/list', params }, toolsPage, options);
     const answer = await withExchange(request).finally(() => {
       this.begun = true;
     });

@@ -33,6 +33,8 @@ export interface ToolCallRequest {
   /** `server.tool`. */
   tool: string;
   arguments: Record<string, unknown>;
+  /** Of the tool that is meant: a server that started again since, and tells otherwise, is not sent it. null: any. */
+  toolHash: string | null;
   /** Ours; the same over all attempts. */
   toolCallId: string;
   signal: AbortSignal;

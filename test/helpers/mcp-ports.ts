@@ -47,6 +47,7 @@ export function call(
   return port.call({
     tool,
     arguments: args,
+    toolHash: null,
     toolCallId: 'call-1',
     signal,
     onProgress: () => undefined,

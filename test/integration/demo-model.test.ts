@@ -103,7 +103,14 @@ async function run(call: ModelToolCall): Promise<string> {
   const tool = toolName(call.name, known);
   return (
     await tools.call({
-      ...{ tool, arguments: parsed.arguments, toolCallId: call.id, signal, onProgress: ignore },
+      ...{
+        tool,
+        toolHash: null,
+        arguments: parsed.arguments,
+        toolCallId: call.id,
+        signal,
+        onProgress: ignore,
+      },
       onElicit: async () => ({ action: 'accept', content: { room: 'Birch' } }),
     })
   ).text;

@@ -124,7 +124,7 @@ test('servers end by themselves when the process that started them is killed', a
     const logger = { debug() {}, warn() {} };
     const port = createMcpTools({ servers, logger, timeoutMs: 20_000 });
     const signal = new AbortController().signal;
-    await port.call({ tool: 'test.effect', arguments: { text: 'x', wait_ms: 60_000 }, toolCallId: 'c', signal, onProgress() {} });`;
+    await port.call({ tool: 'test.effect', toolHash: null, arguments: { text: 'x', wait_ms: 60_000 }, toolCallId: 'c', signal, onProgress() {} });`;
   const parent = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     stdio: 'ignore',
   });

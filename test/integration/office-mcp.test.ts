@@ -34,7 +34,7 @@ function start(): ToolPort {
 
 function call(tool: string, args: Record<string, unknown>, toolCallId = 'call-1') {
   const signal = new AbortController().signal;
-  return tools.call({ tool, arguments: args, toolCallId, signal, onProgress: ignore });
+  return tools.call({ tool, arguments: args, toolHash: null, toolCallId, signal, onProgress: ignore });
 }
 
 const outbox = () => readFile(join(data, 'office', 'outbox.txt'), 'utf8').catch(() => '');
