@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { resultText } from '../../src/cli/chat/log-item.ts';
-import { headOf, tailOf, terminalText } from '../../src/cli/chat/terminal-text.ts';
+import { endsOf, headOf, tailOf, terminalText } from '../../src/cli/chat/terminal-text.ts';
 import { themeOf } from '../../src/cli/chat/ui/theme.ts';
 
 describe('text on a terminal', () => {
@@ -24,6 +24,12 @@ describe('text on a terminal', () => {
     expect(tailOf('short', 10)).toEqual({ tail: 'short', hiddenLines: 0 });
     expect(tailOf('one\ntwo\nthree', 7)).toEqual({ tail: 'three', hiddenLines: 2 });
     expect(tailOf('x👍👍', 3).tail).toBe('👍👍');
+  });
+
+  test('of a long text both ends are kept, and no character is cut in two', () => {
+    expect(endsOf('short', 5)).toBe('short');
+    expect(endsOf('{"note":"xxxxxxxx","to":"eve"}', 12)).toBe('{"note…"eve"}');
+    expect(endsOf('👍👍👍', 3).isWellFormed()).toBe(true);
   });
 
   test('a head says how much it leaves out', () => {

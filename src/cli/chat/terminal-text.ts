@@ -37,6 +37,13 @@ export function tailOf(text: string, maxChars: number): { tail: string; hiddenLi
   return { tail, hiddenLines: text.slice(0, start).split('\n').length - 1 };
 }
 
+/** Both ends of a long text: what matters of arguments may come last. */
+export function endsOf(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  const half = Math.floor(maxChars / 2);
+  return `${text.slice(0, cutAt(text, half))}…${text.slice(cutAt(text, text.length - half))}`;
+}
+
 /** The beginning of a long text, with a word on how much is not shown. */
 export function headOf(text: string, bounds: { maxChars: number; maxLines: number }): string {
   const lines = text.split('\n');

@@ -4,11 +4,12 @@ import { type ApprovalRequest, shownJson } from '../../../client/index.ts';
 import type { Asked, Scope } from '../asked.ts';
 import { choicesOf } from '../filling.ts';
 import type { Task } from '../prompt.ts';
-import { headOf, terminalText } from '../terminal-text.ts';
+import { endsOf, terminalText } from '../terminal-text.ts';
 import { oneLine } from './live-view.ts';
 import type { Theme } from './theme.ts';
 
-const shownArgumentChars = 160;
+/** More than a line has; it is cut to the line in its middle, and all of it stands above. */
+const shownArgumentChars = 400;
 
 /** What the keys do: nothing yet, write a line, answer with one key, or what the line is written for. */
 export type AskedKeys = 'none' | 'line' | 'one' | Task['kind'];
@@ -35,13 +36,15 @@ export function AskedView(props: {
   const { asked, more, keys, scope, theme } = props;
   const others = more === 0 ? '' : ` (${more} more ${more === 1 ? 'waits' : 'wait'} after it)`;
   const [title, ...lines] = linesOf(asked);
+  const cuts = (index: number) =>
+    asked.kind === 'approval' && index === 0 ? 'truncate-middle' : 'truncate-end';
   const hint = keys === 'one' ? `  ${keysFor(asked, scope)}` : hints[keys];
   return h(
     Box,
     { flexDirection: 'column', marginTop: 1 },
     h(Text, theme.ask, terminalText(`${title}${others}`)),
     ...lines.map((line, index) =>
-      h(Text, { key: index, wrap: 'truncate-end', ...(index === 0 ? {} : theme.dim) }, `  ${line}`),
+      h(Text, { key: index, wrap: cuts(index), ...(index === 0 ? {} : theme.dim) }, `  ${line}`),
     ),
     h(Text, { wrap: 'truncate-end' }, hint),
   );
@@ -58,10 +61,7 @@ function linesOf(asked: Asked): string[] {
     ];
   }
   const { call } = asked;
-  const args = headOf(terminalText(shownJson(call.arguments)), {
-    maxChars: shownArgumentChars,
-    maxLines: 1,
-  });
+  const args = endsOf(terminalText(shownJson(call.arguments)), shownArgumentChars);
   const request = call.approval ? requestText(call.approval) : '';
   return [`May ${call.tool} run?`, args, oneLine(request)];
 }
