@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type ApprovalDetails, approvalDetails } from '../../src/protocol/approvals.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { signToken } from './gateway.ts';
 import { askJson, type JsonReply } from './http.ts';
@@ -15,14 +16,20 @@ type RequestFrame = Extract<ServerFrame, { type: 'tool_approval_request' }>;
 export interface GateHarness extends Whole {
   /** Replaces the policy file, as a deployment does. */
   policy(rules: string): void;
+  /** The same, by one rule that asks about `mail.send`. @param more of the rule */
+  mailRule(more: string): void;
   /** What the tool `mail.send` tells of itself from now on. */
   tool(about: { description?: string; schema?: Record<string, unknown> }): void;
   /** From now on, until it is told what to tell, it answers with an error whoever asks it for its tools. */
   down(): void;
+  /** What the model was told last. */
+  heard(): string;
   /** The arguments of the calls of `mail.send` that ran. */
   sent(): Record<string, unknown>[];
   /** A session of alice's with max (member), ada (approver) and vic (viewer), in which she asks the model for the call. */
   ask(args?: Record<string, unknown>): Promise<Asked>;
+  /** All of one approval, as the user reads it. */
+  details(user: string, toolCallId: string): Promise<ApprovalDetails>;
   api(user: string, path: string, options?: Parameters<typeof askJson>[1]): Promise<JsonReply>;
 }
 
@@ -71,9 +78,18 @@ export async function openGateHarness(): Promise<GateHarness> {
     if (last?.role === 'tool') return ['done'];
     return [{ toolCall: { name: 'mail__send', arguments: String(last?.content ?? '{}') } }];
   });
+  const api: GateHarness['api'] = async (user, path, options = {}) =>
+    askJson(`${whole.http}${path}`, { token: await token(user), ...options });
   return {
     ...whole,
     policy,
+    mailRule: (more) => policy(`  - { id: mail, tool: mail.send, decide: ask, ${more} }`),
+    heard: () => JSON.stringify(whole.model.requests.at(-1)?.messages.at(-1)),
+    async details(user, toolCallId) {
+      const answer = await api(user, `/v1/approvals/${toolCallId}`);
+      if (answer.status !== 200) throw new Error(`The approval was refused: ${JSON.stringify(answer)}`);
+      return approvalDetails.parse(answer.body);
+    },
     tool,
     down: () => rmSync(file('tool.json')),
     sent: () =>
@@ -91,8 +107,7 @@ export async function openGateHarness(): Promise<GateHarness> {
         alice.frame('tool_approval_request', (frame) => (frame.round ?? 1) >= round, 30_000);
       return { sessionId, turnId, alice, as, request };
     },
-    api: async (user, path, options = {}) =>
-      askJson(`${whole.http}${path}`, { token: await token(user), ...options }),
+    api,
     async close() {
       await whole.close();
       rmSync(folder, { recursive: true });

@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { argumentsHash } from '../../src/gate/hashes.ts';
-import { type ApprovalDetails, approvalDetails, grantsPage } from '../../src/protocol/approvals.ts';
-import type { AckFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
-import { type Asked, type GateHarness, mailSchema, openGateHarness } from '../helpers/gate-harness.ts';
+import { type GateHarness, mailSchema, openGateHarness } from '../helpers/gate-harness.ts';
+import { ended, resultOf, say, waitMs } from '../helpers/gate-talk.ts';
 import { problemIn } from '../helpers/http.ts';
 import { seatParticipants } from '../helpers/participants.ts';
-import type { SessionClient } from '../helpers/session-client.ts';
 
 let at: GateHarness;
 beforeAll(async () => {
@@ -13,40 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => at.close());
 
-const waitMs = 30_000;
-let count = 0;
-
-/** Decides over the wire, by exactly what was shown, and answers the ack or the error. */
-async function say(
-  client: SessionClient,
-  request: Extract<ServerFrame, { type: 'tool_approval_request' }>,
-  said: Record<string, unknown>,
-): Promise<AckFrame | Extract<ServerFrame, { type: 'error' }>> {
-  count += 1;
-  const id = `d${count}`;
-  const { tool_call_id, arguments_hash, tool_hash, round } = request;
-  client.send({ type: 'tool_approval', id, tool_call_id, arguments_hash, tool_hash, round, ...said });
-  const answers = [
-    client.frame('ack', (ack) => ack.id === id, waitMs),
-    client.frame('error', (error) => error.id === id, waitMs),
-  ];
-  return Promise.any(answers);
-}
-
-const ended = ({ alice }: Asked) => alice.frame('turn_end', undefined, waitMs);
-const resultOf = ({ alice }: Asked) => alice.frame('tool_result', undefined, waitMs);
-const heard = () => JSON.stringify(at.model.requests.at(-1)?.messages.at(-1));
-const rule = (more: string) => at.policy(`  - { id: mail, tool: mail.send, decide: ask, ${more} }`);
-const plain = () => rule('remember: always');
-
-async function details(user: string, toolCallId: string): Promise<ApprovalDetails> {
-  const answer = await at.api(user, `/v1/approvals/${toolCallId}`);
-  expect(answer.status).toBe(200);
-  return approvalDetails.parse(answer.body);
-}
-
 test('arguments that a person changed are what runs; the event shows both, the model is told [approval-edit]', async () => {
-  plain();
+  at.mailRule('remember: always');
   const asked = await at.ask({ to: 'bob' });
   const request = await asked.request();
   for (const [wrong, words] of [
@@ -79,13 +44,13 @@ test('arguments that a person changed are what runs; the event shows both, the m
   expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
   await ended(asked);
   expect(at.sent().at(-1)).toEqual({ to: 'carol' });
-  expect(heard()).toContain('A person changed the arguments');
-  const [approval] = [await details('alice', request.tool_call_id)];
+  expect(at.heard()).toContain('A person changed the arguments');
+  const [approval] = [await at.details('alice', request.tool_call_id)];
   expect(approval).toMatchObject({ arguments: { to: 'carol' }, original_arguments: { to: 'bob' } });
 });
 
 test('whoever the rule does not name may not decide, whatever their role; who is named and takes no part is let in [approval-approvers]', async () => {
-  rule('approvers: { users: [eve], roles: [approver], requester: false }');
+  at.mailRule('approvers: { users: [eve], roles: [approver], requester: false }');
   const asked = await at.ask();
   const request = await asked.request();
   expect(request.approvers.toSorted()).toEqual(['ada', 'eve']);
@@ -93,7 +58,7 @@ test('whoever the rule does not name may not decide, whatever their role; who is
     const client = await asked.as(user);
     const refused = await say(client, request, { approved: true });
     expect(refused).toMatchObject({ type: 'error', code: 'forbidden' });
-    expect((await details(user, request.tool_call_id)).may_decide).toBe(false);
+    expect((await at.details(user, request.tool_call_id)).may_decide).toBe(false);
   }
   expect(await asked.alice.frame('session_updated')).toMatchObject({
     participants: expect.arrayContaining([{ user_id: 'eve', role: 'approver' }]),
@@ -104,7 +69,7 @@ test('whoever the rule does not name may not decide, whatever their role; who is
 });
 
 test('the first decision stands; a double click is acked as the first, another gets the one that stands [approval-first]', async () => {
-  plain();
+  at.mailRule('remember: always');
   const asked = await at.ask();
   const request = await asked.request();
   const [max, ada] = [await asked.as('max'), await asked.as('ada')];
@@ -123,14 +88,14 @@ test('the first decision stands; a double click is acked as the first, another g
 });
 
 test('a request that nobody can approve says so to everybody, as long as it is so [approval-nobody]', async () => {
-  rule('needed: 2, approvers: { roles: [approver] }, reason: "It is much."');
+  at.mailRule('needed: 2, approvers: { roles: [approver] }, reason: "It is much."');
   const asked = await at.ask();
   const request = await asked.request();
   expect(request).toMatchObject({ approvers: ['ada'], needed: 2 });
   expect(request.reason).toMatch(/^It is much\. As things stand nobody .* only one of them takes part/);
-  expect((await details('max', request.tool_call_id)).reason).toBe(request.reason);
+  expect((await at.details('max', request.tool_call_id)).reason).toBe(request.reason);
   await seatParticipants(at.db, asked.sessionId, { eve: 'approver' });
-  expect((await details('max', request.tool_call_id)).reason).toBe('It is much.');
+  expect((await at.details('max', request.tool_call_id)).reason).toBe('It is much.');
   expect(await say(await asked.as('ada'), request, { approved: true })).toMatchObject({ approvals: 1 });
   expect(await say(await asked.as('eve'), request, { approved: true })).toMatchObject({
     decision: { by: 'eve' },
@@ -139,7 +104,7 @@ test('a request that nobody can approve says so to everybody, as long as it is s
 });
 
 test('several people are needed: each approval is told, the last one decides, one rejection decides alone [approval-quorum] [event-tool_approval_vote]', async () => {
-  rule('needed: 2');
+  at.mailRule('needed: 2');
   const asked = await at.ask({ to: 'two' });
   const request = await asked.request();
   expect(request.needed).toBe(2);
@@ -170,7 +135,7 @@ test('several people are needed: each approval is told, the last one decides, on
 });
 
 test('what one of several changed has to be approved by the others as it is now [approval-edit_quorum] [approval-round]', async () => {
-  rule('needed: 2');
+  at.mailRule('needed: 2');
   const asked = await at.ask({ to: 'first' });
   const request = await asked.request();
   const [max, ada] = [await asked.as('max'), await asked.as('ada')];
@@ -190,195 +155,8 @@ test('what one of several changed has to be approved by the others as it is now 
   expect(at.sent().at(-1)).toEqual({ to: 'second' });
 });
 
-test('a tool that tells another story when it is to run is asked about again [approval-again]', async () => {
-  plain();
-  at.tool({});
-  const asked = await at.ask({ to: 'pulled' });
-  const request = await asked.request();
-  at.tool({ description: 'Sends a mail, and a copy to somebody.' });
-  await say(asked.alice, request, { approved: true });
-  const second = await asked.request(2);
-  expect(second).toMatchObject({ because: 'tool_changed', round: 2, arguments: { to: 'pulled' } });
-  expect(second.tool_hash).not.toBe(request.tool_hash);
-  expect(at.sent().some(({ to }) => to === 'pulled')).toBe(false);
-  expect((await details('alice', request.tool_call_id)).description).toContain('a copy to somebody');
-  // The first approval sent again does not approve the second thing.
-  expect(await say(asked.alice, request, { approved: true })).toMatchObject({ code: 'conflict' });
-  expect(await say(asked.alice, second, { approved: false, reason: 'no copies' })).toMatchObject({
-    decision: { decision: 'rejected' },
-  });
-  expect(await resultOf(asked)).toMatchObject({ status: 'rejected' });
-  at.tool({});
-});
-
-test('arguments that were changed behind the approval are asked about again; so is a rule that became stricter', async () => {
-  plain();
-  const asked = await at.ask({ to: 'honest' });
-  const request = await asked.request();
-  rule('needed: 2');
-  await say(asked.alice, request, { approved: true });
-  const second = await asked.request(2);
-  expect(second).toMatchObject({ because: 'rule_changed', needed: 2 });
-  await say(asked.alice, second, { approved: true });
-  await say(await asked.as('ada'), second, { approved: true });
-  expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
-
-  plain();
-  const other = await at.ask({ to: 'honest' });
-  const shown = await other.request();
-  await at.db.query(`update tool_calls set arguments = '{"to":"mallory"}' where id = $1`, [
-    shown.tool_call_id,
-  ]);
-  await say(other.alice, shown, { approved: true });
-  const now = await other.request(2);
-  expect(now).toMatchObject({ because: 'arguments_changed', arguments: { to: 'mallory' } });
-  await say(other.alice, now, { approved: false });
-  await ended(other);
-  expect(at.sent().some(({ to }) => to === 'mallory')).toBe(false);
-});
-
-test('a change of the rules that denies the call wins over an approval; one that allows it does not undo asking', async () => {
-  plain();
-  const asked = await at.ask({ to: 'denied' });
-  const request = await asked.request();
-  at.policy('  - { id: never, decide: deny, reason: "Not today." }');
-  await say(asked.alice, request, { approved: true });
-  expect(await resultOf(asked)).toMatchObject({ status: 'denied' });
-  expect(at.sent().some(({ to }) => to === 'denied')).toBe(false);
-});
-
-test('changed arguments are held against the tool again by the worker, immediately before they run', async () => {
-  plain();
-  const asked = await at.ask({ to: 'checked' });
-  const request = await asked.request();
-  const edited = { to: 7 };
-  // What no gateway lets through: the row and its decision say that this was approved.
-  await at.db.query(
-    `update tool_calls set arguments = $2, arguments_hash = $3, proposed_arguments = arguments, edited_by = 'alice' where id = $1`,
-    [request.tool_call_id, JSON.stringify(edited), argumentsHash(edited)],
-  );
-  const said = { tool_call_id: request.tool_call_id, approved: true, round: 1 };
-  asked.alice.send({ type: 'tool_approval', id: 'misfit', ...said });
-  expect(await resultOf(asked)).toMatchObject({
-    status: 'failed',
-    error: { code: 'tool_error', message: expect.stringContaining('to') },
-  });
-  expect(at.sent()).not.toContainEqual(edited);
-});
-
-test('an edit that another rule decides is asked about by that rule', async () => {
-  at.policy(`  - { id: much, tool: mail.send, arguments: { /amount: { above: 100 } }, decide: ask, needed: 2 }
-  - { id: little, tool: mail.send, decide: ask }`);
-  const asked = await at.ask({ to: 'bob', amount: 5 });
-  const request = await asked.request();
-  expect(request).toMatchObject({ rule: 'little', needed: 1 });
-  await say(asked.alice, request, { approved: true, arguments: { to: 'bob', amount: 5_000 } });
-  const second = await asked.request(2);
-  expect(second).toMatchObject({
-    rule: 'much',
-    needed: 2,
-    because: 'rule_changed',
-    arguments: { amount: 5_000 },
-  });
-  await say(asked.alice, second, { approved: false });
-  await ended(asked);
-  expect(at.sent().some(({ amount }) => amount === 5_000)).toBe(false);
-});
-
-test('a remembered approval lets the tool run, in its session or for good; it is listed and taken back [approval-remember] [http-grants] [http-revoke_grant]', async () => {
-  plain();
-  const asked = await at.ask({ to: 'one' });
-  await say(asked.alice, await asked.request(), { approved: true, remember: 'session' });
-  expect(await asked.alice.frame('tool_approval_resolved')).toMatchObject({ remember: 'session' });
-  await ended(asked);
-  const again = async (to: string) => {
-    const turnId = await at.say(asked.sessionId, JSON.stringify({ to }));
-    return asked.alice.frame('turn_end', (frame) => frame.turn_id === turnId, waitMs);
-  };
-  await again('two');
-  expect(at.sent().at(-1)).toEqual({ to: 'two' });
-  const allowed = asked.alice.of('tool_call').at(-1);
-  expect(allowed).toMatchObject({
-    gate: 'allow',
-    reason: expect.stringContaining('alice allowed this tool for this session'),
-  });
-  // Another session asks.
-  const other = await at.ask({ to: 'elsewhere' });
-  const elsewhere = await other.request();
-  await say(other.alice, elsewhere, { approved: true, remember: 'always' });
-  await ended(other);
-  const third = await at.ask({ to: 'third' });
-  await ended(third);
-  expect(at.sent().at(-1)).toEqual({ to: 'third' });
-  expect(third.alice.of('tool_approval_request')).toEqual([]);
-
-  const { grants } = grantsPage.parse((await at.api('alice', '/v1/grants')).body);
-  expect(grants.map(({ scope, granted_by, tool }) => ({ scope, granted_by, tool }))).toEqual([
-    { scope: 'always', granted_by: 'alice', tool: 'mail.send' },
-    { scope: 'session', granted_by: 'alice', tool: 'mail.send' },
-  ]);
-  const stranger = await at.api('mallory', `/v1/grants/${grants[0]?.id}`, { method: 'DELETE' });
-  expect(problemIn(stranger)).toEqual([404, 'not_found']);
-  for (const { id } of grants) {
-    expect((await at.api('alice', `/v1/grants/${id}`, { method: 'DELETE' })).status).toBe(204);
-    expect((await at.api('alice', `/v1/grants/${id}`, { method: 'DELETE' })).status).toBe(204);
-  }
-  expect(grantsPage.parse((await at.api('alice', '/v1/grants')).body).grants).toEqual([]);
-  const asks = await at.ask({ to: 'asked again' });
-  await say(asks.alice, await asks.request(), { approved: false });
-  await ended(asks);
-});
-
-test('a grant falls with its tool, its policy, and with who gave it; the rule bounds it [approval-grant_falls]', async () => {
-  const give = async () => {
-    const asked = await at.ask({ to: 'given' });
-    const request = await asked.request();
-    expect(await say(await asked.as('max'), request, { approved: true, remember: 'session' })).toMatchObject({
-      disposition: 'recorded',
-    });
-    await ended(asked);
-    return asked;
-  };
-  const asksAgain = async (asked: Asked) => {
-    const calls = asked.alice.of('tool_approval_request').length;
-    await at.say(asked.sessionId, '{"to":"after"}');
-    const request = await asked.alice.frame(
-      'tool_approval_request',
-      (frame) => asked.alice.of('tool_approval_request').indexOf(frame) >= calls,
-      waitMs,
-    );
-    await say(asked.alice, request, { approved: false });
-  };
-  plain();
-  const byTool = await give();
-  at.tool({ schema: { ...mailSchema, title: 'changed' } });
-  // The list of tools is read anew when it is to run: let through by what was known, stopped by what is.
-  await asksAgain(byTool);
-  at.tool({});
-
-  const byPolicy = await give();
-  rule('remember: always, reason: "Said otherwise."');
-  await asksAgain(byPolicy);
-
-  const byGiver = await give();
-  await at.db.query(`delete from participants where session_id = $1 and user_id = 'max'`, [
-    byGiver.sessionId,
-  ]);
-  await asksAgain(byGiver);
-
-  rule('remember: once');
-  const asked = await at.ask({ to: 'never remembered' });
-  const request = await asked.request();
-  expect(await say(asked.alice, request, { approved: true, remember: 'session' })).toMatchObject({
-    code: 'validation_error',
-    error: expect.stringContaining('"mail" lets it be remembered at most for "once"'),
-  });
-  await say(asked.alice, request, { approved: false });
-  await ended(asked);
-});
-
 test('people are reminded, then others are asked beside them, and in the end it expires [approval-reminder] [event-tool_approval_reminder] [approval-escalation]', async () => {
-  rule(
+  at.mailRule(
     'approvers: { roles: [approver] }, timeout: 3s, remind_every: 1s, on_timeout: { escalate: [{ approvers: { users: [boss] }, timeout: 2s }] }',
   );
   const asked = await at.ask({ to: 'late' });
@@ -396,7 +174,7 @@ test('people are reminded, then others are asked beside them, and in the end it 
   });
   expect(await resultOf(asked)).toMatchObject({ status: 'rejected' });
   await ended(asked);
-  const actions = (await details('alice', request.tool_call_id)).audit.map(({ action }) => action);
+  const actions = (await at.details('alice', request.tool_call_id)).audit.map(({ action }) => action);
   expect(actions.filter((action) => action === 'reminded').length).toBeGreaterThanOrEqual(1);
   expect(actions.filter((action) => action !== 'reminded')).toEqual([
     'asked',
@@ -407,7 +185,7 @@ test('people are reminded, then others are asked beside them, and in the end it 
 });
 
 test('who was asked first may decide after it was escalated to others', async () => {
-  rule(
+  at.mailRule(
     'approvers: { roles: [approver] }, timeout: 1s, on_timeout: { escalate: [{ approvers: { users: [boss] }, timeout: 60s }] }',
   );
   const asked = await at.ask({ to: 'escalated' });
@@ -420,7 +198,7 @@ test('who was asked first may decide after it was escalated to others', async ()
 });
 
 test('everything that was done to an approval is on record, also when its turn is long over; it is written once [approval-audit] [http-approval]', async () => {
-  rule('needed: 2');
+  at.mailRule('needed: 2');
   const asked = await at.ask({ to: 'audited' });
   const request = await asked.request();
   await say(asked.alice, request, { approved: true });
@@ -430,7 +208,7 @@ test('everything that was done to an approval is on record, also when its turn i
   expect(answer.body).toMatchObject({ disposition: 'recorded', approvals: 1, needed: 2 });
   await say(asked.alice, await asked.request(2), { approved: true });
   await ended(asked);
-  const seen = await details('max', request.tool_call_id);
+  const seen = await at.details('max', request.tool_call_id);
   expect(seen).toMatchObject({
     description: 'Sends a mail.',
     schema: mailSchema,
@@ -465,7 +243,7 @@ test('everything that was done to an approval is on record, also when its turn i
 });
 
 test('several calls of one step are decided one by one, in any order', async () => {
-  plain();
+  at.mailRule('remember: always');
   at.model.script((request) => {
     if (request.messages.at(-1)?.role === 'tool') return ['done'];
     return ['a', 'b', 'c'].map((to) => ({ toolCall: { name: 'mail__send', arguments: { to } } }));

@@ -1,77 +1,103 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readAudit } from '../../src/store/approval-audit.ts';
-import { decide } from '../../src/store/decisions.ts';
-import { revokeGrant } from '../../src/store/grants.ts';
-import { createSession } from '../../src/store/sessions.ts';
-import { beginWaiting } from '../helpers/begin-call.ts';
-import { openTestStore, type TestStore } from '../helpers/database.ts';
-import { type WaitingCall, waitingCall } from '../helpers/waiting-call.ts';
+import { grantsPage } from '../../src/protocol/approvals.ts';
+import { type Asked, type GateHarness, mailSchema, openGateHarness } from '../helpers/gate-harness.ts';
+import { ended, say, waitMs } from '../helpers/gate-talk.ts';
+import { problemIn } from '../helpers/http.ts';
 
-/* Remembered approvals that fall between the moment they let a call through and the moment it begins. */
-let store: TestStore;
+let at: GateHarness;
 beforeAll(async () => {
-  store = await openTestStore('gate-grants');
+  at = await openGateHarness();
 });
-afterAll(() => store.close());
+afterAll(() => at.close());
 
-const session = async () => (await createSession(store.db, { tenant: 't', userId: 'alice' })).id;
-
-/** Asked about, where no grant stands. */
-async function call(): Promise<WaitingCall> {
-  return waitingCall({ db: store.db, worker: { publish: () => undefined }, session } as never, {
-    remember: 'always',
+test('a remembered approval lets the tool run, in its session or for good; it is listed and taken back [approval-remember] [http-grants] [http-revoke_grant]', async () => {
+  at.mailRule('remember: always');
+  const asked = await at.ask({ to: 'one' });
+  await say(asked.alice, await asked.request(), { approved: true, remember: 'session' });
+  expect(await asked.alice.frame('tool_approval_resolved')).toMatchObject({ remember: 'session' });
+  await ended(asked);
+  const again = async (to: string) => {
+    const turnId = await at.say(asked.sessionId, JSON.stringify({ to }));
+    return asked.alice.frame('turn_end', (frame) => frame.turn_id === turnId, waitMs);
+  };
+  await again('two');
+  expect(at.sent().at(-1)).toEqual({ to: 'two' });
+  const allowed = asked.alice.of('tool_call').at(-1);
+  expect(allowed).toMatchObject({
+    gate: 'allow',
+    reason: expect.stringContaining('alice allowed this tool for this session'),
   });
-}
+  // Another session asks.
+  const other = await at.ask({ to: 'elsewhere' });
+  const elsewhere = await other.request();
+  await say(other.alice, elsewhere, { approved: true, remember: 'always' });
+  await ended(other);
+  const third = await at.ask({ to: 'third' });
+  await ended(third);
+  expect(at.sent().at(-1)).toEqual({ to: 'third' });
+  expect(third.alice.of('tool_approval_request')).toEqual([]);
 
-async function grantIn({ sessionId, toolCallId }: WaitingCall): Promise<string> {
-  const by = { decidedBy: 'alice', via: 'http', approved: true, remember: 'always' } as const;
-  await decide(store.db, { sessionId, toolCallId, ...by });
-  const { rows } = await store.db.query('select id from grants where tool_call_id = $1', [toolCallId]);
-  return rows[0]?.id;
-}
-
-/** Begins it, by the rule that `like` waits or waited under. */
-async function begin(granted: WaitingCall, like: WaitingCall) {
-  const { rows } = await store.db.query('select terms from tool_calls where id = $1', [like.toolCallId]);
-  return beginWaiting(store.db, granted, { terms: rows[0]?.terms });
-}
-
-const grantOf = async ({ toolCallId }: WaitingCall): Promise<string | null> => {
-  const { rows } = await store.db.query('select grant_id from tool_calls where id = $1', [toolCallId]);
-  return rows[0]?.grant_id;
-};
-
-const revoke = (grantId: string) =>
-  revokeGrant(store.db, { tenant: 't', userId: 'alice', grantId, via: 'http', address: null });
-
-test('a call whose grant has fallen runs under another that covers it, and is asked about only where there is none', async () => {
-  const [one, two] = [await call(), await call()];
-  const [first, second] = [await grantIn(one), await grantIn(two)];
-  const [runs, asks] = [await call(), await call()];
-  expect([await grantOf(runs), await grantOf(asks)]).toEqual([first, first]);
-  await revoke(first);
-  expect(await begin(runs, one)).toMatchObject({ kind: 'begin' });
-  expect(await grantOf(runs)).toBe(second);
-  const audit = await readAudit(store.db, runs.toolCallId);
-  expect(audit.map(({ action, actor, body }) => [action, actor, body.grant_id])).toEqual([
-    ['ran_under_grant', 'alice', first],
-    ['ran_under_grant', 'alice', second],
+  const { grants } = grantsPage.parse((await at.api('alice', '/v1/grants')).body);
+  expect(grants.map(({ scope, granted_by, tool }) => ({ scope, granted_by, tool }))).toEqual([
+    { scope: 'always', granted_by: 'alice', tool: 'mail.send' },
+    { scope: 'session', granted_by: 'alice', tool: 'mail.send' },
   ]);
-  expect(audit[1]?.body).toMatchObject({ ...audit[0]?.body, grant_id: second });
-  await revoke(second);
-  expect(await begin(asks, one)).toMatchObject({ kind: 'asked' });
-  expect(await grantOf(asks)).toBeNull();
+  const stranger = await at.api('mallory', `/v1/grants/${grants[0]?.id}`, { method: 'DELETE' });
+  expect(problemIn(stranger)).toEqual([404, 'not_found']);
+  for (const { id } of grants) {
+    expect((await at.api('alice', `/v1/grants/${id}`, { method: 'DELETE' })).status).toBe(204);
+    expect((await at.api('alice', `/v1/grants/${id}`, { method: 'DELETE' })).status).toBe(204);
+  }
+  expect(grantsPage.parse((await at.api('alice', '/v1/grants')).body).grants).toEqual([]);
+  const asks = await at.ask({ to: 'asked again' });
+  await say(asks.alice, await asks.request(), { approved: false });
+  await ended(asks);
 });
 
-test('a grant that stands is kept, also where an older one covers the call again', async () => {
-  const [one, two] = [await call(), await call()];
-  const [older, newer] = [await grantIn(one), await grantIn(two)];
-  await store.db.query('update grants set revoked_at = now() where id = $1', [older]);
-  const runs = await call();
-  expect(await grantOf(runs)).toBe(newer);
-  // As where the giver of the older one left, and came back.
-  await store.db.query('update grants set revoked_at = null where id = $1', [older]);
-  expect(await begin(runs, one)).toMatchObject({ kind: 'begin' });
-  expect(await grantOf(runs)).toBe(newer);
-  expect(await readAudit(store.db, runs.toolCallId)).toHaveLength(1);
+test('a grant falls with its tool, its policy, and with who gave it; the rule bounds it [approval-grant_falls]', async () => {
+  const give = async () => {
+    const asked = await at.ask({ to: 'given' });
+    const request = await asked.request();
+    expect(await say(await asked.as('max'), request, { approved: true, remember: 'session' })).toMatchObject({
+      disposition: 'recorded',
+    });
+    await ended(asked);
+    return asked;
+  };
+  const asksAgain = async (asked: Asked) => {
+    const calls = asked.alice.of('tool_approval_request').length;
+    await at.say(asked.sessionId, '{"to":"after"}');
+    const request = await asked.alice.frame(
+      'tool_approval_request',
+      (frame) => asked.alice.of('tool_approval_request').indexOf(frame) >= calls,
+      waitMs,
+    );
+    await say(asked.alice, request, { approved: false });
+  };
+  at.mailRule('remember: always');
+  const byTool = await give();
+  at.tool({ schema: { ...mailSchema, title: 'changed' } });
+  // The list of tools is read anew when it is to run: let through by what was known, stopped by what is.
+  await asksAgain(byTool);
+  at.tool({});
+
+  const byPolicy = await give();
+  at.mailRule('remember: always, reason: "Said otherwise."');
+  await asksAgain(byPolicy);
+
+  const byGiver = await give();
+  await at.db.query(`delete from participants where session_id = $1 and user_id = 'max'`, [
+    byGiver.sessionId,
+  ]);
+  await asksAgain(byGiver);
+
+  at.mailRule('remember: once');
+  const asked = await at.ask({ to: 'never remembered' });
+  const request = await asked.request();
+  expect(await say(asked.alice, request, { approved: true, remember: 'session' })).toMatchObject({
+    code: 'validation_error',
+    error: expect.stringContaining('"mail" lets it be remembered at most for "once"'),
+  });
+  await say(asked.alice, request, { approved: false });
+  await ended(asked);
 });
