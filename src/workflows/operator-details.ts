@@ -137,7 +137,9 @@ function howToAnswer(waiting: (Waiting | WaitingTurn)[]): string[] {
   const isQuestion = waiting.some((one) => one.question !== null);
   return [
     ...(isGate
-      ? ['To decide from here, send the signal `approval` with `{"tool_call_id": "…", "approved": true}`.']
+      ? [
+          'To decide from here, send the signal `approval` with `{"tool_call_id": "…", "round": 1, "approved": true}`: the round that the call is in, 1 where none is said.',
+        ]
       : []),
     ...(isQuestion ? ['Questions are answered by `POST /v1/inputs/<request>`, not by a signal.'] : []),
   ];

@@ -1,5 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { parseApprovalSignal, parseCancelSignal } from '../../src/protocol/approval-signal.ts';
+import { describeWaiting } from '../../src/workflows/operator-details.ts';
+
+const waitingCall = {
+  ...{ toolCallId: 'c', tool: 'office.send_mail', arguments: '{}', gate: 'ask' as const },
+  ...{ rule: 'ask', reason: 'so', timeoutMs: 1_000 },
+};
 
 describe('the approval signal', () => {
   test('is taken with and without what may be left out; what it does not know is dropped', () => {
@@ -35,6 +43,19 @@ describe('the approval signal', () => {
   ])('%j is refused with the reason', (payload, problem) => {
     expect(parseApprovalSignal(payload)).toEqual({ ok: false, problem });
   });
+});
+
+test('the examples for operators are signals, and say which round they are about', () => {
+  const page = readFileSync(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8');
+  const details = describeWaiting({ turnId: 't', userId: 'u' }, [
+    { call: waitingCall, since: 0, question: null },
+  ]);
+  const examples = [
+    ...page.matchAll(/--name approval \\\n\s+--input '(.+)'/g),
+    ...details.matchAll(/signal `approval` with `(.+?)`/g),
+  ].map(([, json = '']) => parseApprovalSignal(JSON.parse(json)));
+  expect(examples).toHaveLength(3);
+  for (const example of examples) expect(example).toMatchObject({ ok: true, payload: { round: 1 } });
 });
 
 test('the cancel signal names its turn', () => {
