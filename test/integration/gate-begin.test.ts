@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { roundsMax } from '../../src/gate/judge.ts';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
+import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { finishCall } from '../../src/store/call-end.ts';
 import { decide } from '../../src/store/decisions.ts';
 import { askForTool } from '../../src/store/elicitations.ts';
@@ -46,7 +47,23 @@ async function asked(call: WaitingCall): Promise<string> {
 test('a run that the turn is not given to begins nothing', async () => {
   const call = await approved();
   expect(await begin(call, { runId: 'another' })).toEqual({ kind: 'refused' });
+  const acted = async () => {
+    const sql = 'select acted_at is not null as acted from decisions where tool_call_id = $1';
+    return (await store.db.query(sql, [call.toolCallId])).rows;
+  };
+  expect(await acted()).toEqual([{ acted: false }]);
   expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 1 });
+  // So nobody signals it any more.
+  expect(await acted()).toEqual([{ acted: true }]);
+});
+
+test('the last call that a limit lets through may be made again', async () => {
+  const call = await approved();
+  const limits = { ...onlySteps(25), turn: { steps: 25, tool_calls: 1 } };
+  await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
+  expect(await begin(call, { limits })).toMatchObject({ kind: 'begin', attempt: 1 });
+  await lapse(call);
+  expect(await begin(call, { limits })).toMatchObject({ kind: 'begin', attempt: 2 });
 });
 
 test.each([true, false])(
