@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { argumentsHash } from '../../src/gate/hashes.ts';
 import { roundsMax } from '../../src/gate/judge.ts';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
 import { onlySteps } from '../../src/protocol/turn-limits.ts';
@@ -55,6 +56,18 @@ test('a run that the turn is not given to begins nothing', async () => {
   expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 1 });
   // So nobody signals it any more.
   expect(await acted()).toEqual([{ acted: true }]);
+});
+
+test('what was not decided does not run, though the row of the call has its arguments and their hash', async () => {
+  const call = await approved();
+  const [args, hash] = [{ to: 'eve@example.com' }, argumentsHash({ to: 'eve@example.com' })];
+  const sql = 'update tool_calls set arguments = $2, arguments_hash = $3 where id = $1';
+  await store.db.query(sql, [call.toolCallId, args, hash]);
+  const beginning = await begin(call, { argumentsHash: hash });
+  expect(beginning).toMatchObject({ kind: 'asked', call: { round: 2 } });
+  expect('events' in beginning && beginning.events.map(({ frame }) => frame)).toMatchObject([
+    { type: 'tool_approval_request', because: 'arguments_changed', arguments: args },
+  ]);
 });
 
 test('the last call that a limit lets through may be made again', async () => {
