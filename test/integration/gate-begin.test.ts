@@ -6,6 +6,7 @@ import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { finishCall } from '../../src/store/call-end.ts';
 import { decide } from '../../src/store/decisions.ts';
 import { askForTool } from '../../src/store/elicitations.ts';
+import type { Inspection } from '../../src/store/ledger-row.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { renewLease } from '../../src/store/tool-calls.ts';
@@ -110,13 +111,30 @@ test('each attempt that is lost is asked about, not only the first', async () =>
   expect(await asked(call)).not.toBe(first);
 });
 
-test('of a turn that is to be cancelled a lost call is asked about by nobody, and stays unknown', async () => {
-  const call = await approved();
-  await begin(call);
-  await lapse(call);
-  await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
-  expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'unknown' });
+test('of a turn that is to be cancelled a lost call is asked about no more, and stays unknown', async () => {
+  for (const isAsked of [false, true]) {
+    const call = await approved();
+    await begin(call);
+    if (isAsked) await asked(call);
+    else await lapse(call);
+    await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
+    const closed = await begin(call);
+    expect(closed).toMatchObject({ kind: 'closed', status: 'unknown' });
+    const types = 'events' in closed ? closed.events.map(({ frame: { type } }) => type) : [];
+    expect(types).toEqual(isAsked ? ['input_resolved', 'tool_result'] : ['tool_result']);
+  }
 });
+
+test.each<Partial<Inspection>>([{ gate: 'deny' }, { unavailable: 'it is down' }])(
+  'a lost call that could be repeated, but not now, is asked about: %j',
+  async (now) => {
+    const call = await approved();
+    await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
+    await begin(call);
+    await lapse(call);
+    expect(await begin(call, now)).toMatchObject({ kind: 'question', question: { kind: 'unknown_outcome' } });
+  },
+);
 
 test('an attempt that stood at a question is asked about where its server is not said to ask first any more', async () => {
   const call = await approved();
