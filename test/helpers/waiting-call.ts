@@ -33,6 +33,8 @@ export async function waitingCall(
     arguments?: Record<string, unknown>;
     levels?: Partial<GateLevel>[];
     remember?: GateTerms['remember'];
+    /** `allow`: it waits for nobody. */
+    gate?: 'ask' | 'allow';
   } = {},
 ): Promise<WaitingCall> {
   const sessionId = await harness.session();
@@ -48,7 +50,7 @@ export async function waitingCall(
   const asked = {
     ...call,
     ...{ arguments: args, argumentsHash: hash, definition: mailTool, toolHash: toolHash(mailTool) },
-    rule: 'big-mails',
+    ...{ rule: 'big-mails', gate: options.gate ?? 'ask' },
     terms: { rule: 'big-mails', levels, remember: options.remember ?? 'once' },
   };
   await step.close({ calls: [asked] });

@@ -25,17 +25,19 @@ afterAll(() => store.close());
 const session = async () => (await createSession(store.db, { tenant: 't', userId: 'alice' })).id;
 const begin = (call: WaitingCall, more?: Parameters<typeof beginWaiting>[2]) =>
   beginWaiting(store.db, call, more);
+const otherTerms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
 const lapse = ({ toolCallId }: WaitingCall) =>
   store.db.query(`update tool_calls set lease_until = now() - interval '1 second' where id = $1`, [
     toolCallId,
   ]);
 
+const call = (options: Parameters<typeof waitingCall>[1] = {}) =>
+  waitingCall({ db: store.db, worker: { publish: () => undefined }, session } as never, options);
+
 async function approved(): Promise<WaitingCall> {
-  const call = await waitingCall({
-    ...{ db: store.db, worker: { publish: () => undefined }, session },
-  } as never);
-  await decide(store.db, { ...call, decidedBy: 'alice', approved: true, via: 'http' });
-  return call;
+  const waiting = await call();
+  await decide(store.db, { ...waiting, decidedBy: 'alice', approved: true, via: 'http' });
+  return waiting;
 }
 
 /** What is asked about the attempt that was lost. */
@@ -59,16 +61,38 @@ test('a run that the turn is not given to begins nothing', async () => {
   expect(await acted()).toEqual([{ acted: true }]);
 });
 
-test('what was not decided does not run, though the row of the call has its arguments and their hash', async () => {
-  const call = await approved();
-  const [args, hash] = [{ to: 'eve@example.com' }, argumentsHash({ to: 'eve@example.com' })];
-  const sql = 'update tool_calls set arguments = $2, arguments_hash = $3 where id = $1';
-  await store.db.query(sql, [call.toolCallId, args, hash]);
-  const beginning = await begin(call, { argumentsHash: hash });
-  expect(beginning).toMatchObject({ kind: 'asked', call: { round: 2 } });
-  expect('events' in beginning && beginning.events.map(({ frame }) => frame)).toMatchObject([
-    { type: 'tool_approval_request', because: 'arguments_changed', arguments: args },
-  ]);
+test.each<Partial<Inspection>>([{ gate: 'ask' }, { gate: 'allow', terms: null }])(
+  'what was not decided does not run, though the row of the call has its hash: %j',
+  async (now) => {
+    const call = await approved();
+    const [args, hash] = [{ to: 'eve@example.com' }, argumentsHash({ to: 'eve@example.com' })];
+    const sql = 'update tool_calls set arguments = $2, arguments_hash = $3 where id = $1';
+    await store.db.query(sql, [call.toolCallId, args, hash]);
+    const beginning = await begin(call, { argumentsHash: hash, ...now });
+    expect(beginning).toMatchObject({ kind: 'asked', call: { round: 2 } });
+    expect('events' in beginning && beginning.events.map(({ frame }) => frame)).toMatchObject([
+      { type: 'tool_approval_request', because: 'arguments_changed', arguments: args },
+    ]);
+  },
+);
+
+test('a tool that is another than was approved is asked about, also where the policy allows it now', async () => {
+  const now = { toolHash: 'of another tool', gate: 'allow', terms: null } as const;
+  const beginning = await begin(await approved(), now);
+  expect(beginning).toMatchObject({ kind: 'asked', events: [{ frame: { because: 'tool_changed' } }] });
+});
+
+test.each<[string, Partial<Inspection>]>([
+  ['tool_changed', { toolHash: 'of another tool', gate: 'allow', terms: null }],
+  ['arguments_changed', { argumentsHash: 'of other arguments' }],
+])('people who are still to decide are asked anew: %s', async (because, now) => {
+  const waiting = await call();
+  expect(await begin(waiting)).toEqual({ kind: 'undecided' });
+  expect(await begin(waiting, now)).toMatchObject({
+    kind: 'asked',
+    call: { round: 2 },
+    events: [{ frame: { type: 'tool_approval_request', because } }],
+  });
 });
 
 test('the last call that a limit lets through may be made again', async () => {
@@ -164,7 +188,6 @@ test('a lease is renewed by its own attempt alone, while it runs', async () => {
 
 test('what has changed after each of very many approvals is given up', async () => {
   const call = await approved();
-  const terms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
   const reach = (round: number) =>
     store.db.query(
       `with moved as (update decisions set round = $2 where tool_call_id = $1)
@@ -172,5 +195,5 @@ test('what has changed after each of very many approvals is given up', async () 
       [call.toolCallId, round],
     );
   await reach(roundsMax);
-  expect(await begin(call, { terms })).toMatchObject({ kind: 'closed', status: 'denied' });
+  expect(await begin(call, { terms: otherTerms })).toMatchObject({ kind: 'closed', status: 'denied' });
 });
