@@ -152,6 +152,18 @@ test('an approval that comes after the time of the last who were asked finds the
   expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'rejected' });
 });
 
+test('after the time of those who were asked first they may approve until others are asked, and reject for good', async () => {
+  const over = `update tool_calls set expires_at = now() where id = $1`;
+  const first = await waiting([carol, { ...carol, needed: 1 }]);
+  await store.db.query(over, [first.toolCallId]);
+  expect(await approve(first, 'carol')).toMatchObject({ kind: 'recorded' });
+  const last = await waiting([carol]);
+  await store.db.query(over, [last.toolCallId]);
+  const { sessionId, toolCallId } = last;
+  const no = { sessionId, toolCallId, decidedBy: 'carol', approved: false, via: 'http' };
+  expect(await decide(store.db, no)).toMatchObject({ decision: { decision: 'rejected', by: 'carol' } });
+});
+
 test('a gate whose tool has become one that is denied is withdrawn, so that whoever was asked hears of it', async () => {
   const call = await waiting([carol]);
   const closed = await begin(call, { toolHash: 'of another tool', gate: 'deny' });
