@@ -95,6 +95,18 @@ test.each<[string, Partial<Inspection>]>([
   });
 });
 
+test('a call that the policy let through runs by that alone: one that is to be asked about now is asked about', async () => {
+  const allowed = await call({ gate: 'allow' });
+  expect(await begin(allowed, { gate: 'allow', terms: null })).toMatchObject({ kind: 'begin' });
+  const other = await call({ gate: 'allow' });
+  expect(await begin(other, { gate: 'ask', terms: otherTerms })).toMatchObject({
+    kind: 'asked',
+    call: { round: 1 },
+    events: [{ frame: { type: 'tool_approval_request', because: 'rule_changed' } }],
+  });
+  expect(await begin(other, { gate: 'ask' })).toEqual({ kind: 'undecided' });
+});
+
 test('the last call that a limit lets through may be made again', async () => {
   const call = await approved();
   const limits = { ...onlySteps(25), turn: { steps: 25, tool_calls: 1 } };
