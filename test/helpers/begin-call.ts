@@ -1,9 +1,34 @@
 import { argumentsHash, toolHash } from '../../src/gate/hashes.ts';
 import { onlySteps, type TurnLimits } from '../../src/protocol/turn-limits.ts';
 import type { Db } from '../../src/store/db.ts';
+import { decide } from '../../src/store/decisions.ts';
 import type { Inspection } from '../../src/store/ledger-row.ts';
+import { createSession } from '../../src/store/sessions.ts';
 import { beginCall, type CallBeginning } from '../../src/store/tool-calls.ts';
-import { mailTool, type WaitingCall } from './waiting-call.ts';
+import { mailTool, type WaitingCall, waitingCall } from './waiting-call.ts';
+
+/** A `waitingCall` on a store, without anybody who listens. */
+export async function storedCall(
+  db: Db,
+  options: Parameters<typeof waitingCall>[1] = {},
+): Promise<WaitingCall> {
+  const session = async () => (await createSession(db, { tenant: 't', userId: 'alice' })).id;
+  return waitingCall({ db, worker: { publish: () => undefined }, session } as never, options);
+}
+
+/** One that alice has approved. */
+export async function approvedCall(db: Db): Promise<WaitingCall> {
+  const call = await storedCall(db);
+  const { sessionId, toolCallId } = call;
+  await decide(db, { sessionId, toolCallId, decidedBy: 'alice', approved: true, via: 'http' });
+  return call;
+}
+
+/** Its last attempt is one of which nothing is heard any more. */
+export async function lapse(db: Db, { toolCallId }: WaitingCall): Promise<void> {
+  const sql = `update tool_calls set lease_until = now() - interval '1 second' where id = $1`;
+  await db.query(sql, [toolCallId]);
+}
 
 /** Begins a `waitingCall` as `callTool` does, with a tool and a rule that are as they were, but for what `more` says. */
 export async function beginWaiting(

@@ -4,16 +4,14 @@ import { roundsMax } from '../../src/gate/judge.ts';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
 import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { finishCall } from '../../src/store/call-end.ts';
-import { decide } from '../../src/store/decisions.ts';
 import { askForTool } from '../../src/store/elicitations.ts';
 import type { Inspection } from '../../src/store/ledger-row.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
-import { createSession } from '../../src/store/sessions.ts';
 import { renewLease } from '../../src/store/tool-calls.ts';
 import { requestCancel } from '../../src/store/turns.ts';
-import { beginWaiting } from '../helpers/begin-call.ts';
+import { approvedCall, beginWaiting, lapse, storedCall } from '../helpers/begin-call.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
-import { type WaitingCall, waitingCall } from '../helpers/waiting-call.ts';
+import type { WaitingCall } from '../helpers/waiting-call.ts';
 
 /* Whose attempt of an approved call may begin, and go on: on the real store. */
 let store: TestStore;
@@ -22,27 +20,14 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
-const session = async () => (await createSession(store.db, { tenant: 't', userId: 'alice' })).id;
 const begin = (call: WaitingCall, more?: Parameters<typeof beginWaiting>[2]) =>
   beginWaiting(store.db, call, more);
+const approved = () => approvedCall(store.db);
 const otherTerms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
-const lapse = ({ toolCallId }: WaitingCall) =>
-  store.db.query(`update tool_calls set lease_until = now() - interval '1 second' where id = $1`, [
-    toolCallId,
-  ]);
-
-const call = (options: Parameters<typeof waitingCall>[1] = {}) =>
-  waitingCall({ db: store.db, worker: { publish: () => undefined }, session } as never, options);
-
-async function approved(): Promise<WaitingCall> {
-  const waiting = await call();
-  await decide(store.db, { ...waiting, decidedBy: 'alice', approved: true, via: 'http' });
-  return waiting;
-}
 
 /** What is asked about the attempt that was lost. */
 async function asked(call: WaitingCall): Promise<string> {
-  await lapse(call);
+  await lapse(store.db, call);
   const beginning = await begin(call);
   if (beginning.kind !== 'question') throw new Error(`Nobody is asked: ${beginning.kind}.`);
   return beginning.question.requestId;
@@ -86,7 +71,7 @@ test.each<[string, Partial<Inspection>]>([
   ['tool_changed', { toolHash: 'of another tool', gate: 'allow', terms: null }],
   ['arguments_changed', { argumentsHash: 'of other arguments' }],
 ])('people who are still to decide are asked anew: %s', async (because, now) => {
-  const waiting = await call();
+  const waiting = await storedCall(store.db);
   expect(await begin(waiting)).toEqual({ kind: 'undecided' });
   expect(await begin(waiting, now)).toMatchObject({
     kind: 'asked',
@@ -96,9 +81,9 @@ test.each<[string, Partial<Inspection>]>([
 });
 
 test('a call that the policy let through runs by that alone: one that is to be asked about now is asked about', async () => {
-  const allowed = await call({ gate: 'allow' });
+  const allowed = await storedCall(store.db, { gate: 'allow' });
   expect(await begin(allowed, { gate: 'allow', terms: null })).toMatchObject({ kind: 'begin' });
-  const other = await call({ gate: 'allow' });
+  const other = await storedCall(store.db, { gate: 'allow' });
   expect(await begin(other, { gate: 'ask', terms: otherTerms })).toMatchObject({
     kind: 'asked',
     call: { round: 1 },
@@ -112,7 +97,7 @@ test('the last call that a limit lets through may be made again', async () => {
   const limits = { ...onlySteps(25), turn: { steps: 25, tool_calls: 1 } };
   await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
   expect(await begin(call, { limits })).toMatchObject({ kind: 'begin', attempt: 1 });
-  await lapse(call);
+  await lapse(store.db, call);
   expect(await begin(call, { limits })).toMatchObject({ kind: 'begin', attempt: 2 });
 });
 
@@ -128,7 +113,7 @@ test.each([true, false])(
     const second = await begin(call);
     expect(second).toEqual({ kind: 'leased', forMs: expect.any(Number) });
     expect(second.kind === 'leased' && second.forMs).toBeGreaterThan(0);
-    await lapse(call);
+    await lapse(store.db, call);
     expect(await begin(call)).toMatchObject(
       repeatable ? { kind: 'begin', attempt: 2 } : { kind: 'question' },
     );
@@ -152,7 +137,7 @@ test('of a turn that is to be cancelled a lost call is asked about no more, and 
     const call = await approved();
     await begin(call);
     if (isAsked) await asked(call);
-    else await lapse(call);
+    else await lapse(store.db, call);
     await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
     const closed = await begin(call);
     expect(closed).toMatchObject({ kind: 'closed', status: 'unknown' });
@@ -167,7 +152,7 @@ test.each<Partial<Inspection>>([{ gate: 'deny' }, { unavailable: 'it is down' }]
     const call = await approved();
     await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
     await begin(call);
-    await lapse(call);
+    await lapse(store.db, call);
     expect(await begin(call, now)).toMatchObject({ kind: 'question', question: { kind: 'unknown_outcome' } });
   },
 );
@@ -178,7 +163,7 @@ test('an attempt that stood at a question is asked about where its server is not
   await begin(call, { asksFirst: true });
   const question = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
   await askForTool(store.db, { sessionId, toolCallId, attempt: 1 }, question, { isHeld: true });
-  await lapse(call);
+  await lapse(store.db, call);
   expect(await begin(call, { asksFirst: false })).toMatchObject({
     kind: 'question',
     question: { kind: 'unknown_outcome' },

@@ -5,13 +5,12 @@ import { decide } from '../../src/store/decisions.ts';
 import { askForTool, letCallGo } from '../../src/store/elicitations.ts';
 import { cancelQuestion } from '../../src/store/question-close.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
-import { createSession } from '../../src/store/sessions.ts';
 import { tendGate } from '../../src/store/tend-gate.ts';
-import { beginWaiting } from '../helpers/begin-call.ts';
+import { approvedCall, beginWaiting, storedCall } from '../helpers/begin-call.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
 import { ask } from '../helpers/questions.ts';
 import { until } from '../helpers/until.ts';
-import { type WaitingCall, waitingCall } from '../helpers/waiting-call.ts';
+import type { WaitingCall } from '../helpers/waiting-call.ts';
 
 /* Whatever is done at a gate is done under the session's lock. */
 let store: TestStore;
@@ -20,15 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
-const session = async () => (await createSession(store.db, { tenant: 't', userId: 'alice' })).id;
-const waiting = () => waitingCall({ db: store.db, worker: { publish: () => undefined }, session } as never);
 const verdict = { decidedBy: 'alice', approved: true, via: 'http' };
-
-async function approved(): Promise<WaitingCall> {
-  const call = await waiting();
-  await decide(store.db, { ...call, ...verdict });
-  return call;
-}
+const waiting = () => storedCall(store.db);
+const approved = () => approvedCall(store.db);
 
 async function running(): Promise<WaitingCall & { attempt: number }> {
   const call = await approved();
