@@ -5,7 +5,7 @@ import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
 import { keepLateResult } from './late-results.ts';
-import { type LostCall, settleLost } from './lost-call.ts';
+import { besideLost, type LostCall, settleLost } from './lost-call.ts';
 import { withdrawQuestions } from './question-close.ts';
 import type { OpenQuestion } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
@@ -37,6 +37,8 @@ interface EndingRow extends LostCall {
   status: CallStatus;
   turn_status: string;
   cancel_requested: boolean;
+  /** People were asked about an earlier attempt, and had it sent again. */
+  was_lost: boolean;
 }
 
 /** Commits what came of an attempt, only where the call is still that attempt's. */
@@ -67,7 +69,9 @@ async function findEnding(tx: Tx, toolCallId: string): Promise<EndingRow | undef
     name: 'find-call-to-finish',
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.attempt, c.tool, t.position,
              c.edited_by, case when c.edited_by is not null then c.arguments end as edited,
-             t.status as turn_status, t.cancel_requested_at is not null as cancel_requested
+             t.status as turn_status, t.cancel_requested_at is not null as cancel_requested,
+             c.attempt > 1 and exists (select 1 from input_requests q where q.turn_id = c.turn_id
+               and q.tool_call_id = c.id and q.kind = 'unknown_outcome') as was_lost
            from tool_calls c join turns t on t.id = c.turn_id where c.id = $1`,
     values: [toolCallId],
   });
@@ -80,7 +84,8 @@ function editNote(row: EndingRow): string {
   return `[A person changed the arguments before this ran, to ${JSON.stringify(row.edited)}]\n`;
 }
 
-async function close(tx: Tx, row: EndingRow, closing: CallClosing): Promise<CallEnd> {
+async function close(tx: Tx, row: EndingRow, outcome: CallClosing): Promise<CallEnd> {
+  const closing = row.was_lost && outcome.status !== 'completed' ? besideLost(outcome) : outcome;
   const event = await closeCall(tx, row, { ...closing, text: editNote(row) + closing.text });
   const withdrawn = await withdrawQuestions(tx, { toolCallId: row.id });
   const events = await appendEvents(tx, row.session_id, [...withdrawn, event]);

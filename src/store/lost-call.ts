@@ -82,8 +82,13 @@ export function afterAttempts(
   closing: CallClosing,
 ): CallClosing {
   if (call.attempt === 0 || call.repeatable || call.stands_at_question) return closing;
+  return { ...lostResult, text: besideLost(closing).text };
+}
+
+/** Of a call that came to nothing now, after an attempt that people were asked about: what that one did is still not known. */
+export function besideLost(closing: CallClosing): CallClosing {
   const text = `${closing.text} An earlier attempt of this call was sent and lost; whether it took effect is not known.`;
-  return { ...lostResult, text };
+  return { ...closing, status: 'unknown', text };
 }
 
 /** Where nobody knows. */

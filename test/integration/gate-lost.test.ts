@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { keepLease } from '../../src/activities/lease.ts';
 import type { GateLevel, GateTerms } from '../../src/protocol/gate-terms.ts';
+import { finishCall } from '../../src/store/call-end.ts';
 import { decide } from '../../src/store/decisions.ts';
 import { askForTool, letCallGo, takeAnswer } from '../../src/store/elicitations.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
@@ -141,6 +142,22 @@ test('a call that could be repeated when it was proposed is asked about where it
   const no = { sessionId: rejected.sessionId, toolCallId: rejected.toolCallId, decidedBy: 'alice' };
   await decide(store.db, { ...no, approved: false, via: 'http', round: 2 });
   expect(await statusOf(rejected)).toBe('unknown');
+});
+
+test('what fails when it is sent again is not said to have had no effect: the attempt that was lost may have had one', async () => {
+  const call = await waiting([carol]);
+  await approve(call, 'carol');
+  await begin(call);
+  await lose(call, 'carol', 'run_again');
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 2 });
+  const error = { code: 'tool_error', message: 'it is full' } as const;
+  const outcome = { status: 'failed', how: 'answered', result: null, text: 'it is full', error } as const;
+  const end = await finishCall(store.db, { ...call, attempt: 2, ...outcome }, { questionTimeoutMs: 60_000 });
+  expect(end).toMatchObject({ kind: 'closed', status: 'unknown' });
+  const { rows } = await store.db.query('select content from messages where tool_call_id = $1', [
+    call.toolCallId,
+  ]);
+  expect(rows).toEqual([{ content: expect.stringMatching(/^it is full.*was sent and lost/) }]);
 });
 
 test('an approval that comes after the time of the last who were asked finds the call expired', async () => {
