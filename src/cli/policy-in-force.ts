@@ -31,7 +31,10 @@ export function policyInForce({ file, defaultServer }: PolicyPlace, db: Db, logg
         logger.error({ revision, file, fault }, 'the policy cannot be used: every tool call is denied');
         return;
       }
-      logger.info({ revision, file }, 'the policy of this revision is in force');
+      logger.info(
+        { revision, file, default_server: defaultServer },
+        'the policy of this revision is in force',
+      );
       const warnings = policyWarnings(loaded.policy).slice(0, WARNINGS_MAX);
       for (const warning of warnings) logger.warn({ revision }, remarkText(file, warning));
     },

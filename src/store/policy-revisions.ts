@@ -2,7 +2,7 @@ import type { Db } from './db.ts';
 
 /** A text of the policy file, on record. */
 export interface PolicyRevision {
-  /** SHA-256 (hex) of the file's bytes. */
+  /** SHA-256 (hex) of the file's bytes and the default server. */
   revision: string;
   text: string;
   /** Why it cannot be used; null where it can. */

@@ -24,7 +24,7 @@ export interface ProposedCall {
   reason: string;
   /** What the rule that asks wants; null where nobody is asked. */
   terms: GateTerms | null;
-  /** SHA-256 (hex) of the policy file that decided. */
+  /** Of the policy that decided. */
   policyRevision: string;
   /** The tool as its server told of it, and its hash; null where there is none of that name. */
   definition: ToolDefinition | null;

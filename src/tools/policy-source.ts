@@ -11,7 +11,7 @@ const faultsShown = 3;
 
 /** The policy and which file it came from. */
 export type LoadedPolicy = PolicyState & {
-  /** SHA-256 (hex) of the file's bytes; `missing` where there is none to read. */
+  /** SHA-256 (hex) of the file's bytes and, where there is one, of the default server; `missing` where there is no file. */
   revision: string;
 };
 
@@ -47,7 +47,7 @@ export function createPolicySource({ file, defaultServer, onRevision }: Options)
 
   /** A file that is read again because it is fresh is mostly the same. */
   function parse(bytes: Buffer): LoadedPolicy {
-    const revision = createHash('sha256').update(bytes).digest('hex');
+    const revision = revisionOf(bytes, defaultServer);
     if (parsed?.revision !== revision) parsed = { revision, ...toState(file, bytes, defaultServer) };
     return parsed;
   }
@@ -106,6 +106,13 @@ async function readBounded(file: string): Promise<Read> {
   } finally {
     await handle?.close();
   }
+}
+
+/** Patterns without a server's name mean something else under another default server: no approval outlives that. */
+function revisionOf(bytes: Buffer, defaultServer: string | undefined): string {
+  const hash = createHash('sha256').update(bytes);
+  if (defaultServer !== undefined) hash.update(`\0${defaultServer}`);
+  return hash.digest('hex');
 }
 
 function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {

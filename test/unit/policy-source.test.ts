@@ -1,4 +1,5 @@
-import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -51,6 +52,22 @@ describe('the policy that is in force', () => {
     expect(await rule()).toBe('none');
     expect(seen).toHaveLength(7);
     expect(new Set(seen).size).toBe(5);
+  });
+
+  test('is another revision under another default server, and none but that of its bytes without one', async () => {
+    await writeFile(file, 'rules: [{ id: mail, tool: send_mail, decide: ask }]');
+    const under = async (defaultServer?: string) => {
+      const source = createPolicySource({ file, defaultServer, onRevision: async () => undefined });
+      return (await source.current()).revision;
+    };
+    const revisions = await Promise.all([under(), under('office'), under('bank'), under('office')]);
+    expect(new Set(revisions).size).toBe(3);
+    expect(revisions[1]).toBe(revisions[3]);
+    expect(revisions[0]).toBe(
+      createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex'),
+    );
   });
 
   test('two texts of one length written one right after the other are never mixed up', async () => {
