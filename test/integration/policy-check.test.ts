@@ -104,6 +104,14 @@ describe('turngate policy check', () => {
 `);
   });
 
+  test('says of arguments that do not fit the tool that they never come so far', () => {
+    const asked = ['check', '--tool', 'test.echo', '--arguments'];
+    expect(turngate(...asked, '{"text":1}').stdout).toContain(
+      'note: The arguments do not fit the tool: at /text they must be string.',
+    );
+    expect(turngate(...asked, '{"text":"x"}').stdout).not.toContain('note:');
+  });
+
   test('says what is unclear, and on which side that falls', () => {
     const { stdout } = turngate('check', '--tool', 'test.effect', '--offline');
     expect(stdout).toContain(

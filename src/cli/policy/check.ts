@@ -1,3 +1,4 @@
+import { checkArguments } from '../../gate/schema-words.ts';
 import type { ParticipantRole } from '../../protocol/server-frames.ts';
 import { type Policy, type PolicyReading, parsePolicy, remarkText } from '../../tools/policy-file.ts';
 import { readPolicyText } from '../../tools/policy-source.ts';
@@ -11,8 +12,8 @@ import { toolInQuestion } from './tool-in-question.ts';
 export interface CheckOptions {
   /** `server.tool`: the call of it is explained. */
   tool?: string;
-  /** JSON, `@file` or `-`. */
-  arguments: string;
+  /** JSON, `@file` or `-`; none where it is left out. */
+  arguments?: string;
   user: string;
   role: ParticipantRole | 'none';
   agent: string;
@@ -59,12 +60,15 @@ export async function runCheck(
   const call = {
     tool,
     toolName: name,
-    arguments: jsonArgument('--arguments', options.arguments),
+    arguments: jsonArgument('--arguments', options.arguments ?? '{}'),
     requester: { id: options.user, role: options.role === 'none' ? null : options.role },
     agent: options.agent,
   };
   print('');
   for (const line of explanationLines(path, policy, call)) print(line);
+  const misfit = tool && options.arguments && checkArguments(tool.inputSchema, call.arguments);
+  if (misfit)
+    print(`note: ${misfit} Unless it is denied, such a call goes back to the model, and nobody is asked.`);
 }
 
 async function textOf(path: string): Promise<string> {

@@ -8,7 +8,7 @@ export function addPolicy(program: Command): void {
     .description('say whether a policy file is in order, and with --tool which rule decides a call and why')
     .argument('[file]', 'the file; otherwise TURNGATE_POLICY')
     .option('--tool <server.tool>', 'explain the call of this tool')
-    .option('--arguments <json>', 'its arguments: JSON, @file or - for standard input', '{}')
+    .option('--arguments <json>', 'its arguments: JSON, @file or - for standard input')
     .option('--user <id>', 'whose message leads to the call', 'somebody')
     .addOption(
       new Option('--role <role>', 'theirs in the session')
