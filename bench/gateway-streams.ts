@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import WebSocket from 'ws';
-import type { ServerFrame } from '../src/protocol/server-frames.ts';
+import type { WebSocket } from 'ws';
 import { nowMs } from './clock.ts';
 import { cpuMs } from './cpu.ts';
+import { joinStream } from './join-stream.ts';
 import { type OpenStream, withOpenStreams } from './open-streams.ts';
 import { type Findings, row } from './rows.ts';
 import { round, spread } from './stats.ts';
@@ -65,23 +65,10 @@ export async function measureGatewayStreams(
 }
 
 /** A client that is level with its session, and notes when each token came. */
-async function listen(system: System, stream: OpenStream, log: StreamLog): Promise<WebSocket> {
-  const { ws, token } = system.dev;
-  const socket = new WebSocket(`${ws}/v1/sessions/${stream.sessionId}/ws?last_seq=${stream.lastSeq}`, {
-    headers: { authorization: `Bearer ${token}` },
-    perMessageDeflate: false,
-    handshakeTimeout: openBoundMs,
+function listen(system: System, stream: OpenStream, log: StreamLog): Promise<WebSocket> {
+  return joinStream(system, stream, openBoundMs, (frame, receivedMs) => {
+    if (frame.type === 'stream_delta') log.add(frame.offset, frame.delta, receivedMs);
+    else if (frame.type === 'stream_snapshot') log.add(0, frame.content, receivedMs);
+    return frame.type === 'agent_status';
   });
-  await new Promise<void>((resolve, reject) => {
-    socket.on('error', reject);
-    socket.on('close', (code) => reject(new Error(`The gateway closed a streaming client: ${code}.`)));
-    socket.on('message', (data) => {
-      const receivedMs = nowMs();
-      const frame = JSON.parse(String(data)) as ServerFrame;
-      if (frame.type === 'stream_delta') log.add(frame.offset, frame.delta, receivedMs);
-      else if (frame.type === 'stream_snapshot') log.add(0, frame.content, receivedMs);
-      else if (frame.type === 'agent_status') resolve();
-    });
-  });
-  return socket;
 }

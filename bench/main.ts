@@ -1,5 +1,4 @@
 import { relative } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { machineFacts } from './machine.ts';
@@ -7,6 +6,7 @@ import { saveResult, table } from './report.ts';
 import type { Row } from './rows.ts';
 import { type PartName, partNames, runParts, scales } from './run.ts';
 import { SystemStarter } from './system.ts';
+import { within } from './within.ts';
 
 const resultsFolder = fileURLToPath(new URL('./results/', import.meta.url));
 /** Getting Temporal may take minutes, once; what follows may not. */
@@ -67,12 +67,4 @@ async function measure(starter: SystemStarter, options: Options, signal: AbortSi
   console.log(`\n${table(rows)}\n`);
   console.log(`${seconds} s; ${relative('.', options.results) || '.'}/${name} has the figures in full.`);
   return rows;
-}
-
-/** @throws Error when it takes longer */
-async function within<T>(boundMs: number, what: string, work: Promise<T>): Promise<T> {
-  const late = delay(boundMs, undefined, { ref: false }).then(() => {
-    throw new Error(`The bench's ${what} took longer than ${boundMs / 1_000} s and is given up.`);
-  });
-  return Promise.race([work, late]);
 }

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import WebSocket from 'ws';
-import type { ServerFrame } from '../src/protocol/server-frames.ts';
 import { nowMs, stamp } from './clock.ts';
+import { joinStream } from './join-stream.ts';
 import { type OpenStream, withOpenStreams } from './open-streams.ts';
 import { type Findings, row } from './rows.ts';
 import { spread } from './stats.ts';
@@ -42,27 +41,14 @@ export async function measureResume(system: System, { clients }: { clients: numb
 }
 
 async function timeToLevel(system: System, stream: OpenStream, text: string): Promise<number> {
-  const { ws, token } = system.dev;
+  let shown = '';
   const dialledMs = nowMs();
-  const socket = new WebSocket(`${ws}/v1/sessions/${stream.sessionId}/ws?last_seq=${stream.lastSeq}`, {
-    headers: { authorization: `Bearer ${token}` },
-    perMessageDeflate: false,
-    handshakeTimeout: levelBoundMs,
+  const socket = await joinStream(system, stream, levelBoundMs, (frame) => {
+    if (frame.type === 'stream_snapshot') shown = frame.content;
+    return frame.type === 'stream_snapshot';
   });
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      const bound = setTimeout(() => reject(new Error('A client did not get level in time.')), levelBoundMs);
-      socket.on('close', (code) => reject(new Error(`The gateway closed a resuming client: ${code}.`)));
-      socket.on('error', reject);
-      socket.on('message', (data) => {
-        const frame = JSON.parse(String(data)) as ServerFrame;
-        if (frame.type !== 'stream_snapshot') return;
-        clearTimeout(bound);
-        if (frame.content === text) resolve(nowMs() - dialledMs);
-        else reject(new Error('A resuming client was shown another text than was said.'));
-      });
-    });
-  } finally {
-    socket.terminate();
-  }
+  const tookMs = nowMs() - dialledMs;
+  socket.terminate();
+  if (shown !== text) throw new Error('A resuming client was shown another text than was said.');
+  return tookMs;
 }
