@@ -73,21 +73,34 @@ export interface GatewayHarness {
   close(): Promise<void>;
 }
 
-export async function openGatewayHarness(
-  options: {
-    timings?: Partial<GatewayTimings>;
-    origins?: string;
-    /** How tokens are checked, where it is not by the tests' secret alone. */
-    auth?: Partial<AuthConfig>;
-    /** Settings that differ from their defaults. */
-    config?: Partial<Config>;
-    logger?: Logger;
-    /** Another gateway on the same store; it is closed before that one. */
-    beside?: Pick<GatewayHarness, 'databaseUrl'>;
-    /** The way to Postgres that the gateway takes, instead of the straight one. */
-    wayTo?(databaseUrl: string): Promise<string>;
-  } = {},
-): Promise<GatewayHarness> {
+export interface HarnessOptions {
+  timings?: Partial<GatewayTimings>;
+  origins?: string;
+  /** How tokens are checked, where it is not by the tests' secret alone. */
+  auth?: Partial<AuthConfig>;
+  /** Settings that differ from their defaults. */
+  config?: Partial<Config>;
+  logger?: Logger;
+  /** Another gateway on the same store; it is closed before that one. */
+  beside?: Pick<GatewayHarness, 'databaseUrl'>;
+  /** The way to Postgres that the gateway takes, instead of the straight one. */
+  wayTo?(databaseUrl: string): Promise<string>;
+}
+
+/** Two gateways on one store; closing the first closes both. */
+export async function openGatewayPair(
+  options: HarnessOptions = {},
+): Promise<[GatewayHarness, GatewayHarness]> {
+  const east = await openGatewayHarness(options);
+  const west = await openGatewayHarness({ ...options, beside: east });
+  const close = async () => {
+    await west.close();
+    await east.close();
+  };
+  return [{ ...east, close }, west];
+}
+
+export async function openGatewayHarness(options: HarnessOptions = {}): Promise<GatewayHarness> {
   const { beside } = options;
   const database = beside
     ? { url: beside.databaseUrl, drop: () => Promise.resolve() }

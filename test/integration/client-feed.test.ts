@@ -1,25 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Client, createClient, type FeedEvent } from '../../src/client/index.ts';
 import { png } from '../helpers/files.ts';
-import { type GatewayHarness, openGatewayHarness, signToken, until } from '../helpers/gateway.ts';
+import { type GatewayHarness, signToken, until } from '../helpers/gateway.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
-import { openWire, type Wire } from '../helpers/wire.ts';
+import type { Wire } from '../helpers/wire.ts';
+import { openWiredClient, type WiredClient } from '../helpers/wired-client.ts';
 
 let at: GatewayHarness;
 let wire: Wire;
 let client: Client;
-const open: { close(): void }[] = [];
+let closing: WiredClient['closing'];
+let close: WiredClient['close'];
 
 beforeAll(async () => {
-  at = await openGatewayHarness();
-  wire = await openWire(at.http);
-  client = createClient({ url: wire.url.replace(/\/$/, ''), token: () => signToken() });
+  ({ at, wire, client, closing, close } = await openWiredClient());
 });
-afterAll(async () => {
-  for (const one of open) one.close();
-  await wire.close();
-  await at.close();
-});
+afterAll(() => close());
 
 /** A new session in which a call waits for an approval. */
 async function ask(): Promise<{ sessionId: string; toolCallId: string }> {
@@ -36,7 +32,7 @@ describe('the feed', () => {
   test('has what waits, in whichever session, over a cut, and decides it', async () => {
     const before = await ask();
     const feed = client.feed();
-    open.push(feed);
+    closing.push(feed);
     const seen: FeedEvent[] = [];
     const reading = (async () => {
       for await (const event of feed.events()) seen.push(event);
@@ -69,7 +65,7 @@ describe('the feed', () => {
   test('of a session that is gone nothing waits any more', async () => {
     const asked = await ask();
     const feed = client.feed();
-    open.push(feed);
+    closing.push(feed);
     await until(() => feed.getSnapshot().approvals.some((one) => one.sessionId === asked.sessionId));
     await client.sessions.remove(asked.sessionId);
     await until(() => feed.getSnapshot().changes.some((change) => change.session_id === asked.sessionId));
@@ -97,7 +93,7 @@ test('the inbox over HTTP: what waits, and a decision on it', async () => {
 test('a file is uploaded, named in a message, shown with it, and read', async () => {
   const { id } = await client.sessions.create({ title: 'Files' });
   const session = client.session(id);
-  open.push(session);
+  closing.push(session);
   const file = await client.attachments.upload(
     id,
     new Blob([new Uint8Array(png)], { type: 'image/png' }),
@@ -125,7 +121,7 @@ test('a token that ends is renewed, and the connection goes on', async () => {
     },
   });
   const session = brief.session(await at.session(), { lastSeq: 0 });
-  open.push(session);
+  closing.push(session);
   const kinds: string[] = [];
   session.store.subscribe(() => kinds.push(session.getSnapshot().connection.kind));
   await until(() => session.getSnapshot().connection.kind === 'open');

@@ -1,25 +1,21 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Client, createClient, type Session } from '../../src/client/index.ts';
-import { type GatewayHarness, openGatewayHarness, signToken, until } from '../helpers/gateway.ts';
+import type { Client, Session } from '../../src/client/index.ts';
+import { type GatewayHarness, until } from '../helpers/gateway.ts';
 import { ask, colourSchema } from '../helpers/questions.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
-import { openWire, type Wire } from '../helpers/wire.ts';
+import type { Wire } from '../helpers/wire.ts';
+import { openWiredClient, type WiredClient } from '../helpers/wired-client.ts';
 
 let at: GatewayHarness;
 let wire: Wire;
 let client: Client;
-const open: { close(): void }[] = [];
+let closing: WiredClient['closing'];
+let close: WiredClient['close'];
 
 beforeAll(async () => {
-  at = await openGatewayHarness();
-  wire = await openWire(at.http);
-  client = createClient({ url: wire.url.replace(/\/$/, ''), token: () => signToken() });
+  ({ at, wire, client, closing, close } = await openWiredClient());
 });
-afterAll(async () => {
-  for (const one of open) one.close();
-  await wire.close();
-  await at.close();
-});
+afterAll(() => close());
 
 /** A session in which a turn runs and has a question. */
 async function question(message = 'Which colour?') {
@@ -37,7 +33,7 @@ async function question(message = 'Which colour?') {
 
 async function opened(sessionId: string): Promise<Session> {
   const session = client.session(sessionId);
-  open.push(session);
+  closing.push(session);
   await until(() => session.getSnapshot().connection.kind === 'open');
   return session;
 }
@@ -76,7 +72,7 @@ test('a question is shown, and its answer is sent until it is there, over a cut'
 test('the feed has what waits already and what comes, and answers it', async () => {
   const before = await question('Before?');
   const feed = client.feed();
-  open.push(feed);
+  closing.push(feed);
   const waiting = () => feed.getSnapshot().inputs.filter(({ sessionId }) => mine.includes(sessionId));
   const mine = [before.sessionId];
   await until(() => waiting().length === 1);

@@ -1,40 +1,30 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  type Client,
-  createClient,
-  type Session,
-  type SessionEvent,
-  undecided,
-} from '../../src/client/index.ts';
-import { type GatewayHarness, openGatewayHarness, signToken, until } from '../helpers/gateway.ts';
+import { type Client, type Session, type SessionEvent, undecided } from '../../src/client/index.ts';
+import { type GatewayHarness, until } from '../helpers/gateway.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
-import { openWire, type Wire } from '../helpers/wire.ts';
+import type { Wire } from '../helpers/wire.ts';
+import { openWiredClient, type WiredClient } from '../helpers/wired-client.ts';
 
 let at: GatewayHarness;
 let wire: Wire;
 let client: Client;
-const sessions: Session[] = [];
+let closing: WiredClient['closing'];
+let close: WiredClient['close'];
 const errors: unknown[] = [];
 
 beforeAll(async () => {
-  at = await openGatewayHarness();
-  wire = await openWire(at.http);
-  client = createClient({
-    url: wire.url.replace(/\/$/, ''),
-    token: () => signToken(),
+  ({ at, wire, client, closing, close } = await openWiredClient({
     onListenerError: (error) => errors.push(error),
-  });
+  }));
 });
 afterAll(async () => {
-  for (const session of sessions) session.close();
-  await wire.close();
-  await at.close();
+  await close();
   expect(errors).toEqual([]);
 });
 
 async function open(id: string, options: Parameters<Client['session']>[1] = {}): Promise<Session> {
   const session = client.session(id, options);
-  sessions.push(session);
+  closing.push(session);
   await until(() => session.getSnapshot().connection.kind === 'open');
   return session;
 }

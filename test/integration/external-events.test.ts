@@ -5,7 +5,7 @@ import { limits } from '../../src/protocol/limits.ts';
 import { transaction } from '../../src/store/db.ts';
 import { writeExternalEvent } from '../../src/store/external-events.ts';
 import { createSession } from '../../src/store/sessions.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { askJson, type JsonReply, problemIn } from '../helpers/http.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 
@@ -14,14 +14,10 @@ let west: GatewayHarness;
 let service: string;
 
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
   service = await signToken({ sub: 'crm', roles: ['service'] });
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 const send = (user: string, body: unknown, token = service, at = east) =>
   askJson(`${at.http}/v1/users/${encodeURIComponent(user)}/events`, { token, body });

@@ -4,7 +4,7 @@ import { type Client, createClient, type Feed } from '../../src/client/index.ts'
 import { publishEvents } from '../../src/live/publish-events.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Tended, tendGate } from '../../src/store/tend-gate.ts';
-import { type GatewayHarness, openGatewayHarness, signToken, until } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayPair, signToken, until } from '../helpers/gateway.ts';
 import { askJson, problemIn } from '../helpers/http.ts';
 import { ask as askQuestion } from '../helpers/questions.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
@@ -17,16 +17,12 @@ const feeds: Feed[] = [];
 
 beforeAll(async () => {
   const timings = { pollMs: 600_000 };
-  east = await openGatewayHarness({ timings });
-  west = await openGatewayHarness({ beside: east, timings });
+  [east, west] = await openGatewayPair({ timings });
 });
 afterEach(() => {
   for (const feed of feeds.splice(0)) feed.close();
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 /** A user of this test alone, so that no feed has anything of another test. */
 const person = (name: string) => `${name}-${randomUUID().slice(0, 8)}`;

@@ -5,7 +5,7 @@ import { openPool } from '../../src/store/db.ts';
 import { removeOldFeedItems } from '../../src/store/feed-retention.ts';
 import type { ProposedCall } from '../../src/store/step-close.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { spawnGateway } from '../helpers/gateway-process.ts';
 import { askJson, problemIn } from '../helpers/http.ts';
 import { seatParticipants } from '../helpers/participants.ts';
@@ -18,13 +18,9 @@ let east: GatewayHarness;
 let west: GatewayHarness;
 
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 async function feedOf(
   user: string,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
 import { SseClient } from '../helpers/sse-client.ts';
 import { until } from '../helpers/until.ts';
@@ -11,13 +11,11 @@ let west: GatewayHarness;
 let closing: (() => void)[];
 
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
   closing = [];
 });
 afterAll(async () => {
   for (const close of closing) close();
-  await west.close();
   await east.close();
 });
 

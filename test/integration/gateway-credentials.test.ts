@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { lifeTimings } from '../../src/gateway/gateway-life.ts';
 import { revokeToken } from '../../src/store/revocations.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { SessionClient } from '../helpers/session-client.ts';
 import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
 import { SseClient } from '../helpers/sse-client.ts';
@@ -12,13 +12,9 @@ import { until } from '../helpers/until.ts';
 let east: GatewayHarness;
 let west: GatewayHarness;
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 const unauthorized = { code: 4001, reason: 'Unauthorized' };
 const secondsFromNow = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds;

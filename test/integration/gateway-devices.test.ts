@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { askToClose } from '../../src/store/connections.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 import { until } from '../helpers/until.ts';
 
@@ -8,15 +8,14 @@ let east: GatewayHarness;
 let west: GatewayHarness;
 let single: GatewayHarness;
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
   single = await openGatewayHarness({
     beside: east,
     config: { DEVICES_PER_USER: 'one', CONNECTIONS_PER_USER: 3 },
   });
 });
 afterAll(async () => {
-  await Promise.all([west.close(), single.close()]);
+  await single.close();
   await east.close();
 });
 

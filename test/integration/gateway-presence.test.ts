@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { gatewayTimings } from '../../src/gateway/deps.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { readEvents } from '../../src/store/events.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 import { until } from '../helpers/until.ts';
 
@@ -12,13 +12,9 @@ const config = { SESSION_SUSPEND_AFTER_MS: 300 };
 let east: GatewayHarness;
 let west: GatewayHarness;
 beforeAll(async () => {
-  east = await openGatewayHarness({ timings, config });
-  west = await openGatewayHarness({ beside: east, timings, config });
+  [east, west] = await openGatewayPair({ timings, config });
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 /** A session of alice, bob and a viewer. */
 async function shared(): Promise<string> {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { until } from '../helpers/until.ts';
 
 const connections = 10_000;
@@ -12,13 +12,9 @@ let east: GatewayHarness;
 let west: GatewayHarness;
 beforeAll(async () => {
   const config = { CONNECTIONS_PER_USER: 0, CONNECTIONS_PER_ADDRESS: 0, SESSION_SUSPEND_AFTER_MS: 200 };
-  east = await openGatewayHarness({ config });
-  west = await openGatewayHarness({ beside: east, config });
+  [east, west] = await openGatewayPair({ config });
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 /** How connections end: at once, in the middle of being let in, politely, by another of the same device. */
 function live(url: string, token: string, n: number): Promise<void> {

@@ -3,20 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/protocol/limits.ts';
 import { readFeed } from '../../src/store/feeds.ts';
 import { purgeSessions } from '../../src/store/purge.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 
 let east: GatewayHarness;
 let west: GatewayHarness;
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 const tokenOf = (sub: string) => signToken({ sub });
 const idOf = (answer: { body: Record<string, unknown> }) => String(answer.body.id);

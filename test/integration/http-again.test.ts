@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
+import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { askJson, problemIn } from '../helpers/http.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
 
@@ -9,14 +9,10 @@ let west: GatewayHarness;
 let token: string;
 
 beforeAll(async () => {
-  east = await openGatewayHarness();
-  west = await openGatewayHarness({ beside: east });
+  [east, west] = await openGatewayPair();
   token = await signToken();
 });
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
+afterAll(() => east.close());
 
 /** The same request several times at once, over both gateways. */
 function repeat(path: string, options: Parameters<typeof askJson>[1] = {}) {
