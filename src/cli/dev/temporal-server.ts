@@ -29,6 +29,8 @@ export function temporalSpec(options: TemporalServerOptions): ChildSpec {
     'system.enableActivityEagerExecution=true',
     // In server 1.29 this is what spaces runs that follow by continue-as-new (one second by default).
     'history.workflowIdReuseMinimalInterval="0s"',
+    // Ten minutes by default: so long a run could wait after its worker had died in the middle of it several times.
+    'history.workflowTaskRetryMaxInterval="30s"',
     // Its HTTP API would take an approval signal from any web page that the developer visits.
     'frontend.httpAllowedHosts=["none.invalid"]',
   ];
