@@ -3,10 +3,11 @@ import {
   deliveryStatus,
   webhookDeliveriesPage,
   webhookDelivery,
+  webhookEndpoint,
   webhookEndpointsList,
 } from '../protocol/webhooks.ts';
 import type { Db } from '../store/db.ts';
-import { listEndpoints } from '../store/webhook-endpoints.ts';
+import { enableEndpoint, listEndpoints } from '../store/webhook-endpoints.ts';
 import { listDeliveries, resendDelivery } from '../store/webhook-views.ts';
 import { pageQuery, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
@@ -19,6 +20,10 @@ const about = {
   endpoints: {
     summary: 'Where webhooks of your tenant go, and how that goes; for a service.',
     answers: { 200: webhookEndpointsList },
+  },
+  enable: {
+    summary: 'Lets an endpoint that answered 410 get webhooks again; for a service.',
+    answers: { 200: webhookEndpoint },
   },
   list: {
     summary: 'Webhooks of your tenant, newest first, without what they say; for a service.',
@@ -40,6 +45,13 @@ export function serveWebhooks(router: HttpRouter, deps: { db: Db }): void {
     return { status: 200, body: { endpoints: await listEndpoints(db, identity.tenant) } };
   });
 
+  router.post('/v1/webhooks/endpoints/:name/enable', about.enable, async (call, identity) => {
+    requireService(identity, 'Enabling an endpoint of webhooks');
+    const endpoint = await enableEndpoint(db, { tenant: identity.tenant, name: call.id });
+    if (endpoint === null) throw new PublicError('not_found', 'There is no such endpoint for your tenant.');
+    return { status: 200, body: endpoint };
+  });
+
   router.get('/v1/webhooks/deliveries', about.list, async (call, identity) => {
     requireService(identity, 'Reading what became of webhooks');
     const query = readQuery(listQuery, call);
@@ -53,7 +65,7 @@ export function serveWebhooks(router: HttpRouter, deps: { db: Db }): void {
     if (delivery === 'gone') {
       throw new PublicError(
         'conflict',
-        'Its endpoint gets nothing: it is not in the file of webhooks, or it answered 410. Name it there anew.',
+        'Its endpoint gets nothing: it is not in the file of webhooks, or it answered 410. Name it there, or enable it.',
       );
     }
     return { status: 202, body: delivery };

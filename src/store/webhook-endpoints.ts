@@ -72,6 +72,24 @@ export async function disableEndpoint(db: Db, endpoint: { name: string; url: str
   });
 }
 
+/**
+ * One that answered 410 is back at the same address: from now on it is written to again. What waited for it is dead, and
+ * is sent again one by one.
+ * @returns null where this tenant has no such endpoint
+ */
+export async function enableEndpoint(
+  db: Db,
+  request: { tenant: string; name: string },
+): Promise<WebhookEndpointView | null> {
+  await db.query({
+    name: 'enable-webhook-endpoint',
+    text: `update webhook_endpoints set disabled_at = null
+           where name = $1 and removed_at is null and (tenants is null or $2 = any(tenants))`,
+    values: [request.name, request.tenant],
+  });
+  return (await listEndpoints(db, request.tenant)).find(({ name }) => name === request.name) ?? null;
+}
+
 /** No worker sends to it for this long. */
 export async function pauseEndpoint(db: Db, name: string, forMs: number): Promise<void> {
   await db.query({

@@ -185,8 +185,9 @@ export class WebhookSender {
     const { status, words } = posted;
     const { giveUpMs } = this.#settings;
     if (posted.kind === 'gone') {
-      await recordFailure(db, due, { status, words, retryInMs: null, giveUpMs });
+      // First of all, so that what comes after it in its session is not sent meanwhile.
       await disableEndpoint(db, { name: endpoint.name, url: endpoint.shownUrl });
+      await recordFailure(db, due, { status, words, retryInMs: null, giveUpMs });
       const closed = await closeOrphans(db);
       logger.warn({ ...ids, deliveries: closed }, 'a webhook endpoint answered 410 and gets nothing more');
       return;

@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { lockSession, transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
 import { recordFailure, takeDueDeliveries } from '../../src/store/webhook-deliveries.ts';
-import { syncEndpoints } from '../../src/store/webhook-endpoints.ts';
+import { disableEndpoint, syncEndpoints } from '../../src/store/webhook-endpoints.ts';
 import { webhookKey } from '../../src/webhooks/sign.ts';
 import { runCli } from '../helpers/cli.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
@@ -52,6 +52,20 @@ test('endpoints, what is dead, and sending it again, as words and as JSON', asyn
     code: 0,
     out: '',
     err: 'There are none.\n',
+  });
+});
+
+test('an endpoint that answered 410 is enabled by its name', async () => {
+  await disableEndpoint(harness.db, { name: 'crm', url: 'https://crm.example.com/in' });
+  expect((await webhooks('list')).out).toMatch(/^crm {2}disabled/);
+  expect(await webhooks('enable', 'crm')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^crm {2}active/),
+  });
+  expect(JSON.parse((await webhooks('list', '--json')).out).endpoints).toMatchObject([{ state: 'active' }]);
+  expect(await webhooks('enable', 'none')).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('no such endpoint'),
   });
 });
 

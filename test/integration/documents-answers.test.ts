@@ -165,6 +165,8 @@ async function askOfWebhooks() {
   });
   const claims = { sub: 'backend', roles: ['service'] };
   expect((await ask(`${at}/endpoints`, `${at}/endpoints`, { claims })).json.endpoints).toHaveLength(1);
+  const enable = `${at}/endpoints/crm/enable`;
+  await ask(enable, `${at}/endpoints/{name}/enable`, { claims, method: 'POST' });
   const { json } = await ask(`${at}/deliveries`, `${at}/deliveries`, { claims });
   const resend = `${at}/deliveries/${json.deliveries[0].id}/resend`;
   await ask(resend, `${at}/deliveries/{id}/resend`, { claims, method: 'POST' });

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { webhookDeliveriesPage, webhookDelivery, webhookEndpointsList } from '../../src/protocol/webhooks.ts';
+import {
+  webhookDeliveriesPage,
+  webhookDelivery,
+  webhookEndpoint,
+  webhookEndpointsList,
+} from '../../src/protocol/webhooks.ts';
 import { lockSession, transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
 import { type DueDelivery, recordFailure, takeDueDeliveries } from '../../src/store/webhook-deliveries.ts';
@@ -79,7 +84,8 @@ test('people and strangers are refused', async () => {
   const token = await signToken();
   for (const path of ['endpoints', 'deliveries'])
     expect(problemIn(await ask(path, token))).toEqual([403, 'forbidden']);
-  expect(problemIn(await ask('deliveries/x/resend', token, 'POST'))).toEqual([403, 'forbidden']);
+  for (const path of ['deliveries/x/resend', 'endpoints/all/enable'])
+    expect(problemIn(await ask(path, token, 'POST'))).toEqual([403, 'forbidden']);
 });
 
 test('what is dead is sent again under its id, by its tenant alone [http-webhook-resend]', async () => {
@@ -105,7 +111,7 @@ test('what is dead is sent again under its id, by its tenant alone [http-webhook
   expect(request && (await give(request))).toBeNull();
 });
 
-test('to an endpoint that is gone nothing is sent again', async () => {
+test('to an endpoint that is gone nothing is sent again, until a service of its tenant enables it [http-webhook-enable]', async () => {
   const due = await take('acme');
   for (const one of due) await give(one);
   await disableEndpoint(harness.db, { name: 'acme', url: 'https://b.example.com' });
@@ -114,4 +120,15 @@ test('to an endpoint that is gone nothing is sent again', async () => {
     { name: 'acme', state: 'disabled' },
     {},
   ]);
+  expect(problemIn(await ask('endpoints/acme/enable', mine, 'POST'))).toEqual([404, 'not_found']);
+  expect(problemIn(await ask('endpoints/none/enable', theirs, 'POST'))).toEqual([404, 'not_found']);
+  for (const time of ['first', 'again']) {
+    const enabled = await ask('endpoints/acme/enable', theirs, 'POST');
+    expect([time, enabled.status, webhookEndpoint.parse(enabled.body)]).toMatchObject([
+      ...[time, 200],
+      { name: 'acme', state: 'active', dead: due.length },
+    ]);
+  }
+  expect((await ask(`deliveries/${due[0]?.id}/resend`, theirs, 'POST')).status).toBe(202);
+  expect((await take('acme')).map(({ id }) => id)).toEqual([due[0]?.id]);
 });

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { webhookType } from '../../src/protocol/webhooks.ts';
 import { transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
+import { enableEndpoint } from '../../src/store/webhook-endpoints.ts';
 import { until } from '../helpers/until.ts';
 import { asked, ended, fromEnv, WebhookBench } from '../helpers/webhook-bench.ts';
 import { answer, isSignedBy } from '../helpers/webhook-receiver.ts';
@@ -211,6 +212,29 @@ test('410 ends an endpoint: what waits is dead and nothing more is written, unti
   await bench.write(sessionId, ended());
   expect((await moved.count(1))[0]?.message.type).toBe('turn.ended');
   expect(receiver.received).toHaveLength(1);
+});
+
+test('one that answered 410 and was enabled is told what happens from then on', async () => {
+  const receiver = await bench.receiver();
+  receiver.react(answer(410));
+  await bench.sending([{ name: 'crm', url: receiver.url, secret }]);
+  const sessionId = await bench.session();
+  await bench.write(sessionId, asked());
+  await until(async () => {
+    const { rows } = await bench.db.query('select 1 from webhook_endpoints where disabled_at is not null');
+    return rows.length === 1;
+  });
+  receiver.react(answer(204));
+  expect(await enableEndpoint(bench.db, { tenant: 't', name: 'crm' })).toMatchObject({
+    state: 'active',
+    dead: 1,
+  });
+  await bench.write(sessionId, ended());
+  expect((await receiver.count(2)).map(({ message }) => message.type)).toEqual([
+    'approval.requested',
+    'turn.ended',
+  ]);
+  await until(async () => (await bench.deliveries())[1]?.status === 'delivered');
 });
 
 test('Retry-After holds for the whole endpoint', async () => {

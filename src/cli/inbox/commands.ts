@@ -135,6 +135,11 @@ export function addWebhooks(program: Command): void {
   paged(asking(webhooks, 'deliveries', 'deliveries, newest first'), ['pending', 'delivered', 'dead']).action(
     async (options) => (await import('./webhooks.ts')).listDeliveries(await depsOf(options), options),
   );
+  asking(webhooks, 'enable', 'let an endpoint that answered 410 get webhooks again')
+    .argument('<name>')
+    .action(async (name, options) =>
+      (await import('./webhooks.ts')).enableEndpoint(await depsOf(options), name, options),
+    );
   asking(webhooks, 'resend', 'send one again, under the id that it has')
     .argument('<id>')
     .action(async (id, options) =>

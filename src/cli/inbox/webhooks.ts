@@ -4,6 +4,7 @@ import type {
   WebhookDeliveriesPage,
   WebhookDelivery,
   WebhookEndpointsList,
+  WebhookEndpointView,
 } from '../../protocol/webhooks.ts';
 import { webhookSecret } from '../../webhooks/sign.ts';
 import type { InboxDeps, OutputOptions } from './approvals.ts';
@@ -17,12 +18,23 @@ export async function listEndpoints({ ask, console }: InboxDeps, options: Output
   if (options.json) return console.print(JSON.stringify(list));
   if (list.endpoints.length === 0)
     console.tell('No webhooks go anywhere: TURNGATE_WEBHOOKS names no endpoint.');
-  for (const { name, url, events, state, paused_until, pending, dead } of list.endpoints) {
-    const until = paused_until === null ? '' : ` for another while (${agoText(paused_until)})`;
-    console.print(
-      `${name}  ${state}${until}  ${pending} pending, ${dead} dead\n    ${safe(url)}  ${events.join(', ')}`,
-    );
-  }
+  for (const endpoint of list.endpoints) console.print(endpointLines(endpoint));
+}
+
+export async function enableEndpoint(
+  { ask, console }: InboxDeps,
+  name: string,
+  options: OutputOptions,
+): Promise<void> {
+  const path = `/v1/webhooks/endpoints/${encodeURIComponent(name)}/enable`;
+  const endpoint = await ask<WebhookEndpointView>('POST', path);
+  console.print(options.json ? JSON.stringify(endpoint) : endpointLines(endpoint));
+}
+
+function endpointLines(endpoint: WebhookEndpointView): string {
+  const { name, url, events, state, paused_until, pending, dead } = endpoint;
+  const until = paused_until === null ? '' : ` for another while (${agoText(paused_until)})`;
+  return `${name}  ${state}${until}  ${pending} pending, ${dead} dead\n    ${safe(url)}  ${events.join(', ')}`;
 }
 
 export function listDeliveries(
