@@ -20,6 +20,7 @@ export function policyWarnings(policy: Policy, known: KnownNames = {}): PolicyRe
       [
         ...unreachable(rule, rules.slice(0, index)),
         ...opensAll(rule),
+        ...looseTexts(rule),
         ...neverBelieved(rule, trustedServers),
         ...unknownServers(rule, known),
         ...unknownNames('agent', rule.source.agent, known.agents),
@@ -42,6 +43,24 @@ function opensAll(rule: PolicyRule): Remark[] {
   return [
     { field: 'decide', message: 'lets every call run that no rule before it decides, without a person' },
   ];
+}
+
+/** A rule that allows `@example.com` at the end of a text allows a list of addresses of which that is the last. */
+function looseTexts({ decide, source }: PolicyRule): Remark[] {
+  if (decide !== 'allow') return [];
+  const message =
+    'lets a call run by a part of a text, whatever stands beside it; `matches` with ^ and $ looks at all of it';
+  const loose = Object.entries(source.arguments ?? {}).filter(([, wanted]) => isLoose(wanted));
+  return loose.map(([pointer]) => ({ field: `arguments.${pointer}`, message }));
+}
+
+type Wanted = { matches?: { source: string } | undefined; ends_with?: string | undefined };
+
+function isLoose(wanted: Wanted & { any?: Wanted | undefined; every?: Wanted | undefined }): boolean {
+  return [wanted, wanted.any, wanted.every].some((one) => {
+    const { source = '^$' } = one?.matches ?? {};
+    return one?.ends_with !== undefined || !/^(\(\?i\))?\^/.test(source) || !/(?<!\\)\$$/.test(source);
+  });
 }
 
 /** Of a server that is not trusted no tool is read-only or idempotent, and every tool is destructive. */

@@ -243,3 +243,22 @@ describe('the rules that come with Turngate', () => {
     expect(warningsOf(text, { servers: new Set(servers), agents: new Set(['default']) })).toEqual([]);
   });
 });
+
+test('a rule that allows by a part of a text is warned of, and no other', () => {
+  const rule = (id: string, decide: string, wanted: string) =>
+    `{ id: ${id}, tool: a.b, arguments: { /to: ${wanted} }, decide: ${decide} }`;
+  const rules = [
+    rule('loose', 'allow', '{ matches: "@example\\\\.com$" }'),
+    rule('end', 'allow', '{ exists: true, ends_with: "@example.com" }'),
+    rule('item', 'allow', '{ every: { matches: "^a" } }'),
+    rule('bound', 'allow', '{ matches: "(?i)^[a-z]+@example\\\\.com$" }'),
+    rule('asks', 'ask', '{ matches: "@example" }'),
+    rule('exact', 'allow', '{ one_of: [matches] }'),
+  ];
+  const told = warningsOf(`rules: [${rules.join(', ')}]`).filter((line) => line.includes('a part of a text'));
+  expect(told.map((line) => /rule "(\w+)", arguments\.\/to/.exec(line)?.[1])).toEqual([
+    'loose',
+    'end',
+    'item',
+  ]);
+});
