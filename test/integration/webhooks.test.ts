@@ -222,7 +222,7 @@ test('one that answered 410 and was enabled is told what happens from then on', 
   await bench.write(sessionId, asked());
   await until(async () => {
     const { rows } = await bench.db.query('select 1 from webhook_endpoints where disabled_at is not null');
-    return rows.length === 1;
+    return rows.length === 1 && (await bench.deliveries())[0]?.status === 'dead';
   });
   receiver.react(answer(204));
   expect(await enableEndpoint(bench.db, { tenant: 't', name: 'crm' })).toMatchObject({
