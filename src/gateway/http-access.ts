@@ -5,7 +5,7 @@ import type { Db } from '../store/db.ts';
 import { sessionAccess } from '../store/sessions.ts';
 import type { Identity } from './auth.ts';
 import type { Caller } from './commands.ts';
-import type { HttpCall } from './http-exchange.ts';
+import type { HttpCall } from './http-call.ts';
 import { sessionIdOf } from './session-id.ts';
 
 /**

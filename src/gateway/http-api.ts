@@ -10,12 +10,13 @@ import {
 } from '../protocol/http.ts';
 import { ackFrame, type Participant, type ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
-import { readMessages } from '../store/messages.ts';
+import { readMessages } from '../store/message-pages.ts';
 import { createSessionOnce, findSessionByKey, getSession, listSessions } from '../store/sessions.ts';
 import type { Commands, Done } from './commands.ts';
 import { allowedSession, callerOf, noSession } from './http-access.ts';
 import { type Agents, checkAgent } from './http-agents.ts';
-import type { HttpAnswer, HttpCall } from './http-exchange.ts';
+import type { HttpAnswer } from './http-answer.ts';
+import type { HttpCall } from './http-call.ts';
 import { pageQuery, readQuery, valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';

@@ -7,7 +7,7 @@ import type { Db } from '../store/db.ts';
 import { listGrants, revokeGrant } from '../store/grants.ts';
 import type { FeedCommands } from './feed-commands.ts';
 import { feedCallerOf } from './http-access.ts';
-import { HttpFault } from './http-exchange.ts';
+import { HttpFault } from './http-answer.ts';
 import { pageQuery, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';

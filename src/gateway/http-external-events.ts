@@ -7,7 +7,7 @@ import { limits } from '../protocol/limits.ts';
 import { isCleanText } from '../protocol/text.ts';
 import type { Db } from '../store/db.ts';
 import { writeExternalEvent } from '../store/external-events.ts';
-import { HttpFault } from './http-exchange.ts';
+import { HttpFault } from './http-answer.ts';
 import { valid } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';

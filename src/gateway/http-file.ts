@@ -1,5 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { endSteadily, type HttpCall, type HttpStream, writeHead } from './http-exchange.ts';
+import { endSteadily, type HttpStream, writeHead } from './http-answer.ts';
+import type { HttpCall } from './http-call.ts';
 
 export interface FileAnswer {
   type: string;

@@ -5,7 +5,7 @@ import type { Db } from '../store/db.ts';
 import { listInputs } from '../store/inputs.ts';
 import type { FeedCommands } from './feed-commands.ts';
 import { feedCallerOf } from './http-access.ts';
-import { HttpFault } from './http-exchange.ts';
+import { HttpFault } from './http-answer.ts';
 import { pageQuery, readQuery } from './http-input.ts';
 import type { RouteDescription } from './http-route.ts';
 import type { HttpRouter } from './http-router.ts';

@@ -2,7 +2,7 @@ import type { HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { PublicError } from '../protocol/errors.ts';
-import { endSteadily, problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import { endSteadily, problemOf, problemType, writeAnswer } from './http-answer.ts';
 
 const files = [
   { path: '/', file: 'index.html', type: 'text/html; charset=utf-8' },

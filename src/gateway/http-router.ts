@@ -8,14 +8,13 @@ import type { Gatekeeper } from './gatekeeper.ts';
 import {
   corsHeaders,
   type HttpAnswer,
-  type HttpCall,
   HttpFault,
   type HttpStream,
   problemOf,
   problemType,
-  readCall,
   writeAnswer,
-} from './http-exchange.ts';
+} from './http-answer.ts';
+import { type HttpCall, readCall } from './http-call.ts';
 import type { Route, RouteDescription } from './http-route.ts';
 import type { InFlight } from './in-flight.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'socket.io';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
-import { corsHeaders, problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import { corsHeaders, problemOf, problemType, writeAnswer } from './http-answer.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import { CopiedRequest, PollAnswer } from './socket-io-polling.ts';
 import { boundPongs } from './websocket-outlet.ts';

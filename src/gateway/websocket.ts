@@ -10,7 +10,7 @@ import type { Connections } from './connections.ts';
 import { readCredentials } from './credentials.ts';
 import { type Device, deviceOf } from './device-name.ts';
 import { EarlyFrames } from './early-frames.ts';
-import { problemOf, problemType, writeAnswer } from './http-exchange.ts';
+import { problemOf, problemType, writeAnswer } from './http-answer.ts';
 import type { SocketHandler } from './open-socket.ts';
 import { foreignOrigin, type OriginCheck } from './origins.ts';
 import type { Traffic } from './traffic.ts';

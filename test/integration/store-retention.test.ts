@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Db } from '../../src/store/db.ts';
 import { readEvents } from '../../src/store/events.ts';
-import { readMessages } from '../../src/store/messages.ts';
+import { readMessages } from '../../src/store/message-pages.ts';
 import { removeOldEvents } from '../../src/store/retention.ts';
 import { createSession } from '../../src/store/sessions.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';

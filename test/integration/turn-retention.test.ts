@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readMessages } from '../../src/store/messages.ts';
+import { readMessages } from '../../src/store/message-pages.ts';
 import { eventually, openTurnHarness, type TurnHarness } from '../helpers/turn-harness.ts';
 
 let harness: TurnHarness;

@@ -3,24 +3,14 @@ import type { ApprovalDetails, ApprovalStatus, ApprovalsPage } from '../../proto
 import type { RememberScope } from '../../protocol/client-frames.ts';
 import type { AckFrame } from '../../protocol/server-frames.ts';
 import { approvalLines, approvalText, decisionText } from './approval-text.ts';
-import type { Ask } from './ask.ts';
+import type { InboxDeps, OutputOptions } from './deps.ts';
 import { difference } from './difference.ts';
 import { editedInEditor } from './editor.ts';
 import { CommandFailure } from './failure.ts';
 import { jsonArgument } from './json-argument.ts';
 import { type PageOptions, printPage } from './page.ts';
-import { type Console, confirm } from './terminal.ts';
+import { confirm } from './terminal.ts';
 import { safe, sortedJson } from './words.ts';
-
-export interface InboxDeps {
-  ask: Ask;
-  console: Console;
-  env: NodeJS.ProcessEnv;
-}
-
-export interface OutputOptions {
-  json?: boolean;
-}
 
 export interface DecideOptions extends OutputOptions {
   reason?: string;

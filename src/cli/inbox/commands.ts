@@ -1,5 +1,5 @@
 import { Argument, type Command, Option } from 'commander';
-import type { InboxDeps } from './approvals.ts';
+import type { InboxDeps } from './deps.ts';
 
 /** The options by which a command finds the gateway. */
 export interface GatewayOptions {

@@ -1,5 +1,5 @@
 import type { GrantsPage, GrantView } from '../../protocol/approvals.ts';
-import type { InboxDeps, OutputOptions } from './approvals.ts';
+import type { InboxDeps, OutputOptions } from './deps.ts';
 import { type PageOptions, printPage } from './page.ts';
 import { agoText, safe } from './words.ts';
 

@@ -1,7 +1,7 @@
 import type { InputStatus, InputsPage, InputView } from '../../protocol/inputs.ts';
 import type { AckFrame, InputAction } from '../../protocol/server-frames.ts';
-import type { InboxDeps, OutputOptions } from './approvals.ts';
 import { pathOf } from './ask.ts';
+import type { InboxDeps, OutputOptions } from './deps.ts';
 import { CommandFailure } from './failure.ts';
 import { contentOf } from './input-content.ts';
 import { type PageOptions, printPage } from './page.ts';

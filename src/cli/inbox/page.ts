@@ -1,5 +1,5 @@
-import type { InboxDeps, OutputOptions } from './approvals.ts';
 import { pathOf } from './ask.ts';
+import type { InboxDeps, OutputOptions } from './deps.ts';
 
 export interface PageOptions extends OutputOptions {
   limit: string;

@@ -7,7 +7,7 @@ import type {
   WebhookEndpointView,
 } from '../../protocol/webhooks.ts';
 import { webhookSecret } from '../../webhooks/sign.ts';
-import type { InboxDeps, OutputOptions } from './approvals.ts';
+import type { InboxDeps, OutputOptions } from './deps.ts';
 import { type PageOptions, printPage } from './page.ts';
 import { agoText, safe } from './words.ts';
 
