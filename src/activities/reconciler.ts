@@ -1,13 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { Logger } from 'pino';
 import type { LivePlane } from '../live/port.ts';
 import { publishEvents } from '../live/publish-events.ts';
-import type { AttachmentStore } from '../store/attachment-store.ts';
-import { removeUnusedAttachments } from '../store/attachments.ts';
-import type { Db } from '../store/db.ts';
-import { sweepDrafts } from '../store/drafts.ts';
-import { removeOldFeedItems } from '../store/feed-retention.ts';
-import { purgeSessions } from '../store/purge.ts';
 import { expireQuestions } from '../store/question-close.ts';
 import {
   findRunningAmong,
@@ -21,14 +14,11 @@ import {
   takeDueWakes,
   type Untold,
 } from '../store/reconcile.ts';
-import { removeOldEvents } from '../store/retention.ts';
-import { sweepRevocations } from '../store/revocations.ts';
-import { sweepTickets } from '../store/tickets.ts';
 import type { DebugSource } from '../store/turn-debug.ts';
 import { endRunningTurn } from '../store/turns.ts';
-import { sweepUsage } from '../store/usage.ts';
 import { describeRun, listClosedRuns } from '../temporal/closed-runs.ts';
 import type { TurnClient } from '../temporal/turn-client.ts';
+import { type SweepDeps, Sweeps } from './sweeps.ts';
 
 const ROUND_MS = 1_000;
 /** Rows of each kind that one round moves. */
@@ -36,41 +26,26 @@ const ROWS_PER_ROUND = 50;
 const DESCRIBES_PER_ROUND = 10;
 /** Visibility may lag and clocks differ: every round looks back this far. */
 const LOOK_BACK_MS = 60_000;
-const SWEEP_EVERY_MS = 3_600_000;
-/** Deleted sessions, tickets and revocations that are over. */
-const PURGE_EVERY_MS = 10_000;
-const ATTACHMENTS_EVERY_MS = 60_000;
-const ATTACHMENTS_PER_ROUND = 100;
-const RETENTION_EVERY_MS = 10_000;
 
-export interface ReconcilerDeps {
-  db: Db;
+export interface ReconcilerDeps extends SweepDeps {
   live: LivePlane;
-  attachments: AttachmentStore;
-  /** An attachment that no message took in this time is removed. */
-  unusedAttachmentMs: number;
   client: Client;
   turns: TurnClient;
-  /** How long events are kept; 0: for ever. */
-  retentionMs: number;
-  logger: Logger;
   debug: DebugSource | undefined;
 }
 
 /** Makes each row that stands alone move on. Runs in every worker; the rows are shared by `skip locked`. */
 export class Reconciler {
   readonly #deps: ReconcilerDeps;
+  readonly #sweeps: Sweeps;
   readonly #stopped = new AbortController();
   #running: Promise<void> = Promise.resolve();
-  #sweptAt = Date.now();
-  #attachmentsSweptAt = 0;
-  #purgedAt = 0;
-  #retainedAt = 0;
   /** When the last round was through, milliseconds since 1970. */
   roundedAt = Date.now();
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.#sweeps = new Sweeps(deps);
   }
 
   start(): void {
@@ -108,22 +83,7 @@ export class Reconciler {
     await this.#part('cancels', () => this.#cancels());
     await this.#part('closed runs', () => this.#closedRuns());
     await this.#part('running turns', () => this.#runningTurns());
-    await this.#part('old events', () => this.#retention());
-    if (Date.now() - this.#sweptAt > SWEEP_EVERY_MS) {
-      this.#sweptAt = Date.now();
-      await this.#part('drafts', () => sweepDrafts(this.#deps.db));
-      await this.#part('old usage', () => sweepUsage(this.#deps.db));
-    }
-    if (Date.now() - this.#purgedAt > PURGE_EVERY_MS) {
-      this.#purgedAt = Date.now();
-      await this.#part('deleted sessions', () => this.#deletedSessions());
-      await this.#part('tickets', () => sweepTickets(this.#deps.db));
-      await this.#part('revocations', () => sweepRevocations(this.#deps.db));
-    }
-    if (Date.now() - this.#attachmentsSweptAt > ATTACHMENTS_EVERY_MS) {
-      this.#attachmentsSweptAt = Date.now();
-      await this.#part('attachments', () => this.#unusedAttachments());
-    }
+    for (const { what, run } of this.#sweeps.due()) await this.#part(what, run);
   }
 
   async #part(what: string, work: () => Promise<void>): Promise<void> {
@@ -134,26 +94,6 @@ export class Reconciler {
       if (this.#stopped.signal.aborted) return;
       this.#deps.logger.warn({ err: error }, `reconciling ${what} failed; the next round tries again`);
     }
-  }
-
-  async #deletedSessions(): Promise<void> {
-    for (const id of await purgeSessions(this.#deps.db, ROWS_PER_ROUND)) {
-      this.#deps.logger.info({ session_id: id }, 'a deleted session is gone for good');
-    }
-  }
-
-  async #unusedAttachments(): Promise<void> {
-    const { db, attachments, unusedAttachmentMs: unusedForMs, logger } = this.#deps;
-    const limit = ATTACHMENTS_PER_ROUND;
-    const removed = await removeUnusedAttachments(db, attachments, { unusedForMs, limit });
-    if (removed > 0) logger.info({ removed }, 'attachments that no message took were removed');
-  }
-
-  async #retention(): Promise<void> {
-    const { db, retentionMs } = this.#deps;
-    if (retentionMs === 0 || Date.now() - this.#retainedAt < RETENTION_EVERY_MS) return;
-    const isMoreDue = [await removeOldEvents(db, retentionMs), await removeOldFeedItems(db, retentionMs)];
-    if (!isMoreDue.includes(true)) this.#retainedAt = Date.now();
   }
 
   async #wakes(): Promise<void> {
