@@ -4,7 +4,7 @@ import { roundsMax } from '../../src/gate/judge.ts';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
 import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { finishCall } from '../../src/store/call-end.ts';
-import { askForTool } from '../../src/store/elicitations.ts';
+import { askForTool, letCallGo, takeAnswer } from '../../src/store/elicitations.ts';
 import type { Inspection } from '../../src/store/ledger-row.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
 import { renewLease } from '../../src/store/tool-calls.ts';
@@ -157,17 +157,51 @@ test.each<Partial<Inspection>>([{ gate: 'deny' }, { unavailable: 'it is down' }]
   },
 );
 
-test('an attempt that stood at a question is asked about where its server is not said to ask first any more', async () => {
+/** An attempt that asks people, of a server that is said to ask first, or not. */
+async function asking(asksFirst: boolean) {
   const call = await approved();
   const { sessionId, toolCallId, step } = call;
-  await begin(call, { asksFirst: true });
+  await begin(call, { asksFirst });
   const question = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
-  await askForTool(store.db, { sessionId, toolCallId, attempt: 1 }, question, { isHeld: true });
+  const attempt = { sessionId, toolCallId, attempt: 1 };
+  const asked = await askForTool(store.db, attempt, question, { isHeld: asksFirst });
+  return { call, attempt, requestId: asked?.question.requestId ?? '' };
+}
+
+test.each([true, false])(
+  'an attempt that stood at a question had done nothing only if its server was, and is, said to ask first (was: %s)',
+  async (was) => {
+    const { call } = await asking(was);
+    await lapse(store.db, call);
+    const unknown = { kind: 'question', question: { kind: 'unknown_outcome' } };
+    expect(await begin(call, { asksFirst: !was })).toMatchObject(unknown);
+  },
+);
+
+test('an answer that was taken by an attempt which was then let go is signalled on; the attempt has done nothing', async () => {
+  const { call, attempt, requestId } = await asking(true);
+  const { sessionId } = attempt;
+  const response = { sessionId, requestId, userId: 'alice', action: 'decline', via: 'http' } as const;
+  await answerQuestion(store.db, response);
+  const acted = async () => {
+    const sql = 'select acted_at is not null as acted from input_requests where id = $1';
+    return (await store.db.query(sql, [requestId])).rows[0]?.acted;
+  };
+  expect(await takeAnswer(store.db, attempt, requestId)).toMatchObject({ action: 'decline' });
+  expect(await acted()).toBe(true);
+  expect(await letCallGo(store.db, attempt)).toBe(true);
+  expect(await acted()).toBe(false);
+  await requestCancel(store.db, { sessionId, userId: 'alice' });
+  expect(await begin(call, { asksFirst: true })).toMatchObject({ kind: 'closed', status: 'cancelled' });
+});
+
+test('a call that may be repeated, and was lost, is cancelled with its turn', async () => {
+  const call = await approved();
+  await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
+  await begin(call);
   await lapse(store.db, call);
-  expect(await begin(call, { asksFirst: false })).toMatchObject({
-    kind: 'question',
-    question: { kind: 'unknown_outcome' },
-  });
+  await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
+  expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'cancelled' });
 });
 
 test('a lease is renewed by its own attempt alone, while it runs', async () => {

@@ -236,6 +236,7 @@ test('an answer to a question of a tool reaches no attempt whose time has lapsed
   });
   await lapse(call);
   expect(await takeAnswer(store.db, at, requestId)).toBeNull();
+  expect(await askForTool(store.db, at, { ...question, key: 'another' }, { isHeld: true })).toBeNull();
   // So the next one may have it: nothing was done.
   expect(await begin(call, { asksFirst: true })).toMatchObject({ kind: 'begin', attempt: 2 });
   expect(await takeAnswer(store.db, at, requestId)).toBeNull();
