@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -23,8 +23,9 @@ beforeAll(async () => {
     const last = messages.at(-1);
     if (last?.role === 'tool') return ['ok'];
     const [tool, name] = String(last?.content).split(' ');
-    const args =
-      tool === 'hold_effect' ? { file: join(folder, name ?? '') } : { text: name, wait_ms: toolMs };
+    const args = tool?.startsWith('hold')
+      ? { file: join(folder, name ?? '') }
+      : { text: name, wait_ms: toolMs };
     return [{ toolCall: { name: `test__${tool}`, arguments: args } }];
   });
 });
@@ -51,9 +52,12 @@ async function answer(sessionId: string, outcome: string): Promise<void> {
   await respond(at, { sessionId, requestId, action: 'accept', content: { outcome } });
 }
 
-test('a worker that stops in the middle of a call asks before it goes', async () => {
+test('a worker that stops in the middle of a call asks before it goes; what may be repeated is left to the next', async () => {
   const worker = await at.startWorker();
   const sessionId = await running('hold_effect', 'stopped');
+  const reading = await at.session();
+  await at.say(reading, 'hold reading');
+  await eventually('the call of what may be repeated', async () => effectsOf('reading').length === 1);
   await worker.close();
   expect(await typesOf(sessionId)).toContain('input_request');
   const next = await at.startWorker();
@@ -61,6 +65,10 @@ test('a worker that stops in the middle of a call asks before it goes', async ()
   expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'unknown' });
   expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
   expect(effectsOf('stopped').filter(({ tool }) => tool === 'hold_effect')).toHaveLength(1);
+  await at.event(reading, 'tool_started', ({ attempt }) => attempt === 2);
+  writeFileSync(join(folder, 'reading'), '');
+  expect(await at.event(reading, 'tool_result')).toMatchObject({ status: 'completed' });
+  expect(await typesOf(reading)).not.toContain('input_request');
   await next.close();
 });
 
