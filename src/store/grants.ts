@@ -3,7 +3,6 @@ import { mayDecide } from '../gate/approvers.ts';
 import type { GrantsPage, GrantView } from '../protocol/approvals.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import { hasRight } from '../protocol/roles.ts';
 import type { ParticipantRole } from '../protocol/server-frames.ts';
 import { writeAudit } from './approval-audit.ts';
 import { type Db, type Tx, transaction } from './db.ts';
@@ -82,9 +81,7 @@ export async function findGrant(tx: Tx, call: GrantedCall): Promise<StandingGran
     ],
   });
   const gate = { terms: call.terms, level: 0, requesterId: call.requesterId };
-  const found = rows.find(
-    ({ grantedBy: userId, role }) => hasRight(role, 'decide') && mayDecide(gate, { userId, role }),
-  );
+  const found = rows.find(({ grantedBy: userId, role }) => mayDecide(gate, { userId, role }));
   if (!found) return null;
   const { role: _, ...grant } = found;
   return grant;
