@@ -61,9 +61,11 @@ test.each<Partial<Inspection>>([{ gate: 'ask' }, { gate: 'allow', terms: null }]
   },
 );
 
-test('a tool that is another than was approved is asked about, also where the policy allows it now', async () => {
+test('a tool that is another than was approved is asked about, also where the policy allows it now, and its row says so', async () => {
   const now = { toolHash: 'of another tool', gate: 'allow', terms: null } as const;
-  const beginning = await begin(await approved(), now);
+  const call = await approved();
+  await store.db.query('update tool_calls set tool_hash = $2 where id = $1', [call.toolCallId, now.toolHash]);
+  const beginning = await begin(call, now);
   expect(beginning).toMatchObject({ kind: 'asked', events: [{ frame: { because: 'tool_changed' } }] });
 });
 
@@ -227,4 +229,18 @@ test('what has changed after each of very many approvals is given up', async () 
     );
   await reach(roundsMax);
   expect(await begin(call, { terms: otherTerms })).toMatchObject({ kind: 'closed', status: 'denied' });
+});
+
+test('a question is answered in its own session alone, and another answer of the same person is another', async () => {
+  const { attempt, requestId } = await asking(true);
+  const { sessionId } = await storedCall(store.db);
+  const answer = (n: number, where: string) =>
+    answerQuestion(store.db, {
+      ...{ requestId, sessionId: where, userId: 'alice', via: 'http' },
+      ...{ action: 'accept', content: { n } },
+    });
+  await expect(answer(1, sessionId)).rejects.toMatchObject({ code: 'not_found' });
+  expect(await answer(1, attempt.sessionId)).toMatchObject({ kind: 'recorded' });
+  expect(await answer(2, attempt.sessionId)).toMatchObject({ kind: 'conflict' });
+  expect(await answer(1, attempt.sessionId)).toMatchObject({ kind: 'recorded' });
 });

@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { checkArguments } from '../../src/gate/schema-words.ts';
+import type { GateLevel } from '../../src/protocol/gate-terms.ts';
+import { readAudit } from '../../src/store/approval-audit.ts';
 import { type CallEnd, type CallOutcome, finishCall } from '../../src/store/call-end.ts';
+import { decide } from '../../src/store/decisions.ts';
 import { askForTool } from '../../src/store/elicitations.ts';
+import { tendGate } from '../../src/store/tend-gate.ts';
 import { requestCancel } from '../../src/store/turns.ts';
-import { approvedCall, beginWaiting, lapse } from '../helpers/begin-call.ts';
+import { approvedCall, beginWaiting, lapse, storedCall } from '../helpers/begin-call.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
 import type { WaitingCall } from '../helpers/waiting-call.ts';
 
-/* What an attempt may write of its end, and when: on the real store. */
+/* What is kept of a call: of how it was changed, and of how its attempts ended; on the real store. */
 let store: TestStore;
 beforeAll(async () => {
   store = await openTestStore('gate-end');
@@ -81,4 +86,28 @@ test('a call that has its result asks nothing any more', async () => {
   const question = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
   await askForTool(store.db, { sessionId, toolCallId, attempt: 1 }, question, { isHeld: false });
   expect(typesOf(await finish(call, 1))).toEqual(['input_resolved', 'tool_result']);
+});
+
+test('however often it is changed, what the model asked for is told beside what runs', async () => {
+  const dora: Partial<GateLevel> = { approvers: { users: ['dora'], roles: [], requester: false } };
+  const levels = [{ needed: 2 }, dora];
+  const { sessionId, toolCallId } = await storedCall(store.db, { levels, people: { max: 'member' } });
+  const change = (decidedBy: string, to: string, round: number) =>
+    decide(store.db, {
+      ...{ sessionId, toolCallId, decidedBy, approved: true, via: 'http', round },
+      ...{ arguments: { to }, checkArguments },
+    });
+  expect(await change('max', 'one@example.com', 1)).toMatchObject({ kind: 'voted' });
+  await store.db.query('update tool_calls set expires_at = now() where id = $1', [toolCallId]);
+  await tendGate(store.db, { sessionId, toolCallId });
+  const decided = await change('dora', 'two@example.com', 2);
+  const original = { original_arguments: { to: 'bob@example.com' } };
+  const runs = { arguments: { to: 'two@example.com' } };
+  expect('events' in decided && decided.events[0]?.frame).toMatchObject({ ...runs, ...original });
+  const audit = await readAudit(store.db, toolCallId);
+  expect(audit.find(({ action }) => action === 'approved')?.body).toMatchObject({ ...runs, ...original });
+  const sql = 'select proposed_arguments from tool_calls where id = $1';
+  expect((await store.db.query(sql, [toolCallId])).rows).toEqual([
+    { proposed_arguments: original.original_arguments },
+  ]);
 });
