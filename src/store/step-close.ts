@@ -2,6 +2,7 @@ import type { ToolDefinition } from '../gate/hashes.ts';
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { GateDecision, Usage } from '../protocol/server-frames.ts';
+import { insertAssistantMessage, streamEnd } from './assistant-message.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { deleteDraft } from './drafts.ts';
@@ -9,7 +10,7 @@ import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';
 import { writeCalls } from './step-calls.ts';
 import type { StepResult } from './steps.ts';
 import type { DebugSource } from './turn-debug.ts';
-import { finishTurn, insertAssistantMessage, streamEnd } from './turn-end.ts';
+import { finishTurn } from './turn-end.ts';
 import { recordStep, type Spent } from './usage.ts';
 
 /** A tool call that the model asked for, with the policy's decision on it. */

@@ -14,12 +14,13 @@ import {
 } from './ledger-row.ts';
 import { passLimits, settleCallLimits } from './limits.ts';
 import { afterAttempts, lostResult, settleLost } from './lost-call.ts';
+import { withdrawGate } from './open-call-end.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
 import type { OpenQuestion, StepCall } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
 import type { DebugSource } from './turn-debug.ts';
-import { finishTurn, withdrawGate } from './turn-end.ts';
+import { finishTurn } from './turn-end.ts';
 import { recordCall } from './usage.ts';
 
 export type CallBeginning =
