@@ -5,10 +5,12 @@ import { readAudit } from '../../src/store/approval-audit.ts';
 import { type CallEnd, type CallOutcome, finishCall } from '../../src/store/call-end.ts';
 import { decide } from '../../src/store/decisions.ts';
 import { askForTool } from '../../src/store/elicitations.ts';
+import { expireQuestions } from '../../src/store/question-close.ts';
 import { tendGate } from '../../src/store/tend-gate.ts';
 import { requestCancel } from '../../src/store/turns.ts';
 import { approvedCall, beginWaiting, lapse, storedCall } from '../helpers/begin-call.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
+import { ask } from '../helpers/questions.ts';
 import type { WaitingCall } from '../helpers/waiting-call.ts';
 
 /* What is kept of a call: of how it was changed, and of how its attempts ended; on the real store. */
@@ -110,4 +112,23 @@ test('however often it is changed, what the model asked for is told beside what 
   expect((await store.db.query(sql, [toolCallId])).rows).toEqual([
     { proposed_arguments: original.original_arguments },
   ]);
+});
+
+test('only a question whose time is up expires; who has read an answer has acted on it', async () => {
+  const asked = async () => {
+    const { sessionId, step } = await running();
+    const about = { sessionId, turnId: step.turnId };
+    return { about, ...(await ask(store.db, about)) };
+  };
+  const [due, open] = [await asked(), await asked()];
+  await store.db.query('update input_requests set expires_at = now() where id = $1', [due.requestId]);
+  const expired = await expireQuestions(store.db, 10);
+  expect(expired.map(({ requestId }) => requestId)).toEqual([due.requestId]);
+  const read = async ({ about, requestId }: typeof due) => {
+    const { answer } = await ask(store.db, about);
+    const sql = 'select acted_at is not null as acted from input_requests where id = $1';
+    return { by: answer?.by, ...(await store.db.query(sql, [requestId])).rows[0] };
+  };
+  expect(await read(due)).toEqual({ by: 'turngate', acted: true });
+  expect(await read(open)).toEqual({ by: undefined, acted: false });
 });
