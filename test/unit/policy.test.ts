@@ -95,3 +95,18 @@ test('only what a trusted server calls read-only or idempotent is repeatable', (
   expect(isSo('office.send')).toBe(false);
   expect(isSo('other.read', { readOnlyHint: true, idempotentHint: true })).toBe(false);
 });
+
+test('of what is not said the worse is taken: a tool destroys, and who left has any role that is asked about or denied', () => {
+  const careful = policyOf(`
+trusted_servers: [office]
+rules:
+  - { id: no-guests, role: viewer, decide: deny }
+  - { id: harmless, annotations: { destructive: false }, decide: allow }
+`);
+  const rule = (hints: object, more: Partial<PolicyCall> = {}) =>
+    decidePolicy(careful, callOf(toolOf('office.send', hints), more)).rule;
+  expect(rule({ destructiveHint: false })).toBe('harmless');
+  expect(rule({})).toBe('no-rule');
+  expect(rule({ destructiveHint: true })).toBe('no-rule');
+  expect(rule({ destructiveHint: false }, { requester: { id: 'alice', role: null } })).toBe('no-guests');
+});
