@@ -10,8 +10,10 @@ import { afterAttempts } from './lost-call.ts';
 import { closeCall } from './tool-call-close.ts';
 import { auditVerdict as audit, type Decided, type Verdict } from './verdict.ts';
 
+/** @param row as it is to run; what was changed in an earlier round is shown as well */
 export function toStanding(row: GateRow, decision: DecisionRow): StandingDecision {
-  const isEdited = decision.shown_hash !== null && decision.shown_hash !== decision.arguments_hash;
+  const isChangedHere = decision.shown_hash !== null && decision.shown_hash !== decision.arguments_hash;
+  const isEdited = decision.decision === 'approved' && (isChangedHere || row.proposed_arguments !== null);
   return {
     tool_call_id: row.id,
     decision: decision.decision,

@@ -57,7 +57,8 @@ export async function askAgain(
 ): Promise<Decided> {
   await keepProposed(tx, verdict, row);
   const again = { ...runs, round: row.round + 1 };
-  await audit(tx, verdict, again, 'edited', { original_arguments: row.arguments, arguments: runs.arguments });
+  const original = row.proposed_arguments ?? row.arguments;
+  await audit(tx, verdict, again, 'edited', { original_arguments: original, arguments: runs.arguments });
   const asked = await askPeople(tx, { ...toAsking(again), because: 'edited' });
   const first = await castVote(tx, verdict, again, { approvals: 1, needed });
   const events = await appendEvents(tx, row.session_id, [...asked.events, first]);

@@ -200,7 +200,8 @@ export class ReferenceGate {
       call.originalArguments ??= call.arguments;
       call.arguments = args;
     }
-    const edited = args === undefined ? {} : { arguments: args, original_arguments: call.originalArguments };
+    const isEdited = decision === 'approved' && call.originalArguments !== null;
+    const edited = isEdited ? { arguments: call.arguments, original_arguments: call.originalArguments } : {};
     this.#append(
       'tool_approval_resolved',
       { tool_call_id: call.id, decision, by, at, ...edited },

@@ -114,6 +114,36 @@ test('however often it is changed, what the model asked for is told beside what 
   ]);
 });
 
+test('what one of several changed is told with the last approval, beside what the model asked for [approval-edit_quorum]', async () => {
+  const { sessionId, toolCallId } = await storedCall(store.db, {
+    ...{ levels: [{ needed: 2 }], people: { max: 'member' } },
+  });
+  const approve = (decidedBy: string, round: number, args?: Record<string, unknown>) =>
+    decide(store.db, {
+      ...{ sessionId, toolCallId, decidedBy, approved: true, via: 'http', round, arguments: args },
+    });
+  const [first, second] = [{ to: 'one@example.com' }, { to: 'two@example.com' }];
+  await approve('max', 1, first);
+  await approve('alice', 2, second);
+  const decided = await approve('max', 3);
+  const original = { to: 'bob@example.com' };
+  const shown = { decision: 'approved', by: 'max', arguments: second };
+  expect(decided).toMatchObject({ kind: 'recorded', decision: shown });
+  expect('events' in decided && decided.events[0]?.frame).toMatchObject({
+    ...{ type: 'tool_approval_resolved', ...shown, original_arguments: original },
+  });
+  // Sent again, and said otherwise too late.
+  expect(await approve('max', 3)).toMatchObject({ kind: 'recorded', decision: shown });
+  const other = { sessionId, toolCallId, decidedBy: 'alice', approved: false, via: 'http', round: 3 };
+  expect(await decide(store.db, other)).toMatchObject({ kind: 'conflict', decision: shown });
+  const audit = await readAudit(store.db, toolCallId);
+  const edits = audit.filter(({ action }) => action === 'edited').map(({ body }) => body);
+  expect(edits).toMatchObject([
+    { original_arguments: original, arguments: first },
+    { original_arguments: original, arguments: second },
+  ]);
+});
+
 test('only a question whose time is up expires; who has read an answer has acted on it', async () => {
   const asked = async () => {
     const { sessionId, step } = await running();
