@@ -230,11 +230,16 @@ test('everything that was done to an approval is on record, also when its turn i
     expect(entry.address).toMatch(/127\.0\.0\.1|::1/);
     expect(entry.body).toMatchObject({ tool_hash: request.tool_hash, arguments_hash: expect.any(String) });
   }
-  for (const statement of [
-    `update approval_audit set actor = 'nobody' where tool_call_id = $1`,
-    'delete from approval_audit where tool_call_id = $1',
-  ]) {
-    await expect(at.db.query(statement, [request.tool_call_id])).rejects.toThrow('audit of approvals');
+  const call = `where tool_call_id = '${request.tool_call_id}'`;
+  for (const [statement, words] of [
+    [`update approval_audit set actor = 'nobody' ${call}`, 'audit of approvals'],
+    [`delete from approval_audit ${call}`, 'audit of approvals'],
+    ['truncate approval_audit', 'kept as it is'],
+    [`update decisions set decided_by = 'nobody' ${call}`, 'written once'],
+    [`update decisions set round = round + 1 ${call}`, 'written once'],
+    ['truncate decisions', 'kept as it is'],
+  ] as const) {
+    await expect(at.db.query(statement)).rejects.toThrow(words);
   }
   expect(problemIn(await at.api('mallory', `/v1/approvals/${request.tool_call_id}`))).toEqual([
     404,

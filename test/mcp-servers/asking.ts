@@ -66,4 +66,6 @@ server.registerTool(
   },
 );
 
+// Also while a question is open, whose answer it would wait for until its timer runs out.
+process.stdin.once('end', () => process.exit());
 await server.connect(new StdioServerTransport());
