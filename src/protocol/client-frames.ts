@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PublicError } from './errors.ts';
 import { limits } from './limits.ts';
 import { onBusy } from './on-busy.ts';
-import { isCleanJson, isCleanText } from './text.ts';
+import { isCleanJson, isCleanText, protoKeyFault, protoKeyIn } from './text.ts';
 
 const cleanString = z
   .string()
@@ -135,6 +135,8 @@ export function parseClientFrame(raw: unknown): ClientFrame {
       'The frame contains NUL or a lone surrogate, which no store can keep; remove it and send again.',
     );
   }
+  const proto = protoKeyIn(aliased);
+  if (proto !== null) throw new PublicError('validation_error', protoKeyFault(proto));
   const parsed = clientFrame.safeParse(aliased);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

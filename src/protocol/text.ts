@@ -32,6 +32,28 @@ export function isCleanJson(value: unknown): boolean {
   return true;
 }
 
+/**
+ * Where in a JSON value a key is `__proto__`, which the parsers of its shape drop without a word: what came back would
+ * be something else than what was sent.
+ * @returns the way there, or null
+ */
+export function protoKeyIn(value: unknown): string | null {
+  // Not by recursion: what is nested without end is for whoever parses it to refuse.
+  const open = [{ at: '', value: Object(value) as object }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const [key, item] of Object.entries(next.value)) {
+      if (key === '__proto__') return `${next.at}${key}`;
+      if (item !== null && typeof item === 'object') open.push({ at: `${next.at}${key}.`, value: item });
+    }
+  }
+  return null;
+}
+
+/** What is said of what {@link protoKeyIn} found. */
+export function protoKeyFault(where: string): string {
+  return `Field "${where}": no key may be "__proto__", because it cannot be kept as it is; remove it and send again.`;
+}
+
 /** How deep arrays and objects lie in one another; 0 for what is neither. */
 export function jsonDepth(value: unknown): number {
   if (value === null || typeof value !== 'object') return 0;

@@ -164,6 +164,11 @@ describe('hostile frames', () => {
       'edited arguments that are no object',
       '{"type":"tool_approval","tool_call_id":"c","approved":true,"arguments":[]}',
     ],
+    [
+      'an edit that cannot be kept as it is',
+      '{"type":"tool_approval","id":"x","tool_call_id":"c","approved":true,"arguments":{"a":[{"__proto__":1}]}}',
+      { id: 'x', error: expect.stringMatching(/^Field "arguments\.a\.0\.__proto__": /) },
+    ],
     ['an unknown remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"ever"}'],
     ['approved as a string', '{"type":"tool_approval","tool_call_id":"c","approved":"true"}'],
     ['a negative last_seq', '{"type":"resume","last_seq":-1}'],

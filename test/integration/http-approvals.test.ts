@@ -123,6 +123,23 @@ test('a decision is acked, the same again gets the same, another one learns what
   expect(stands?.decision).toEqual(decided.body.decision);
 });
 
+test('a body with a key that cannot be kept as it is changes nothing, and is told where it stands [http-decide]', async () => {
+  const { step, toolCallId } = await waiting();
+  const refused = async (path: string, field: string, method: string, body: string) => {
+    const answer = await askJson(`${harness.http}${path}`, {
+      ...{ token: tokens.alice ?? null, method, body: JSON.parse(body) as unknown },
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ code: 'validation_error', detail: expect.stringContaining(field) });
+  };
+  const edit = '{"approved":true,"arguments":{"to":"x","deep":{"__proto__":{"a":1}}}}';
+  await refused(`/v1/approvals/${toolCallId}`, 'Field "arguments.deep.__proto__": ', 'POST', edit);
+  const people = '{"participants":{"__proto__":"viewer"}}';
+  await refused(`/v1/sessions/${step.sessionId}`, 'Field "participants.__proto__": ', 'PATCH', people);
+  const { body } = await ask('alice', `/v1/approvals/${toolCallId}`);
+  expect(body).toMatchObject({ status: 'waiting', arguments: { to: 'bob' } });
+});
+
 test('who may not decide is told so, and strangers learn nothing', async () => {
   const { toolCallId } = await waiting();
   const path = `/v1/approvals/${toolCallId}`;

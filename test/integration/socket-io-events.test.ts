@@ -98,6 +98,12 @@ test('what cannot be understood is a validation_error in words, and the connecti
   await until(() => client.of('error').length === wrong.length + 1);
   // Of several sessions one has to be named.
   expect(await client.ask('cancel', {})).toMatchObject({ error: { code: 'validation_error' } });
+  // An edit that would not be kept as it was sent.
+  await client.ask('user_message', { content: 'in a session' });
+  const edit = { tool_call_id: 'c', approved: true, arguments: JSON.parse('{"__proto__":1}') };
+  expect(await client.ask('tool_approval', edit)).toMatchObject({
+    error: { code: 'validation_error', message: expect.stringContaining('Field "arguments.__proto__": ') },
+  });
   expect(client.disconnects).toEqual([]);
 });
 
