@@ -11,7 +11,7 @@ import {
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { isCleanText } from '../protocol/text.ts';
+import { invisibleFault, isCleanText, isVisibleName } from '../protocol/text.ts';
 import { type KeySetTimings, KeysUnavailable, keySetTimings, openKeySet } from './key-set.ts';
 
 /** Who is at the other end, as their token says. */
@@ -57,7 +57,10 @@ const claimText = z.string().min(1).max(200).refine(isCleanText, 'holds characte
 /** What `by` says of who is no user. */
 const reservedUsers = ['operator', 'turngate'];
 const claims = z.object({
-  sub: claimText.refine((sub) => !reservedUsers.includes(sub), 'is reserved'),
+  // People are told who asks and who decided by this.
+  sub: claimText
+    .refine(isVisibleName, invisibleFault)
+    .refine((sub) => !reservedUsers.includes(sub), 'is reserved'),
   tenant: claimText,
   email: claimText.nullish(),
   name: claimText.nullish(),
@@ -134,8 +137,9 @@ function refusal(error: unknown): PublicError {
 function identityOf(token: string, payload: JWTPayload, skewMs: number): Identity {
   const parsed = claims.safeParse(payload);
   if (!parsed.success) {
-    const claim = parsed.error.issues[0]?.path.join('.') ?? 'sub';
-    throw new PublicError('unauthorized', `The token has no usable claim "${claim}". Get a new one.`);
+    const { path = ['sub'], message = 'invalid' } = parsed.error.issues[0] ?? {};
+    const words = `The token has no usable claim "${path.join('.')}": ${message}. Get a new one.`;
+    throw new PublicError('unauthorized', words);
   }
   const { sub, tenant, email, name, jti, roles } = parsed.data;
   return {

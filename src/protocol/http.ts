@@ -10,11 +10,17 @@ import {
   standingDecision,
   standingInput,
 } from './server-frames.ts';
-import { isCleanText } from './text.ts';
+import { invisibleFault, isCleanText, isVisibleName } from './text.ts';
 
 const clean = z.string().refine(isCleanText, 'contains NUL or a lone surrogate');
 const title = clean.max(limits.titleChars);
 const userId = clean.min(1).max(200);
+
+const invisibleName = `a user id ${invisibleFault}`;
+/** Whoever was let in before this was looked at can still be sent away. */
+function areNamesVisible(people: Record<string, string | null>): boolean {
+  return Object.entries(people).every(([id, role]) => role === null || isVisibleName(id));
+}
 
 export const createSessionBody = z.object({
   id: clean
@@ -43,6 +49,7 @@ export const createSessionBody = z.object({
     .optional(),
   participants: z
     .record(userId, participantRole)
+    .refine(areNamesVisible, invisibleName)
     .refine((people) => Object.keys(people).length < limits.participantsPerSession, 'too many')
     .optional()
     .describe('others and their roles, by user id; you are an owner'),
@@ -56,6 +63,7 @@ export const sessionChange = z.object({
   participants: z
     .record(userId, participantRole.nullable())
     .refine((people) => Object.keys(people).length <= limits.participantsPerSession, 'too many at once')
+    .refine(areNamesVisible, invisibleName)
     .optional(),
   config: z.object({ on_busy: onBusy.optional() }).optional(),
 });

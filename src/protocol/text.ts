@@ -12,6 +12,13 @@ export function isCleanText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\u0000');
 }
 
+/** Whether a name is what it looks like: nothing in it that is not seen, or that turns around what is. */
+export function isVisibleName(name: string): boolean {
+  return !/[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u.test(name);
+}
+
+export const invisibleFault = 'holds a control, format or private character, which nobody sees';
+
 /** A copy of a JSON value with every string in it, keys included, cleaned by {@link cleanText}. */
 export function cleanJson(value: unknown): unknown {
   if (typeof value === 'string') return cleanText(value);

@@ -4,6 +4,7 @@ import { limits } from '../../src/protocol/limits.ts';
 import { readFeed } from '../../src/store/feeds.ts';
 import { purgeSessions } from '../../src/store/purge.ts';
 import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
+import { seatParticipants } from '../helpers/participants.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 
@@ -183,6 +184,19 @@ describe('changing a session', () => {
       expect((await east.ask('PATCH', path, { body })).status).toBe(400);
     }
     expect((await east.ask('GET', path)).body.title).toBe('');
+  });
+
+  test('lets nobody in whose name is not what it looks like, and sends away who is there [http-change]', async () => {
+    const hidden = 'bob\u200b';
+    const refused = { code: 'validation_error', detail: expect.stringContaining('holds a control, format') };
+    const made = await east.ask('POST', '/v1/sessions', { body: { participants: { [hidden]: 'viewer' } } });
+    expect(made.body).toMatchObject(refused);
+    const sessionId = await east.session();
+    const change = (role: string | null) =>
+      east.ask('PATCH', `/v1/sessions/${sessionId}`, { body: { participants: { [hidden]: role } } });
+    expect((await change('viewer')).body).toMatchObject(refused);
+    await seatParticipants(east.db, sessionId, { [hidden]: 'viewer' });
+    expect((await change(null)).body.participants).toEqual([{ user_id: 'alice', role: 'owner' }]);
   });
 
   test('who is removed is shut out on every gateway at once, and told in their feed [close-4003-removed]', async () => {

@@ -32,6 +32,22 @@ describe('a token with the secret', () => {
     }
   });
 
+  test.each([
+    ['zero width', 'ann\u200b'],
+    ['right to left', '\u202enna'],
+    ['a line end', 'ann\n'],
+    ['an escape', '\u001b[2Jann'],
+    ['private', 'ann\ue000'],
+    ['a filler', 'ann\u3164'],
+  ])('a user whose name is not what it looks like is refused, and told why: %s', async (_, sub) => {
+    const verify = createTokenVerifier(authConfig());
+    await expect(verify(await signToken({ sub }))).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringMatching(/"sub": holds a control, format or private character/),
+    });
+    expect((await verify(await signToken({ sub: 'Zoë Ångström 李' }))).userId).toBe('Zoë Ångström 李');
+  });
+
   test('without a jti its id is one of its content, whatever the signature', async () => {
     const verify = createTokenVerifier(authConfig());
     const [one, same, other] = [
