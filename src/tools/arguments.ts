@@ -21,13 +21,19 @@ export function parseArguments(text: string): ParsedArguments {
   } catch (error) {
     return fault(`are not valid JSON (${errorText(error)})`);
   }
-  const misfit = findMisfit(value);
-  if (misfit !== undefined) return fault(misfit);
+  const unfit = unfitArguments(value);
+  if (unfit !== null) return unfit;
   const cleaned = cleanJson(value);
   return isObject(cleaned) ? { ok: true, arguments: cleaned } : fault('must be a JSON object');
 }
 
-function fault(what: string): ParsedArguments {
+/** Null where nothing is in them that keeps such a call from every rule. */
+export function unfitArguments(value: unknown): Extract<ParsedArguments, { ok: false }> | null {
+  const misfit = findMisfit(value);
+  return misfit === undefined ? null : fault(misfit);
+}
+
+function fault(what: string): Extract<ParsedArguments, { ok: false }> {
   return { ok: false, error: `The arguments of this tool call ${what}.` };
 }
 

@@ -48,6 +48,10 @@ function levelFaults(level: Record<string, unknown>, at: RuleFault['path']): Rul
 function laterFaults(rule: Record<string, unknown>): RuleFault[] {
   const later = isObject(rule.on_timeout) ? rule.on_timeout.escalate : undefined;
   if (!Array.isArray(later)) return [];
+  if (later.length === 0) {
+    const message = 'names no level; say `on_timeout: reject` where nobody else is to be asked';
+    return [{ path: ['on_timeout', 'escalate'], message }];
+  }
   return later.flatMap((level, index) =>
     isObject(level) ? levelFaults(level, ['on_timeout', 'escalate', index]) : [],
   );

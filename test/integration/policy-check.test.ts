@@ -112,12 +112,24 @@ describe('turngate policy check', () => {
     expect(turngate(...asked, '{"text":"x"}').stdout).not.toContain('note:');
   });
 
+  test('says of arguments that the gate refuses that no rule is asked about them', () => {
+    const { stdout } = turngate('check', '--tool', 'test.effect', '--arguments', '{"text":1e400}');
+    expect(stdout).toContain(
+      'refused, by no rule: The arguments of this tool call hold a number that is too large. Such a call goes back to the model',
+    );
+    expect(stdout).not.toContain('decides:');
+  });
+
   test('says what is unclear, and on which side that falls', () => {
     const { stdout } = turngate('check', '--tool', 'test.effect', '--offline');
     expect(stdout).toContain(
       'deny, by the rule not-to-outsiders (./policy.yaml:3): test.effect for somebody',
     );
     expect(stdout).toContain('is missing; this is unclear, so for a rule that says deny it fits');
+    expect(stdout).toContain(
+      'its server test was not asked, and is trusted, so this would be believed of it.',
+    );
+    expect(stdout).not.toContain('this is believed');
   });
 
   test('takes what is said on the command line for what a server says', () => {

@@ -96,6 +96,7 @@ rules:
     approvers: { users: [carol, carol] }
     needed: 2
     on_timeout: { escalate: [{ approvers: { users: dora }, needed: 2 }] }
+  - { id: nobody-next, decide: ask, on_timeout: { escalate: [] } }
   - just text
 `),
     ).toEqual([
@@ -113,7 +114,8 @@ rules:
       expect.stringMatching(/^policy\.yaml:14: rule number 4, on_timeout\.escalate\.0\.timeout: /),
       expect.stringMatching(/^policy\.yaml:13: rule number 4, needed: asks for 2 approvals, but only 1 may/),
       expect.stringMatching(/^policy\.yaml:14: rule number 4, on_timeout\.escalate\.0\.needed: asks for 2/),
-      expect.stringMatching(/^policy\.yaml:15: rule number 5, the rule: /),
+      expect.stringMatching(/^policy\.yaml:15: rule "nobody-next", on_timeout\.escalate: names no level/),
+      expect.stringMatching(/^policy\.yaml:16: rule number 6, the rule: /),
     ]);
   });
 

@@ -1,5 +1,6 @@
 import { checkArguments } from '../../gate/schema-words.ts';
 import type { ParticipantRole } from '../../protocol/server-frames.ts';
+import { unfitArguments } from '../../tools/arguments.ts';
 import { type Policy, type PolicyReading, parsePolicy, remarkText } from '../../tools/policy-file.ts';
 import { readPolicyText } from '../../tools/policy-source.ts';
 import { policyWarnings } from '../../tools/policy-warnings.ts';
@@ -49,7 +50,14 @@ export async function runCheck(
   const count = policy.rules.length === 1 ? '1 rule' : `${policy.rules.length} rules`;
   print(`${path} is in order: ${count}${warnings.length > 0 ? `, ${warnings.length} to look at` : ''}.`);
   if (name === undefined) return;
-  const tool = await toolInQuestion({
+  const args = jsonArgument('--arguments', options.arguments ?? '{}');
+  const unfit = unfitArguments(args);
+  if (unfit !== null) {
+    print('');
+    print(`refused, by no rule: ${unfit.error} Such a call goes back to the model, and nobody is asked.`);
+    return;
+  }
+  const { tool, isAsked } = await toolInQuestion({
     name,
     said: said(options),
     mcpConfig: at.mcpConfig,
@@ -60,12 +68,12 @@ export async function runCheck(
   const call = {
     tool,
     toolName: name,
-    arguments: jsonArgument('--arguments', options.arguments ?? '{}'),
+    arguments: args,
     requester: { id: options.user, role: options.role === 'none' ? null : options.role },
     agent: options.agent,
   };
   print('');
-  for (const line of explanationLines(path, policy, call)) print(line);
+  for (const line of explanationLines(path, policy, call, { isAsked })) print(line);
   const misfit = tool && options.arguments && checkArguments(tool.inputSchema, call.arguments);
   if (misfit)
     print(`note: ${misfit} Unless it is denied, such a call goes back to the model, and nobody is asked.`);

@@ -6,8 +6,16 @@ import type { Policy } from '../../tools/policy-file.ts';
 
 const shownChars = 200;
 
-/** For a person: what a policy says to a call, by which rule, and what each rule found. */
-export function explanationLines(file: string, policy: Policy, call: PolicyCall): string[] {
+/**
+ * For a person: what a policy says to a call, by which rule, and what each rule found.
+ * @param isAsked what is known of the tool is what its server said
+ */
+export function explanationLines(
+  file: string,
+  policy: Policy,
+  call: PolicyCall,
+  { isAsked }: { isAsked: boolean },
+): string[] {
   const { decision, rules } = explainPolicy(policy, call);
   const decides = rules.find(({ rule }) => rule.id === decision.rule);
   const at = decides?.rule.line ? ` (${file}:${decides.rule.line})` : '';
@@ -17,13 +25,13 @@ export function explanationLines(file: string, policy: Policy, call: PolicyCall)
     `  reason: ${decision.reason}`,
     ...(decision.terms === null ? [] : termsLines(decision.terms)),
     '',
-    ...factLines(policy, call),
+    ...factLines(policy, call, isAsked),
     '',
     ...(call.tool === undefined && decides === undefined ? [] : rules.flatMap(ruleLines)),
   ];
 }
 
-function factLines(policy: Policy, { tool }: PolicyCall): string[] {
+function factLines(policy: Policy, { tool }: PolicyCall, isAsked: boolean): string[] {
   if (tool === undefined) return ['  The tool is not there.'];
   const { readOnlyHint, idempotentHint, destructiveHint } = tool;
   const said = [
@@ -32,6 +40,14 @@ function factLines(policy: Policy, { tool }: PolicyCall): string[] {
     readOnlyHint || destructiveHint === false ? 'not destructive' : 'destructive',
   ].join(', ');
   const isTrusted = policy.trustedServers.has(tool.server);
+  if (!isAsked) {
+    const belief = isTrusted
+      ? 'trusted, so this would be believed'
+      : 'not trusted, so this would not be believed';
+    return [
+      `  The tool is taken for ${said}; its server ${tool.server} was not asked, and is ${belief} of it.`,
+    ];
+  }
   const belief = isTrusted ? 'trusted, so this is believed' : 'not trusted, so this is not believed';
   return [`  The tool is ${said}; its server ${tool.server} is ${belief}.`];
 }

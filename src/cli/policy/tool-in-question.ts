@@ -24,8 +24,14 @@ export interface ToolQuestion {
 const connectTimeoutMs = 15_000;
 const ignore = () => undefined;
 
+export interface QuestionedTool {
+  tool: ToolDescriptor | undefined;
+  /** What is known of it is what its server said. */
+  isAsked: boolean;
+}
+
 /** The tool as its configured server tells of it; as a person says where they say something, or nobody answers. */
-export async function toolInQuestion(question: ToolQuestion): Promise<ToolDescriptor | undefined> {
+export async function toolInQuestion(question: ToolQuestion): Promise<QuestionedTool> {
   const { name, said, offline } = question;
   const isSaid = Object.values(said).some((value) => value !== undefined);
   if (isSaid || offline) return imagined(name, said);
@@ -38,7 +44,7 @@ export async function toolInQuestion(question: ToolQuestion): Promise<ToolDescri
   return askServer(question);
 }
 
-async function askServer({ name, mcpConfig, env, note }: ToolQuestion): Promise<ToolDescriptor | undefined> {
+async function askServer({ name, mcpConfig, env, note }: ToolQuestion): Promise<QuestionedTool> {
   try {
     const tools = createMcpTools({
       configFile: mcpConfig,
@@ -48,7 +54,7 @@ async function askServer({ name, mcpConfig, env, note }: ToolQuestion): Promise<
       connectTimeoutMs,
     });
     try {
-      return await tools.describe(name, { fresh: true });
+      return { tool: await tools.describe(name, { fresh: true }), isAsked: true };
     } finally {
       await tools.close();
     }
@@ -60,8 +66,8 @@ async function askServer({ name, mcpConfig, env, note }: ToolQuestion): Promise<
   }
 }
 
-function imagined(name: string, { readOnly, idempotent, destructive }: SaidOfTool): ToolDescriptor {
-  return {
+function imagined(name: string, { readOnly, idempotent, destructive }: SaidOfTool): QuestionedTool {
+  const tool = {
     name,
     server: name.split('.', 1)[0] ?? '',
     description: '',
@@ -70,4 +76,5 @@ function imagined(name: string, { readOnly, idempotent, destructive }: SaidOfToo
     idempotentHint: idempotent === true,
     destructiveHint: destructive,
   };
+  return { tool, isAsked: false };
 }
