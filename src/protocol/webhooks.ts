@@ -94,6 +94,11 @@ export const webhookDelivery = z.object({
     .int()
     .nullable()
     .describe('while it is pending; an attempt that is under way counts as failed then'),
+  waits_for_earlier: z
+    .boolean()
+    .describe(
+      'one of its session that was written before it has to be through first, or to have failed some times',
+    ),
   finished_at: z.int().nullable().describe('when it was delivered, or given up'),
   last_status: z.int().nullable().describe('what the receiver answered to the last attempt'),
   last_error: z.string().nullable(),

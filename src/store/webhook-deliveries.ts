@@ -14,6 +14,11 @@ export interface DueDelivery {
 /** What is tried this often without success no longer holds up what comes after it in its session. */
 const attemptsThatHoldUp = 3;
 
+/** Of a delivery `d`: one that was written before it in its session has to be through first. */
+export const waitsForEarlier = `exists (select 1 from webhook_deliveries o
+  where o.endpoint = d.endpoint and o.session_id = d.session_id and o.seq < d.seq
+    and o.status = 'pending' and o.attempts - o.attempts_before < ${attemptsThatHoldUp})`;
+
 /**
  * Takes what is due, for each of these endpoints as many as are free. The attempt is counted and the next one put off
  * by the lease: so one that dies with its worker is followed by another. Workers share the work by `skip locked`. What
@@ -32,17 +37,14 @@ export async function takeDueDeliveries(
          cross join lateral (
            select d.id from webhook_deliveries d
            where d.endpoint = e.name and d.status = 'pending' and d.next_attempt_at <= now()
-             and not exists (
-               select 1 from webhook_deliveries o
-               where o.endpoint = d.endpoint and o.session_id = d.session_id and o.seq < d.seq
-                 and o.status = 'pending' and o.attempts - o.attempts_before < $4)
+             and not ${waitsForEarlier}
            order by d.next_attempt_at, d.id limit e.free for update of d skip locked) p
        )
        update webhook_deliveries d set attempts = attempts + 1, last_attempt_at = now(),
          next_attempt_at = now() + $3 * interval '1 millisecond'
        from due where d.id = due.id
        returning d.id, d.endpoint, d.payload, d.attempts - d.attempts_before as attempt, d.attempts as lease`,
-    values: [[...request.free.keys()], [...request.free.values()], request.leaseMs, attemptsThatHoldUp],
+    values: [[...request.free.keys()], [...request.free.values()], request.leaseMs],
   });
   return rows.toSorted((one, other) => (one.id < other.id ? -1 : 1));
 }

@@ -1,9 +1,11 @@
 import type { DeliveryStatus, WebhookDeliveriesPage, WebhookDelivery } from '../protocol/webhooks.ts';
 import type { Db } from './db.ts';
 import { type PageRequest, pageOf } from './pages.ts';
+import { waitsForEarlier } from './webhook-deliveries.ts';
 
 const columns = `d.id, d.endpoint, d.type, d.session_id, d.seq, d.status, d.attempts, d.created_at, d.last_attempt_at,
-  case when d.status = 'pending' then d.next_attempt_at end as next_attempt_at, d.finished_at, d.last_status, d.last_error`;
+  case when d.status = 'pending' then d.next_attempt_at end as next_attempt_at,
+  d.status = 'pending' and ${waitsForEarlier} as waits_for_earlier, d.finished_at, d.last_status, d.last_error`;
 
 /** Said outright, because what waits and what is dead is found by an index of its own. */
 const choices = {

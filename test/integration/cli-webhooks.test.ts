@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
+import type { WebhookDelivery } from '../../src/protocol/webhooks.ts';
 import { lockSession, transaction } from '../../src/store/db.ts';
 import { appendEvents } from '../../src/store/events.ts';
 import { recordFailure, takeDueDeliveries } from '../../src/store/webhook-deliveries.ts';
@@ -15,22 +16,27 @@ import { newSecret } from '../helpers/webhook-receiver.ts';
 
 let harness: GatewayHarness;
 let service: string;
+let sessionId: string;
 
 beforeAll(async () => {
   harness = await openGatewayHarness();
   service = await signToken({ sub: 'backend', roles: ['service'] });
   const url = 'https://crm.example.com/in';
   await syncEndpoints(harness.db, [{ name: 'crm', url, eventTypes: ['turn_end'], tenants: null }], 60_000);
-  const sessionId = await harness.session();
-  await transaction(harness.db, async (tx) => {
-    await lockSession(tx, sessionId);
-    await appendEvents(tx, sessionId, [ended()]);
-  });
+  sessionId = await harness.session();
+  await turnEnds();
   const [due] = await takeDueDeliveries(harness.db, { free: new Map([['crm', 1]]), leaseMs: 1_000 });
   const failure = { status: 500, words: 'It answered 500.', retryInMs: null, giveUpMs: 1 };
   if (due) await recordFailure(harness.db, due, failure);
 });
 afterAll(() => harness.close());
+
+async function turnEnds(): Promise<void> {
+  await transaction(harness.db, async (tx) => {
+    await lockSession(tx, sessionId);
+    await appendEvents(tx, sessionId, [ended()]);
+  });
+}
 
 const webhooks = (...args: string[]) =>
   runCli(['webhooks', ...args, '--url', harness.http, '--token', service]);
@@ -53,6 +59,13 @@ test('endpoints, what is dead, and sending it again, as words and as JSON', asyn
     out: '',
     err: 'There are none.\n',
   });
+  // What comes after it in its session waits for it.
+  await turnEnds();
+  const [later, earlier] = (await webhooks('deliveries')).out.split('\n');
+  expect(later).toMatch(/pending, 0 attempts, waits for an earlier one, written/);
+  expect(earlier).toMatch(/pending, 1 attempt, due \d+ s ago, written/);
+  const page = JSON.parse((await webhooks('deliveries', '--json')).out).deliveries as WebhookDelivery[];
+  expect(page.map(({ waits_for_earlier }) => waits_for_earlier)).toEqual([true, false]);
 });
 
 test('an endpoint that answered 410 is enabled by its name', async () => {

@@ -69,9 +69,14 @@ export function newSecret(): string {
 }
 
 function deliveryLines(delivery: WebhookDelivery): string {
-  const { id, endpoint, type, status, attempts, created_at, next_attempt_at, last_error } = delivery;
-  const next = next_attempt_at === null ? '' : `, next ${agoText(next_attempt_at)}`;
+  const { id, endpoint, type, status, attempts, created_at, last_error } = delivery;
   const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
-  const line = `${id}  ${endpoint}  ${type}  ${status}, ${tries}${next}, written ${agoText(created_at)}`;
+  const line = `${id}  ${endpoint}  ${type}  ${status}, ${tries}${nextText(delivery)}, written ${agoText(created_at)}`;
   return last_error === null ? line : `${line}\n    ${safe(last_error)}`;
+}
+
+function nextText({ next_attempt_at: at, waits_for_earlier: waits }: WebhookDelivery): string {
+  if (at === null) return '';
+  if (waits) return ', waits for an earlier one';
+  return at > Date.now() ? `, next ${agoText(at)}` : `, due ${agoText(at)}`;
 }
