@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createPolicySource } from '../../src/tools/policy-source.ts';
 
@@ -52,6 +53,16 @@ describe('the policy that is in force', () => {
     expect(await rule()).toBe('none');
     expect(seen).toHaveLength(7);
     expect(new Set(seen).size).toBe(5);
+  });
+
+  test('is that of the file now also where it had not been touched for a while, and is not read again for nothing', async () => {
+    await writeFile(file, allowing);
+    const { rule, source } = open();
+    while (Date.now() - (await stat(file)).ctimeMs <= 2_000) await delay(50);
+    expect(await rule()).toBe('all');
+    expect(await source.current()).toBe(await source.current());
+    await writeFile(file, denying);
+    expect(await rule()).toBe('none');
   });
 
   test('is another revision under another default server, and none but that of its bytes without one', async () => {
