@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PublicError } from './errors.ts';
+import { givenJson } from './given-json.ts';
 import { limits } from './limits.ts';
 import { onBusy } from './on-busy.ts';
 import { isCleanJson, isCleanText, protoKeyFault, protoKeyIn } from './text.ts';
@@ -48,7 +49,7 @@ export const toolApprovalFrame = z.object({
     .optional()
     .describe('the model reads it where the call is rejected'),
   arguments: z
-    .record(z.string(), z.json())
+    .record(z.string(), givenJson)
     .optional()
     .describe('what is to run instead of what was asked for; checked against the schema of the tool'),
   remember: rememberScope.optional().describe('whether the same tool is asked about again; `once`: it is'),
@@ -71,7 +72,7 @@ export const inputResponseFrame = z.object({
   ...envelope,
   request_id: cleanString.min(1),
   action: z.enum(['accept', 'decline', 'cancel']),
-  content: z.json().optional(),
+  content: givenJson.optional(),
 });
 
 /** Everything up to `seq` arrived at this device. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { givenJson } from './given-json.ts';
 import { limits } from './limits.ts';
-import { isCleanJson, isCleanText, jsonDepth } from './text.ts';
+import { isCleanJson, isCleanText } from './text.ts';
 
 const text = z
   .string()
@@ -14,12 +15,7 @@ export const externalEventBody = z.object({
     .optional()
     .describe('names the event: sending it again with the same id delivers it once'),
   event_type: text.max(limits.eventTypeChars),
-  event_data: z
-    .json()
-    .refine((data) => jsonDepth(data) <= limits.eventDataDepth, {
-      error: `is nested deeper than ${limits.eventDataDepth}`,
-      abort: true,
-    })
+  event_data: givenJson
     .refine(isCleanJson, 'contains NUL or a lone surrogate, which no store can keep')
     .refine((data) => JSON.stringify(data).length <= limits.eventDataChars, {
       error: `is longer than ${limits.eventDataChars} characters as JSON`,

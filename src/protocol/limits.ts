@@ -16,8 +16,8 @@ export const limits = {
   /** Of an external event: its type, and its data as JSON. */
   eventTypeChars: 100,
   eventDataChars: 65_536,
-  /** Arrays and objects in one another: far below what breaks a parser, ours or Postgres's. */
-  eventDataDepth: 64,
+  /** Arrays and objects in one another, in JSON that somebody makes up: far below what breaks a parser, ours or Postgres's. */
+  jsonDepth: 64,
   /** Sessions of one user that an external event goes to. */
   externalEventSessions: 1_000,
   /** External events of one tenant that one gateway takes: in the long run, and at once. */

@@ -156,14 +156,14 @@ describe('what is refused', () => {
     ['data that is too long', { event_type: 'x', event_data: 'x'.repeat(limits.eventDataChars) }],
     ['a long id', { id: 'x'.repeat(65), event_type: 'x', event_data: 1 }],
     ['no object', '[]'],
-    ['deep data', nested(limits.eventDataDepth + 1)],
+    ['deep data', nested(limits.jsonDepth + 1)],
     ['data so deep that it breaks parsers', nested(60_000)],
   ])('%s', async (_, body) => {
     expect(problemIn(await send('alice', body))).toEqual([400, 'validation_error']);
   });
 
   test('data as deep as it may be is taken', async () => {
-    expect((await send('alice', nested(limits.eventDataDepth))).status).toBe(202);
+    expect((await send('alice', nested(limits.jsonDepth))).status).toBe(202);
   });
 
   test('a user that is none', async () => {

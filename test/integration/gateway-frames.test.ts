@@ -169,6 +169,16 @@ describe('hostile frames', () => {
       '{"type":"tool_approval","id":"x","tool_call_id":"c","approved":true,"arguments":{"a":[{"__proto__":1}]}}',
       { id: 'x', error: expect.stringMatching(/^Field "arguments\.a\.0\.__proto__": /) },
     ],
+    [
+      'an edit that is too deep',
+      `{"type":"tool_approval","id":"x","tool_call_id":"c","approved":true,"arguments":{"a":${'['.repeat(65)}${']'.repeat(65)}}}`,
+      { id: 'x', error: 'Field "arguments.a": is nested deeper than 64.' },
+    ],
+    [
+      'an answer that is too deep',
+      `{"type":"input_response","id":"x","request_id":"r","action":"accept","content":${'['.repeat(65)}${']'.repeat(65)}}`,
+      { id: 'x', error: 'Field "content": is nested deeper than 64.' },
+    ],
     ['an unknown remember', '{"type":"tool_approval","tool_call_id":"c","approved":true,"remember":"ever"}'],
     ['approved as a string', '{"type":"tool_approval","tool_call_id":"c","approved":"true"}'],
     ['a negative last_seq', '{"type":"resume","last_seq":-1}'],
