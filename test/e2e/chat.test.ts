@@ -158,7 +158,7 @@ describe('an approval', () => {
     await first.end();
 
     const second = await chat();
-    await second.shows('May test.effect run? (1 more waits after it)');
+    await second.shows('May #1 test.effect run? (1 more waits after it)');
     await second.shows('y approve · n reject');
     await second.shows(/connected · waiting for your approval · \d+ s/);
     expect(second.flow()).toContain('"text": "alpha"');
@@ -166,7 +166,9 @@ describe('an approval', () => {
     expect([effectsOf('alpha'), effectsOf('beta')]).toEqual([0, 0]);
     second.type('y');
     await second.hides('more waits');
-    await second.shows('test.effect({"text":"alpha"}) approved by dev');
+    await second.shows('#1 test.effect({"text":"alpha"}) approved by dev');
+    await second.shows('May #2 test.effect run?');
+    expect(second.flow()).toMatch(/⚙ #1 test\.effect[^⚙]*"alpha"[^⚙]*⚙ #2 test\.effect[^⚙]*"beta"/);
     await second.shows('y approve · n reject');
     second.type('y');
     await second.shows('The tool said: appended beta');
@@ -185,7 +187,7 @@ describe('an approval', () => {
     terminal.type(escapeKey);
     await terminal.shows('y approve · n reject');
     terminal.type('n');
-    await terminal.shows('why reject test.effect?');
+    await terminal.shows('why reject #1 test.effect?');
     terminal.type('too early\r');
     await terminal.shows('test.effect({"text":"gamma"}) rejected by dev: too early');
     await terminal.shows('connected · ready');
@@ -203,7 +205,7 @@ describe('more than yes or no', () => {
     terminal.type('r');
     await terminal.shows('r remember: in this session');
     terminal.type('e');
-    await terminal.shows('run test.effect with {"text":"delta"}');
+    await terminal.shows('run #1 test.effect with {"text":"delta"}');
     terminal.type(`${leftKey}${leftKey}`);
     terminal.type(`${backspaceKey}`);
     terminal.type('oid\r');

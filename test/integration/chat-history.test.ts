@@ -104,7 +104,12 @@ describe('the session as a chat finds it', () => {
     });
     const later = (await loadHistory(sessionId)).conversation;
     expect(later.waiting.approvals.map(({ id }) => id)).toEqual([second.toolCallId]);
-    expect(later.log.at(-1)).toMatchObject({ kind: 'decision', outcome: 'rejected', reason: 'no' });
+    expect(later.log.slice(-3)).toMatchObject([
+      { kind: 'tool_call', number: 1 },
+      { kind: 'tool_call', number: 2 },
+      { kind: 'decision', number: 1, outcome: 'rejected', reason: 'no' },
+    ]);
+    expect(later.numbers.get(second.toolCallId)).toBe(2);
   });
 
   test('a long way back to the beginning of an open turn is walked in pages', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { askedOf, waitingOf } from '../../src/cli/chat/asked.ts';
 import { type ConversationInput, startConversation } from '../../src/cli/chat/conversation.ts';
+import type { LogItem } from '../../src/cli/chat/log-item.ts';
 import { agentText, connectionText } from '../../src/cli/chat/status-text.ts';
 import { applyFrame, type Known, startKnown } from '../../src/client/apply.ts';
 import { protocolRules } from '../../src/client/rules.ts';
@@ -122,17 +123,24 @@ describe('approvals', () => {
       { type: 'input_request', request_id: 'q', kind: 'limit', message: 'More?', schema: {} },
       { type: 'input_resolved', request_id: 'q', action: 'accept', by: 'ann', content: { more: 5 } },
     ]);
-    const tool = 'office.send_mail';
+    const c1 = { tool: 'office.send_mail', number: 1 };
     expect(at.log.slice(3)).toEqual([
-      { kind: 'vote', tool, arguments: { to: 'c1' }, by: 'ann', approvals: 1, needed: 2 },
-      { kind: 'notice', text: 'office.send_mail still waits for a decision of bob, eve.' },
-      { kind: 'asked_again', tool, arguments: edited, because: 'edited', reason: 'may change something' },
+      { kind: 'vote', ...c1, arguments: { to: 'c1' }, by: 'ann', approvals: 1, needed: 2 },
+      { kind: 'notice', text: '#1 office.send_mail still waits for a decision of bob, eve.' },
+      { kind: 'asked_again', ...c1, arguments: edited, because: 'edited', reason: 'may change something' },
       {
-        ...{ kind: 'decision', tool, arguments: edited, outcome: 'approved', by: 'ann' },
+        ...{ kind: 'decision', ...c1, arguments: edited, outcome: 'approved', by: 'ann' },
         ...{ edited: { to: 'eve' }, remember: 'session' },
       },
-      { kind: 'tool_result', tool, arguments: { to: 'eve' }, status: 'completed', text: 'sent' },
-      { kind: 'late_result', tool: 'a tool', arguments: undefined, status: 'completed', text: 'sent' },
+      { kind: 'tool_result', ...c1, arguments: { to: 'eve' }, status: 'completed', text: 'sent' },
+      {
+        kind: 'late_result',
+        number: 1,
+        tool: 'a tool',
+        arguments: undefined,
+        status: 'completed',
+        text: 'sent',
+      },
       { kind: 'question', message: 'More?' },
       { kind: 'answer', action: 'accept', by: 'ann', content: { more: 5 } },
     ]);
@@ -149,13 +157,49 @@ describe('approvals', () => {
       {
         kind: 'decision',
         tool: 'office.send_mail',
+        number: 2,
         arguments: { to: 'c2' },
         outcome: 'rejected',
         by: 'ann',
         reason: 'not now',
       },
-      { kind: 'decision', tool: 'office.send_mail', arguments: { to: 'c1' }, outcome: 'approved', by: 'ann' },
+      {
+        ...{ kind: 'decision', tool: 'office.send_mail', number: 1 },
+        ...{ arguments: { to: 'c1' }, outcome: 'approved', by: 'ann' },
+      },
     ]);
+  });
+
+  test('each call that is asked about has a number of its own, which is the same whatever is said of it', () => {
+    const free = call('c0', 'allow');
+    const again = { ...(asks('c0') as Body), round: 2, because: 'rule_changed' } as Body;
+    const at = play([...two, result('c1', 'completed'), free, call('c3'), again, resolved('c2', 'approved')]);
+    const numberOf = (item: LogItem) => ('number' in item ? item.number : null);
+    expect(at.log.slice(1).map((item) => [item.kind, numberOf(item)])).toEqual([
+      ['tool_call', 1],
+      ['tool_call', 2],
+      ['tool_result', 1],
+      ['tool_call', null],
+      ['tool_call', 3],
+      ['asked_again', 4],
+      ['decision', 2],
+    ]);
+    expect(Object.fromEntries(at.numbers)).toEqual({ c1: 1, c2: 2, c3: 3, c0: 4 });
+  });
+
+  test('what was changed before the last question is not told again with the decision', () => {
+    const edited = { to: 'ann' };
+    const at = play([
+      ...two,
+      { ...(asks('c1') as Body), arguments: edited, round: 2, because: 'edited' } as Body,
+      {
+        ...(resolved('c1', 'approved') as Body),
+        arguments: edited,
+        original_arguments: { to: 'c1' },
+      } as Body,
+    ]);
+    expect(at.log.at(-1)).toMatchObject({ kind: 'decision', arguments: edited });
+    expect(at.log.at(-1)).not.toHaveProperty('edited');
   });
 
   test('a decision that came too late says whose stands', () => {

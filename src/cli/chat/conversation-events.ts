@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { EventFrame } from '../../protocol/server-frames.ts';
-import type { Conversation, OpenCall } from './conversation.ts';
-import { type LogItem, resultText } from './log-item.ts';
+import { type Conversation, numbered, type OpenCall } from './conversation.ts';
+import { type Called, type LogItem, nameOf, resultText } from './log-item.ts';
 import { append, endTurn, openTurn, runTurn } from './turn-log.ts';
 
 type Event<T extends EventFrame['type']> = Extract<EventFrame, { type: T }>;
@@ -25,7 +26,7 @@ export function applyEvent(at: Conversation, event: EventFrame): Conversation {
       return print(at, event, { kind: 'vote', ...calledOf(at, event.tool_call_id), by, approvals, needed });
     }
     case 'tool_approval_reminder': {
-      const text = `${calledOf(at, event.tool_call_id).tool} still waits for a decision of ${event.approvers.join(', ')}.`;
+      const text = `${nameOf(calledOf(at, event.tool_call_id))} still waits for a decision of ${event.approvers.join(', ')}.`;
       return print(at, event, { kind: 'notice', text });
     }
     case 'tool_approval_resolved':
@@ -63,7 +64,9 @@ function proposeCall(at: Conversation, event: Event<'tool_call'>): Conversation 
   const { tool, arguments: args, gate, rule, reason } = event;
   const call: OpenCall = { turnId: event.turn_id, tool, arguments: args, progress: '' };
   const calls = new Map(at.calls).set(event.tool_call_id, call);
-  return print({ ...at, calls }, event, { kind: 'tool_call', tool, arguments: args, gate, rule, reason });
+  const numbers = gate === 'ask' ? numbered(at.numbers, event.tool_call_id) : at.numbers;
+  const next = { ...at, calls, numbers };
+  return print(next, event, { kind: 'tool_call', ...calledOf(next, event.tool_call_id), gate, rule, reason });
 }
 
 /** Said only where it is asked again: what the call is to do stands above its first question. */
@@ -78,7 +81,8 @@ function askAgain(at: Conversation, event: Event<'tool_approval_request'>): Conv
     arguments: args,
   };
   const calls = new Map(at.calls).set(toolCallId, call);
-  return print({ ...at, calls }, event, { kind: 'asked_again', tool, arguments: args, because, reason });
+  const next = { ...at, calls, numbers: numbered(at.numbers, toolCallId) };
+  return print(next, event, { kind: 'asked_again', ...calledOf(next, toolCallId), because, reason });
 }
 
 function resolveApproval(at: Conversation, event: Event<'tool_approval_resolved'>): Conversation {
@@ -95,7 +99,8 @@ function resolveApproval(at: Conversation, event: Event<'tool_approval_resolved'
     outcome,
     by,
     ...(reason === undefined ? {} : { reason }),
-    ...(edited === undefined ? {} : { edited }),
+    // What was changed before the last question stands above it.
+    ...(edited === undefined || isDeepStrictEqual(edited, called.arguments) ? {} : { edited }),
     ...(remember === undefined ? {} : { remember }),
   };
   return print({ ...at, calls }, event, item);
@@ -125,7 +130,12 @@ function endOfTurn(at: Conversation, event: Event<'turn_end'>): Conversation {
   return { ...ended, agent: { status: 'idle', since: event.ts, attempt: undefined, toolCallId: undefined } };
 }
 
-function calledOf(at: Conversation, toolCallId: string): { tool: string; arguments: unknown } {
+function calledOf(at: Conversation, toolCallId: string): Called {
   const call = at.calls.get(toolCallId);
-  return { tool: call?.tool ?? 'a tool', arguments: call?.arguments };
+  const number = at.numbers.get(toolCallId);
+  return {
+    tool: call?.tool ?? 'a tool',
+    arguments: call?.arguments,
+    ...(number === undefined ? {} : { number }),
+  };
 }

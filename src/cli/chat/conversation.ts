@@ -45,6 +45,8 @@ export interface Conversation {
   /** What the agent is saying now, as the client shows it. */
   stream: OpenStream | null;
   calls: ReadonlyMap<string, OpenCall>;
+  /** The numbers of the calls that people are asked about, in the order in which they were printed. */
+  numbers: ReadonlyMap<string, number>;
   waiting: Waiting;
   /** The most that an approval of a call may be remembered for, where it is known. */
   mostRemember: ReadonlyMap<string, Scope>;
@@ -70,12 +72,18 @@ export function startConversation(sessionId: string, log: readonly LogItem[]): C
     turns: [],
     stream: null,
     calls: new Map(),
+    numbers: new Map(),
     waiting: nothingWaits,
     mostRemember: new Map(),
     outgoing: [],
     agent: null,
     connection: { kind: 'connecting' },
   };
+}
+
+/** Gives a call its number, for good. */
+export function numbered(numbers: ReadonlyMap<string, number>, toolCallId: string): Map<string, number> {
+  return new Map(numbers).set(toolCallId, numbers.get(toolCallId) ?? numbers.size + 1);
 }
 
 /** Pure: events in the order of their `seq`, each once; live frames as they come. */

@@ -7,30 +7,40 @@ import type {
   TurnEndStatus,
 } from '../../protocol/server-frames.ts';
 
+/** A call as lines name it: by a number where people are asked about it, because several may look much the same. */
+export interface Called {
+  tool: string;
+  arguments: unknown;
+  number?: number;
+}
+
 /** Something that is final and is printed once. */
 export type LogItem =
   | { kind: 'user'; text: string }
   | { kind: 'assistant'; text: string; thought: string }
-  | { kind: 'tool_call'; tool: string; arguments: unknown; gate: GateDecision; rule?: string; reason: string }
-  | {
+  | ({ kind: 'tool_call'; gate: GateDecision; rule?: string; reason: string } & Called)
+  | ({
       kind: 'decision';
-      tool: string;
-      arguments: unknown;
       outcome: ApprovalOutcome;
       by: string;
       reason?: string;
       /** What runs instead. */
       edited?: unknown;
       remember?: 'session' | 'always';
-    }
-  | { kind: 'asked_again'; tool: string; arguments: unknown; because: AskedAgain; reason: string }
-  | { kind: 'vote'; tool: string; arguments: unknown; by: string; approvals: number; needed: number }
-  | { kind: 'late_result'; tool: string; arguments: unknown; status: string; text: string }
+    } & Called)
+  | ({ kind: 'asked_again'; because: AskedAgain; reason: string } & Called)
+  | ({ kind: 'vote'; by: string; approvals: number; needed: number } & Called)
+  | ({ kind: 'late_result'; status: string; text: string } & Called)
   | { kind: 'question'; message: string }
   | { kind: 'answer'; action: InputAction; by: string; content: unknown }
-  | { kind: 'tool_result'; tool: string; arguments: unknown; status: ToolResultStatus; text: string }
+  | ({ kind: 'tool_result'; status: ToolResultStatus; text: string } & Called)
   | { kind: 'turn_end'; status: Exclude<TurnEndStatus, 'completed'>; text: string }
   | { kind: 'notice'; text: string };
+
+/** `#2 office.send_mail`. */
+export function nameOf({ tool, number }: { tool: string; number?: number | undefined }): string {
+  return number === undefined ? tool : `#${number} ${tool}`;
+}
 
 /** What a tool answered, as text: an MCP result's text parts, else its JSON. */
 export function resultText(result: unknown): string {

@@ -9,12 +9,13 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
+import type { ToolCall } from '../../../client/index.ts';
 import { type Asked, askedOf, type Scope } from '../asked.ts';
 import type { Chat } from '../chat.ts';
 import type { Conversation } from '../conversation.ts';
 import { labelOf } from '../filling.ts';
 import { insert } from '../line.ts';
-import type { LogItem } from '../log-item.ts';
+import { type LogItem, nameOf } from '../log-item.ts';
 import {
   emptyPrompt,
   type KeyPress,
@@ -66,13 +67,14 @@ export function App({ chat, theme }: { chat: Chat; theme: Theme }): ReactElement
       asked &&
         h(AskedView, {
           asked,
+          number: at.numbers.get(asked.id),
           more: all.length - 1,
           keys,
           scope: mostOf(at, asked) === 'once' ? null : scopeOf(prompt, asked.id),
           theme,
         }),
       h(StatusLine, { at, now, theme }),
-      h(PromptView, { label: promptLabel(prompt), line: prompt.line, columns: size.columns }),
+      h(PromptView, { label: promptLabel(prompt, at), line: prompt.line, columns: size.columns }),
     ),
   );
 }
@@ -87,12 +89,14 @@ function keysOf(prompt: Prompt, armedId: string | null): AskedKeys {
   return prompt.line.text === '' ? 'one' : 'line';
 }
 
-function promptLabel({ task }: Prompt): string {
+function promptLabel({ task }: Prompt, { numbers }: Conversation): string {
+  const nameIn = ({ call }: { call: ToolCall }) =>
+    terminalText(nameOf({ tool: call.tool, number: numbers.get(call.id) }));
   switch (task?.kind) {
     case 'reason':
-      return `why reject ${task.asked.call.tool}? `;
+      return `why reject ${nameIn(task.asked)}? `;
     case 'edit':
-      return `run ${task.asked.call.tool} with `;
+      return `run ${nameIn(task.asked)} with `;
     case 'fill':
       return terminalText(labelOf(task));
     default:

@@ -3,6 +3,7 @@ import { createElement as h, type ReactElement } from 'react';
 import { type ApprovalRequest, shownJson } from '../../../client/index.ts';
 import type { Asked, Scope } from '../asked.ts';
 import { choicesOf } from '../filling.ts';
+import { nameOf } from '../log-item.ts';
 import type { Task } from '../prompt.ts';
 import { endsOf, terminalText } from '../terminal-text.ts';
 import { oneLine } from './live-view.ts';
@@ -26,6 +27,8 @@ const hints: Record<Exclude<AskedKeys, 'one'>, string> = {
 /** What a single key answers: a call that waits for a decision, or a question. */
 export function AskedView(props: {
   asked: Asked;
+  /** By which the printed call above is told from others; of a question there is none. */
+  number: number | undefined;
   /** How many wait after it. */
   more: number;
   keys: AskedKeys;
@@ -33,9 +36,9 @@ export function AskedView(props: {
   scope: Scope | null;
   theme: Theme;
 }): ReactElement {
-  const { asked, more, keys, scope, theme } = props;
+  const { asked, number, more, keys, scope, theme } = props;
   const others = more === 0 ? '' : ` (${more} more ${more === 1 ? 'waits' : 'wait'} after it)`;
-  const [title, ...lines] = linesOf(asked);
+  const [title, ...lines] = linesOf(asked, number);
   const cuts = (index: number) =>
     asked.kind === 'approval' && index === 0 ? 'truncate-middle' : 'truncate-end';
   const hint = keys === 'one' ? `  ${keysFor(asked, scope)}` : hints[keys];
@@ -50,7 +53,7 @@ export function AskedView(props: {
   );
 }
 
-function linesOf(asked: Asked): string[] {
+function linesOf(asked: Asked, number: number | undefined): string[] {
   if (asked.kind === 'question') {
     const choices = choicesOf(asked.question)?.choices ?? [];
     const numbered = choices.map(({ title }, index) => `${index + 1} ${oneLine(title)}`);
@@ -63,7 +66,7 @@ function linesOf(asked: Asked): string[] {
   const { call } = asked;
   const args = endsOf(terminalText(shownJson(call.arguments)), shownArgumentChars);
   const request = call.approval ? requestText(call.approval) : '';
-  return [`May ${call.tool} run?`, args, oneLine(request)];
+  return [`May ${nameOf({ ...call, number })} run?`, args, oneLine(request)];
 }
 
 /** Why, how many are needed, and until when. */

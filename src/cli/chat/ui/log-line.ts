@@ -3,7 +3,7 @@ import { createElement as h, type ReactElement } from 'react';
 import { gateWords, shownJson } from '../../../client/index.ts';
 import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/server-frames.ts';
 import { cutAt } from '../../../protocol/text.ts';
-import type { LogItem } from '../log-item.ts';
+import { type Called, type LogItem, nameOf } from '../log-item.ts';
 import { headOf, terminalText } from '../terminal-text.ts';
 import type { Theme } from './theme.ts';
 
@@ -30,7 +30,7 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
       return block(false, h(Text, theme[style], terminalText(text)), edited);
     }
     case 'asked_again': {
-      const text = `⚙ ${item.tool} is asked about again: ${gateWords.askedAgain[item.because]}. ${item.reason}`;
+      const text = `⚙ ${nameOf(item)} is asked about again: ${gateWords.askedAgain[item.because]}. ${item.reason}`;
       return block(true, h(Text, theme.ask, terminalText(text)), argumentsOf(item.arguments));
     }
     case 'vote': {
@@ -73,10 +73,10 @@ export function LogLine({ item, theme }: { item: LogItem; theme: Theme }): React
 }
 
 /** Several calls of one tool are told apart by how their arguments begin. */
-function callOf(item: { tool: string; arguments: unknown }): string {
+function callOf(item: Called): string {
   const args = shownJson(item.arguments);
   const isShort = args.length <= briefChars;
-  return `${item.tool}(${isShort ? args : `${args.slice(0, cutAt(args, briefChars))}…`})`;
+  return `${nameOf(item)}(${isShort ? args : `${args.slice(0, cutAt(args, briefChars))}…`})`;
 }
 
 /** What the agent says, with the model's reasoning before it. */
@@ -95,7 +95,7 @@ function toolCall(item: Extract<LogItem, { kind: 'tool_call' }>, theme: Theme): 
   const rule = isSaid ? '' : ` (rule: ${item.rule})`;
   return block(
     true,
-    h(Text, theme.tool, terminalText(`⚙ ${item.tool}`)),
+    h(Text, theme.tool, terminalText(`⚙ ${nameOf(item)}`)),
     argumentsOf(item.arguments),
     h(
       Box,
