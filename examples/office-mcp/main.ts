@@ -158,4 +158,6 @@ function describe({ date, from, subject, body }: Mail): string {
   return `${date}, from ${from}\nSubject: ${subject}\n${body}`;
 }
 
+// Whoever asked is gone, perhaps killed: a question that is open would keep this process for days.
+process.stdin.once('end', () => process.exit());
 await server.connect(new StdioServerTransport());

@@ -1,6 +1,10 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -10,11 +14,13 @@ const day = '2030-04-01';
 let folder = '';
 let asked: { message: string; requestedSchema?: unknown }[] = [];
 const clients: Client[] = [];
+let child: ChildProcessByStdio<Writable, Readable, null> | undefined;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'turngate-booking-'));
   asked = [];
 });
 afterEach(async () => {
+  child?.kill();
   await Promise.all(clients.splice(0).map((client) => client.close()));
   await rm(folder, { recursive: true, force: true });
 });
@@ -92,4 +98,26 @@ test('says what it needs where nobody can be asked, and that nothing is free', a
   expect(await book(client, 'call-1')).toBe(`Say which room: Atrium, Birch, Cedar are free on ${day}.`);
   for (const room of ['Atrium', 'Birch', 'Cedar']) await book(client, `call-${room}`, room);
   expect(await book(client, 'call-5')).toBe(`No room is free on ${day}. Ask for another day.`);
+});
+
+test('ends with whoever asked it, also in the middle of a question', async () => {
+  const env = { PATH: process.env.PATH, OFFICE_DIR: folder };
+  child = spawn(process.execPath, ['examples/office-mcp/main.ts'], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const { stdin, stdout } = child;
+  const say = (message: object) => stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  const clientInfo = { name: 'test', version: '1' };
+  const about = { protocolVersion: '2025-06-18', capabilities: { elicitation: {} }, clientInfo };
+  say({ id: 1, method: 'initialize', params: about });
+  say({ method: 'notifications/initialized' });
+  say({ id: 2, method: 'tools/call', params: { name: 'book_room', arguments: { day, purpose: 'lunch' } } });
+  for await (const line of createInterface({ input: stdout })) {
+    if (line.includes('elicitation/create')) break;
+  }
+  const ended = once(child, 'exit');
+  stdin.end();
+  expect(await ended).toEqual([0, null]);
+  expect(await bookings()).toEqual([]);
 });
