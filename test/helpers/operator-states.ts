@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -161,7 +161,10 @@ function limitsOf(limits: object): Record<string, string> {
   return { TURNGATE_LIMITS: file };
 }
 
-const freeFile = () => join(tmpdir(), `turngate-held-${randomUUID()}`);
+/** Of this process; gone with it. */
+const folder = mkdtempSync(join(tmpdir(), 'turngate-held-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+const freeFile = () => join(folder, randomUUID());
 
 export const states: Record<string, State> = {
   queued: {

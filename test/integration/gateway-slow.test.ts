@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fullBytes } from '../../src/gateway/websocket-outlet.ts';
 import { type GatewayHarness, openGatewayHarness } from '../helpers/gateway.ts';
+import type { SessionClient } from '../helpers/session-client.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
@@ -35,15 +36,17 @@ describe('a slow client', () => {
     await until(() => slow.textOf(step.messageId) === step.text);
     step.say('end');
     await until(() => slow.textOf(step.messageId) === step.text);
-    const received = slow.of('stream_delta').reduce((sum, { delta }) => sum + delta.length, 0);
-    expect(received).toBeLessThan(step.text.length - 2 * fullBytes);
+    const deltasOf = (client: SessionClient) =>
+      client.of('stream_delta').reduce((sum, { delta }) => sum + delta.length, 0);
+    expect(deltasOf(slow)).toBeLessThan(step.text.length - 2 * fullBytes);
     expect(slow.of('stream_snapshot').length).toBeGreaterThanOrEqual(1);
     await step.close();
     await slow.frame('turn_end');
     expect(slow.textOf(step.messageId)).toBe(step.text);
     expect(slow.breaches).toEqual([]);
     expect(quick.breaches).toEqual([]);
-    expect(quick.of('stream_snapshot')).toEqual([]);
+    // Of a busy machine it may get a snapshot, too; but it is not held back by the other.
+    expect(deltasOf(quick)).toBeGreaterThan(deltasOf(slow));
   });
 
   test('that asks much and reads nothing is closed with 4009 [close-4009]', async () => {
