@@ -34,6 +34,21 @@ test("an approval outlives that its tool's server is away when the call is to ru
   expect(asked.alice.frames.filter(({ type }) => type === 'tool_approval_request')).toHaveLength(1);
 });
 
+test('an approval outlives that the policy is broken when the call is to run', async () => {
+  at.policy('  - { id: mail, tool: mail.send, decide: ask }');
+  const asked = await at.ask({ to: 'dan' });
+  const { tool_call_id, arguments_hash, tool_hash, round } = await asked.request();
+  at.policy('  - { id: mail, decide: perhaps }');
+  const about = { tool_call_id, arguments_hash, tool_hash, round };
+  asked.alice.send({ type: 'tool_approval', id: 'yes', ...about, approved: true });
+  await eventually('an attempt that found the policy broken', async () =>
+    /broken policy/.test((await lastFailure(asked.sessionId)) ?? ''),
+  );
+  at.policy('  - { id: mail, tool: mail.send, decide: ask }');
+  expect(await asked.alice.frame('tool_result', undefined, waitMs)).toMatchObject({ status: 'completed' });
+  expect(at.sent().filter(({ to }) => to === 'dan')).toHaveLength(1);
+});
+
 test('a decision whose commit fails after its run was woken opens nothing, and can be made again', async () => {
   at.policy('  - { id: mail, tool: mail.send, decide: ask }');
   const asked = await at.ask({ to: 'carl' });
