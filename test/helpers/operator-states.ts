@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { isEventFrame } from '../../src/protocol/server-frames.ts';
 import { sessionWorkflowId, type TurnState } from '../../src/protocol/turn-workflow.ts';
@@ -161,10 +161,8 @@ function limitsOf(limits: object): Record<string, string> {
   return { TURNGATE_LIMITS: file };
 }
 
-/** Of this process; gone with it. */
-const folder = mkdtempSync(join(tmpdir(), 'turngate-held-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-const freeFile = () => join(folder, randomUUID());
+/** In the harness's folder, which goes with it. */
+const freeFile = ({ env }: Whole) => join(dirname(env.TURNGATE_MCP_CONFIG ?? ''), randomUUID());
 
 export const states: Record<string, State> = {
   queued: {
@@ -183,7 +181,7 @@ export const states: Record<string, State> = {
       let worker: { close(): Promise<void> } | undefined;
       const release = async () => {
         // It needs no tools, and starts sooner without.
-        const settings = { TEMPORAL_TASK_QUEUE: taskQueue, TURNGATE_MCP_CONFIG: freeFile() };
+        const settings = { TEMPORAL_TASK_QUEUE: taskQueue, TURNGATE_MCP_CONFIG: freeFile(at) };
         worker = await at.startWorker(settings);
       };
       const leave = async () => worker?.close();
@@ -212,7 +210,7 @@ export const states: Record<string, State> = {
     openCall: 'cancelled',
     async enter(at, earlier) {
       const opened = await open(at, earlier);
-      const file = freeFile();
+      const file = freeFile(at);
       const turnId = await at.say(opened.sessionId, `call hold ${file}`);
       return inTool(at, { ...opened, turnId, toolCallId: null, release: async () => undefined }, file);
     },
@@ -221,7 +219,7 @@ export const states: Record<string, State> = {
     untouched: [...said, ...asked, ...ran],
     openCall: 'unknown',
     async enter(at, earlier) {
-      const file = freeFile();
+      const file = freeFile(at);
       const scene = await atGate(at, earlier, `call hold_effect ${file}`);
       await scene.release();
       return inTool(at, scene, file);
