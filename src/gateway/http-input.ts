@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PublicError } from '../protocol/errors.ts';
-import { protoKeyFault, protoKeyIn } from '../protocol/text.ts';
+import { protoKeyFault } from '../protocol/text.ts';
 
 export const pageLimit = z.coerce.number().int().min(1).max(200).default(50);
 /** An id, or the `next` of a page of messages. */
@@ -25,8 +25,8 @@ export function valid<T>(schema: z.ZodType<T>, value: unknown): T {
 
 function issueOf<T>(schema: z.ZodType<T>, value: unknown): { data: T } | { words: string } {
   try {
-    const proto = protoKeyIn(value);
-    if (proto !== null) return { words: protoKeyFault(proto) };
+    const fault = protoKeyFault(value);
+    if (fault !== null) return { words: fault };
     const parsed = schema.safeParse(value);
     if (parsed.success) return { data: parsed.data };
     const issue = parsed.error.issues[0];

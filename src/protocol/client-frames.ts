@@ -3,7 +3,7 @@ import { PublicError } from './errors.ts';
 import { givenJson } from './given-json.ts';
 import { limits } from './limits.ts';
 import { onBusy } from './on-busy.ts';
-import { isCleanJson, isCleanText, protoKeyFault, protoKeyIn } from './text.ts';
+import { isCleanJson, isCleanText, protoKeyFault } from './text.ts';
 
 const cleanString = z
   .string()
@@ -136,8 +136,8 @@ export function parseClientFrame(raw: unknown): ClientFrame {
       'The frame contains NUL or a lone surrogate, which no store can keep; remove it and send again.',
     );
   }
-  const proto = protoKeyIn(aliased);
-  if (proto !== null) throw new PublicError('validation_error', protoKeyFault(proto));
+  const fault = protoKeyFault(aliased);
+  if (fault !== null) throw new PublicError('validation_error', fault);
   const parsed = clientFrame.safeParse(aliased);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

@@ -11,7 +11,7 @@ import {
 } from './client-frames.ts';
 import { PublicError } from './errors.ts';
 import { limits } from './limits.ts';
-import { isCleanText, protoKeyFault, protoKeyIn } from './text.ts';
+import { isCleanText, protoKeyFault } from './text.ts';
 
 const sessionId = z.string().min(1).max(64);
 const inSession = { session_id: sessionId.optional() };
@@ -77,8 +77,8 @@ export function parseSocketIoEvent(name: string, payload: unknown): SocketIoClie
   if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) {
     throw new PublicError('validation_error', `"${name}" needs an object as its first argument.`);
   }
-  const proto = protoKeyIn(payload);
-  if (proto !== null) throw new PublicError('validation_error', protoKeyFault(proto));
+  const fault = protoKeyFault(payload);
+  if (fault !== null) throw new PublicError('validation_error', fault);
   const parsed = socketIoClientEvents[name].safeParse(payload);
   // The name chose the schema, so the two belong together.
   if (parsed.success) return { name, payload: parsed.data } as SocketIoClientEvent;

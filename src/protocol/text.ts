@@ -42,9 +42,15 @@ export function isCleanJson(value: unknown): boolean {
 /**
  * Where in a JSON value a key is `__proto__`, which the parsers of its shape drop without a word: what came back would
  * be something else than what was sent.
- * @returns the way there, or null
+ * @returns a sentence that says where, or null
  */
-export function protoKeyIn(value: unknown): string | null {
+export function protoKeyFault(value: unknown): string | null {
+  const where = protoKeyIn(value);
+  if (where === null) return null;
+  return `Field "${where}": no key may be "__proto__", because it cannot be kept as it is; remove it and send again.`;
+}
+
+function protoKeyIn(value: unknown): string | null {
   // Not by recursion: what is nested without end is for whoever parses it to refuse.
   const open = [{ at: '', value: Object(value) as object }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -54,11 +60,6 @@ export function protoKeyIn(value: unknown): string | null {
     }
   }
   return null;
-}
-
-/** What is said of what {@link protoKeyIn} found. */
-export function protoKeyFault(where: string): string {
-  return `Field "${where}": no key may be "__proto__", because it cannot be kept as it is; remove it and send again.`;
 }
 
 /** How deep arrays and objects lie in one another; 0 for what is neither. */
