@@ -12,11 +12,9 @@ import { failed, unknown } from './mcp-outcome.ts';
 import type { McpPool } from './mcp-pool.ts';
 import { createProgressValve } from './mcp-progress.ts';
 import { callToolAnswer, toOutcome } from './mcp-result.ts';
-import { ToolListing } from './mcp-tool-list.ts';
+import { describeMs, ToolListing } from './mcp-tool-list.ts';
 import type { ToolCallRequest, ToolOutcome } from './port.ts';
 
-/** How long a server may take to say that a tool is still what was asked about. */
-const describeMs = 15_000;
 const maxTimerMs = 2 ** 31 - 1;
 /** Where a server that cares finds what is the same over all attempts of one call. */
 const idempotencyKey = 'turngate/toolCallId';

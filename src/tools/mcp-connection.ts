@@ -3,7 +3,7 @@ import { toolHash } from '../gate/hashes.ts';
 import { errorText } from '../protocol/error-text.ts';
 import type { McpServer } from './mcp-config.ts';
 import { type ConnectionOptions, Link } from './mcp-link.ts';
-import { ToolListing } from './mcp-tool-list.ts';
+import { describeMs, ToolListing } from './mcp-tool-list.ts';
 import type { ToolDescriptor } from './port.ts';
 
 const firstBackoffMs = 1_000;
@@ -14,8 +14,6 @@ const patienceMs = 5_000;
 const soundMs = 60_000;
 /** How long a server may take to be gone, after all steps of closing it. */
 const goneMs = 6_000;
-/** How long it may take to say anew what one tool is. */
-const describeMs = 15_000;
 const faultsLogged = 5;
 
 /** The use of a connection by one call. To be given back once. */

@@ -6,6 +6,8 @@ import { withExchange } from './mcp-exchange.ts';
 import type { ToolDescriptor } from './port.ts';
 import { visible, visibleSchema } from './visible-words.ts';
 
+/** How long a server may take to say anew what one tool is. */
+export const describeMs = 15_000;
 const maxPages = 20;
 const maxTools = 500;
 const toolsPerPageMax = 5_000;
