@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
 import { type GateHarness, openGateHarness } from '../helpers/gate-harness.ts';
+import { resultOf, say } from '../helpers/gate-talk.ts';
 import { eventually } from '../helpers/turn-harness.ts';
 
 let at: GateHarness;
@@ -8,8 +9,6 @@ beforeAll(async () => {
   at = await openGateHarness();
 });
 afterAll(() => at.close());
-
-const waitMs = 30_000;
 
 /** Why the attempts of the session's tool call failed so far. */
 async function lastFailure(sessionId: string): Promise<string | null | undefined> {
@@ -20,16 +19,15 @@ async function lastFailure(sessionId: string): Promise<string | null | undefined
 test("an approval outlives that its tool's server is away when the call is to run", async () => {
   at.policy('  - { id: mail, tool: mail.send, decide: ask }');
   const asked = await at.ask({ to: 'bob' });
-  const { tool_call_id, arguments_hash, tool_hash, round } = await asked.request();
+  const request = await asked.request();
   at.down();
-  const about = { tool_call_id, arguments_hash, tool_hash, round };
-  asked.alice.send({ type: 'tool_approval', id: 'yes', ...about, approved: true });
+  expect(await say(asked.alice, request, { approved: true })).toMatchObject({ disposition: 'recorded' });
   await eventually('an attempt that found the server away', async () =>
     /tool\.json/.test((await lastFailure(asked.sessionId)) ?? ''),
   );
   expect(at.sent()).toEqual([]);
   at.tool({});
-  expect(await asked.alice.frame('tool_result', undefined, waitMs)).toMatchObject({ status: 'completed' });
+  expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
   expect(at.sent()).toEqual([{ to: 'bob' }]);
   expect(asked.alice.frames.filter(({ type }) => type === 'tool_approval_request')).toHaveLength(1);
 });
@@ -37,31 +35,29 @@ test("an approval outlives that its tool's server is away when the call is to ru
 test('an approval outlives that the policy is broken when the call is to run', async () => {
   at.policy('  - { id: mail, tool: mail.send, decide: ask }');
   const asked = await at.ask({ to: 'dan' });
-  const { tool_call_id, arguments_hash, tool_hash, round } = await asked.request();
+  const request = await asked.request();
   at.policy('  - { id: mail, decide: perhaps }');
-  const about = { tool_call_id, arguments_hash, tool_hash, round };
-  asked.alice.send({ type: 'tool_approval', id: 'yes', ...about, approved: true });
+  expect(await say(asked.alice, request, { approved: true })).toMatchObject({ disposition: 'recorded' });
   await eventually('an attempt that found the policy broken', async () =>
     /broken policy/.test((await lastFailure(asked.sessionId)) ?? ''),
   );
   at.policy('  - { id: mail, tool: mail.send, decide: ask }');
-  expect(await asked.alice.frame('tool_result', undefined, waitMs)).toMatchObject({ status: 'completed' });
+  expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
   expect(at.sent().filter(({ to }) => to === 'dan')).toHaveLength(1);
 });
 
 test('a decision whose commit fails after its run was woken opens nothing, and can be made again', async () => {
   at.policy('  - { id: mail, tool: mail.send, decide: ask }');
   const asked = await at.ask({ to: 'carl' });
-  const { tool_call_id, arguments_hash, tool_hash, round } = await asked.request();
+  const request = await asked.request();
   await at.db.query(`
     create function refuse_decision() returns trigger language plpgsql as $$ begin
       raise exception 'the commit fails';
     end $$;
     create constraint trigger refuse_decision after insert on decisions deferrable initially deferred
       for each row execute function refuse_decision()`);
-  const yes = { tool_call_id, arguments_hash, tool_hash, round, approved: true, type: 'tool_approval' };
-  asked.alice.send({ ...yes, id: 'lost' });
-  expect(await asked.alice.frame('error', ({ id }) => id === 'lost', waitMs)).toMatchObject({
+  expect(await say(asked.alice, request, { approved: true })).toMatchObject({
+    type: 'error',
     code: 'processing_error',
   });
   const handle = at.client.workflow.getHandle(sessionWorkflowId(asked.sessionId));
@@ -72,8 +68,8 @@ test('a decision whose commit fails after its run was woken opens nothing, and c
     );
   });
   await at.db.query('drop function refuse_decision cascade');
-  asked.alice.send({ ...yes, id: 'again' });
-  expect(await asked.alice.frame('tool_result', undefined, waitMs)).toMatchObject({ status: 'completed' });
+  expect(await say(asked.alice, request, { approved: true })).toMatchObject({ disposition: 'recorded' });
+  expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
   expect(at.sent().filter(({ to }) => to === 'carl')).toHaveLength(1);
   const types = asked.alice.frames.map(({ type }) => type);
   expect(types.filter((type) => type === 'tool_approval_resolved')).toHaveLength(1);
