@@ -20,8 +20,8 @@ import { tend } from './tend.ts';
 
 const LEASE_LOOK_MS = 500;
 const FINISH_FOR_MS = 300_000;
-/** A call that ends its server each time is given up. */
-const SERVER_LOST_ATTEMPTS_MAX = 3;
+/** A call that gets no answer, and ends its server perhaps, is not sent more often by itself. */
+const SENT_MAX = 3;
 /** A call that is given up without anybody's wish is heard out for this long: its answer may be on its way. */
 const HEAR_OUT_MS = 300;
 
@@ -116,7 +116,7 @@ class CallRun {
         if (elicitor.standing) return await this.#letGo(elicitor.standing);
       }
       this.#giveToNextAttempt(outcome);
-      return await this.#finish(toClosing(outcome, this.#begun.repeatable));
+      return await this.#finish(toClosing(outcome, this.#begun));
     } catch (error) {
       if (!halt.signal.aborted) throw error;
       return await this.#finishStopped(lease.lost(), elicitor.standing);
@@ -128,13 +128,14 @@ class CallRun {
   }
 
   /**
-   * What its server took with it when it ended in the middle is asked for again, with the same key, where that is safe.
+   * What got no answer is sent again, with the same key, where that is safe. A call without an effect is so only where
+   * its server ended: whoever waited for another timeout in vain can as well ask anew.
    * @throws ApplicationFailure for Temporal, which makes the next attempt
    */
   #giveToNextAttempt(outcome: ToolOutcome): void {
-    const { attempt, repeatable } = this.#begun;
-    if (!isServerGone(outcome)) return;
-    if (!repeatable || attempt >= SERVER_LOST_ATTEMPTS_MAX) return;
+    const { attempt, repeatable, readOnly } = this.#begun;
+    if (outcome.status === 'completed' || !repeatable || attempt >= SENT_MAX) return;
+    if (!isServerGone(outcome) && (readOnly || !isOpen(outcome, this.#begun))) return;
     throw ApplicationFailure.create({ type: 'Call.ServerLost', message: outcome.error.message });
   }
 
@@ -177,7 +178,7 @@ class CallRun {
     if (!cancelled && standing) return this.#letGo(standing);
     if (!cancelled && this.#begun.repeatable) throw stopReason(this.#context);
     if (!cancelled) return this.#finish({ ...stoppedClosing, how: 'lost' });
-    return this.#finish(this.#begun.repeatable ? cancelledClosing : stoppedClosing);
+    return this.#finish(this.#begun.readOnly ? cancelledClosing : stoppedClosing);
   }
 
   /** It stands at a question and has done nothing: when that is answered it is made again. */
@@ -218,17 +219,22 @@ function isLostToTemporal(context: Context): boolean {
 
 type Closing = Pick<CallOutcome, 'status' | 'result' | 'text' | 'error' | 'how'>;
 
-/** A call without an answer changed nothing if it could not: then it failed, and nobody need wonder. */
-function toClosing(outcome: ToolOutcome, repeatable: boolean): Closing {
+/** Nobody knows whether the call took effect: this attempt got no answer, or was not sent after one that got none. */
+function isOpen(outcome: Exclude<ToolOutcome, { status: 'completed' }>, { wasLost }: Begun): boolean {
+  return outcome.status === 'unknown' || (wasLost && outcome.isUnsent === true);
+}
+
+function toClosing(outcome: ToolOutcome, begun: Begun): Closing {
   const text = cleanText(outcome.text);
-  if (outcome.status === 'unknown') {
-    const said = { result: null, text, error: outcome.error };
-    return repeatable
-      ? { status: 'failed', how: 'stopped', ...said }
-      : { status: 'unknown', how: 'lost', ...said };
-  }
-  const error = outcome.status === 'failed' ? outcome.error : null;
-  return { status: outcome.status, how: 'answered', result: cleanJson(outcome.result), text, error };
+  const result = outcome.status === 'unknown' ? null : cleanJson(outcome.result);
+  if (outcome.status === 'completed')
+    return { status: 'completed', how: 'answered', result, text, error: null };
+  const said = { result, text, error: outcome.error };
+  if (!isOpen(outcome, begun)) return { status: 'failed', how: 'answered', ...said };
+  // What has no effect has failed, and nobody need wonder.
+  return begun.readOnly
+    ? { status: 'failed', how: 'stopped', ...said }
+    : { status: 'unknown', how: 'lost', ...said };
 }
 
 const cancelledClosing: Closing = {

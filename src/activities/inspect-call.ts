@@ -3,7 +3,7 @@ import { argumentsHash, toolHash } from '../gate/hashes.ts';
 import { checkArguments } from '../gate/schema-words.ts';
 import { errorText } from '../protocol/error-text.ts';
 import type { Inspection, LedgerCall } from '../store/ledger-row.ts';
-import { decideUnder, isRepeatable } from '../tools/policy.ts';
+import { decideUnder, repeatabilityOf } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -27,7 +27,7 @@ export async function prepareInspection(
       toolHash: descriptor === undefined ? null : toolHash(descriptor),
       definition: descriptor ?? null,
       policyRevision: policy.revision,
-      repeatable: unavailable === null ? descriptor !== undefined && isRepeatable(policy, descriptor) : null,
+      repeatability: unavailable === null ? repeatabilityOf(policy, descriptor) : null,
       unavailable,
       misfit: isEdited && descriptor !== undefined ? checkArguments(descriptor.inputSchema, args) : null,
     };

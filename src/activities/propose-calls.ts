@@ -6,7 +6,7 @@ import type { Requester } from '../store/requester.ts';
 import type { ProposedCall } from '../store/step-close.ts';
 import { parseArguments } from '../tools/arguments.ts';
 import { toolName } from '../tools/names.ts';
-import { decideUnder, isRepeatable } from '../tools/policy.ts';
+import { decideUnder, repeatabilityOf } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
 import type { ArgumentCheck } from './argument-check.ts';
@@ -60,7 +60,7 @@ export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): 
       arguments: args,
       argumentsHash: argumentsHash(args),
       ...decision,
-      repeatable: descriptor !== undefined && isRepeatable(policy, descriptor),
+      ...repeatabilityOf(policy, descriptor),
       policyRevision: policy.revision,
       definition: descriptor ?? null,
       toolHash: descriptor === undefined ? null : toolHash(descriptor),

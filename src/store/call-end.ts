@@ -37,7 +37,7 @@ interface EndingRow extends LostCall {
   status: CallStatus;
   turn_status: string;
   cancel_requested: boolean;
-  /** People were asked about an earlier attempt, and had it sent again. */
+  /** An earlier attempt was sent and lost. */
   was_lost: boolean;
 }
 
@@ -70,8 +70,7 @@ async function findEnding(tx: Tx, toolCallId: string): Promise<EndingRow | undef
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.attempt, c.tool, t.position,
              c.edited_by, case when c.edited_by is not null then c.arguments end as edited,
              t.status as turn_status, t.cancel_requested_at is not null as cancel_requested,
-             c.attempt > 1 and exists (select 1 from input_requests q where q.turn_id = c.turn_id
-               and q.tool_call_id = c.id and q.kind = 'unknown_outcome') as was_lost
+             c.was_lost
            from tool_calls c join turns t on t.id = c.turn_id where c.id = $1`,
     values: [toolCallId],
   });

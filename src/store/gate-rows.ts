@@ -28,6 +28,9 @@ export interface GateRow extends ClosingCall {
   /** How often it was sent. */
   attempt: number;
   repeatable: boolean;
+  read_only: boolean;
+  /** An attempt before the last was sent and lost. */
+  was_lost: boolean;
   /** The last attempt has asked people something, and was not given an answer. */
   stands_at_question: boolean;
   requester_id: string;
@@ -50,7 +53,8 @@ export async function findGate(
     name: 'find-gate',
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.tool, c.arguments, c.arguments_hash,
              c.tool_hash, c.terms, c.terms_hash, c.policy_revision, c.rule, c.reason, c.round, c.level, c.reminded,
-             c.timeout_ms, c.expires_at, c.proposed_arguments, c.attempt, c.repeatable, ${standsAtQuestion}, t.position, t.user_id as requester_id, s.tenant, p.role, now() as now
+             c.timeout_ms, c.expires_at, c.proposed_arguments, c.attempt, c.repeatable, c.read_only, c.was_lost,
+             ${standsAtQuestion}, t.position, t.user_id as requester_id, s.tenant, p.role, now() as now
            from tool_calls c join turns t on t.id = c.turn_id join sessions s on s.id = c.session_id
            left join participants p on p.session_id = c.session_id and p.user_id = $3
            where c.id = $1 and c.session_id = $2`,

@@ -30,8 +30,8 @@ export interface Inspection {
   /** Of a rule that asks. */
   terms: GateTerms | null;
   policyRevision: string;
-  /** Whether it could be sent again where its result is lost; null: its server cannot be asked. */
-  repeatable: boolean | null;
+  /** Whether it could be sent again where its result is lost, and has no effect; null: its server cannot be asked. */
+  repeatability: { repeatable: boolean; readOnly: boolean } | null;
   /** Why the tool's server cannot be asked what the tool is; then nothing is known of it, and it cannot run. */
   unavailable: string | null;
   /** Why arguments that a person changed do not fit the tool as it is now, in a sentence; null: they do. */
@@ -62,7 +62,7 @@ export async function findLedgerRow(
     name: 'find-ledger-row',
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.tool, c.arguments, c.arguments_hash, c.tool_hash,
          c.gate, c.rule, c.reason, c.terms, c.terms_hash, c.policy_revision, c.round, c.level, c.reminded, c.timeout_ms,
-         c.expires_at, c.proposed_arguments, c.grant_id, c.status, c.attempt, c.repeatable, t.position,
+         c.expires_at, c.proposed_arguments, c.grant_id, c.status, c.attempt, c.repeatable, c.read_only, c.was_lost, t.position,
          t.status as turn_status, t.run_id as turn_run_id, t.cancel_requested_at is not null as cancel_requested,
          ${standsAtQuestion},
          t.limit_key, t.user_id as requester_id, p.role, s.agent, s.tenant, now() as now,

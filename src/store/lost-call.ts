@@ -73,19 +73,29 @@ function fateBy({ action, content, by }: Answer): LostFate {
   return { kind: 'closing', closing: lostResult };
 }
 
-/**
- * Of a call that is not to be sent any more: where an attempt of it was sent and lost, nobody may read that it did not run.
- * @param call.stands_at_question its last attempt had done nothing
- */
-export function afterAttempts(
-  call: { attempt: number; repeatable: boolean; stands_at_question: boolean },
-  closing: CallClosing,
-): CallClosing {
-  if (call.attempt === 0 || call.repeatable || call.stands_at_question) return closing;
-  return { ...lostResult, text: besideLost(closing).text };
+export interface SentCall {
+  /** How often it was sent. */
+  attempt: number;
+  /** It has no effect. */
+  read_only: boolean;
+  /** The last attempt had done nothing. */
+  stands_at_question: boolean;
+  /** An attempt before the last was sent and lost. */
+  was_lost: boolean;
 }
 
-/** Of a call that came to nothing now, after an attempt that people were asked about: what that one did is still not known. */
+/** Whether an attempt of a call that has no result may have had its effect. */
+export function mayHaveRun(call: SentCall): boolean {
+  if (call.read_only) return false;
+  return call.was_lost || (call.attempt > 0 && !call.stands_at_question);
+}
+
+/** Of a call that is not to be sent any more: where an attempt of it was sent and lost, nobody may read that it did not run. */
+export function afterAttempts(call: SentCall, closing: CallClosing): CallClosing {
+  return mayHaveRun(call) ? { ...lostResult, text: besideLost(closing).text } : closing;
+}
+
+/** Of a call that came to nothing now, after an attempt that was lost: what that one did is still not known. */
 export function besideLost(closing: CallClosing): CallClosing {
   const text = `${closing.text} An earlier attempt of this call was sent and lost; whether it took effect is not known.`;
   return { ...closing, status: 'unknown', text };

@@ -5,16 +5,14 @@ import type { OpenStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 import { standsAtQuestion } from './gate-rows.ts';
+import { mayHaveRun, type SentCall } from './lost-call.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 
-interface OpenCallRow extends ClosingCall {
+interface OpenCallRow extends ClosingCall, SentCall {
   status: OpenStatus;
   arguments_hash: string;
   tool_hash: string | null;
   round: number;
-  repeatable: boolean;
-  attempt: number;
-  stands_at_question: boolean;
 }
 
 /** Closes what a turn that ends leaves open, and withdraws its gates. */
@@ -24,7 +22,8 @@ export async function closeCalls(
 ): Promise<NewEvent[]> {
   const { rows } = await tx.query<OpenCallRow>({
     name: 'find-open-calls',
-    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.repeatable, c.attempt, ${standsAtQuestion}, t.position
+    text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.read_only, c.was_lost, c.attempt,
+             ${standsAtQuestion}, t.position
            from tool_calls c join turns t on t.id = c.turn_id
            where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running', 'asking') order by c.step, c.ordinal`,
     values: [ending.turnId],
@@ -32,8 +31,8 @@ export async function closeCalls(
   const events: NewEvent[] = [];
   for (const call of rows) {
     if (call.status === 'waiting') events.push(await withdrawGate(tx, call, 'turn_end'));
-    const wasLost = call.attempt > 0 && !call.stands_at_question;
-    const lost = call.status === 'asking' || (!call.repeatable && (call.status === 'running' || wasLost));
+    const isSent = call.status === 'asking' || call.status === 'running';
+    const lost = (isSent && !call.read_only) || mayHaveRun(call);
     const why = ending.status === 'cancelled' ? 'The turn was cancelled' : 'The turn ended';
     events.push(
       await closeCall(tx, call, {

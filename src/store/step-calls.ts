@@ -113,8 +113,8 @@ async function insertCall(
   await tx.query({
     name: 'insert-tool-call',
     text: `insert into tool_calls (id, session_id, turn_id, step, ordinal, message_id, model_call_id, tool, arguments,
-             arguments_hash, gate, rule, reason, repeatable, timeout_ms, status, tool_hash, policy_revision, grant_id)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'ready', $16, $17, $18)`,
+             arguments_hash, gate, rule, reason, repeatable, timeout_ms, status, tool_hash, policy_revision, grant_id, read_only)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'ready', $16, $17, $18, $19)`,
     values: [
       call.toolCallId,
       closing.sessionId,
@@ -134,6 +134,7 @@ async function insertCall(
       call.toolHash,
       call.policyRevision,
       at.grant?.id ?? null,
+      call.readOnly,
     ],
   });
 }

@@ -30,7 +30,10 @@ export interface ProposedCall {
   /** The tool as its server told of it, and its hash; null where there is none of that name. */
   definition: ToolDefinition | null;
   toolHash: string | null;
+  /** Whether it may be sent again where its result is lost. */
   repeatable: boolean;
+  /** Whether it has no effect for certain. */
+  readOnly: boolean;
   timeoutMs: number;
   /** Set where the call cannot run and the model is to hear why. */
   refusal?: { status: 'denied' | 'failed'; text: string; error: ErrorBody } | undefined;

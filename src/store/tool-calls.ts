@@ -31,6 +31,9 @@ export type CallBeginning =
       toolHash: string | null;
       attempt: number;
       repeatable: boolean;
+      readOnly: boolean;
+      /** An earlier attempt was sent and lost, and may have had its effect. */
+      wasLost: boolean;
       events: StoredEvent[];
     }
   /** The call has its result (perhaps since just now). */
@@ -89,8 +92,9 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     if (row.status === 'running' && row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
     const call = toLedgerCall(row);
     const now = beginning.inspect(call);
-    if (row.repeatable && now.repeatable === false) await distrust(tx, row);
-    if (row.status === 'asking' || (row.status === 'running' && !row.repeatable && !isHeld(row, beginning))) {
+    if (now.repeatability !== null) await distrust(tx, row, now.repeatability);
+    const isLost = row.status === 'asking' || (row.status === 'running' && !isHeld(row, beginning));
+    if (row.status === 'asking' || (isLost && !row.repeatable)) {
       const settled = await settle(tx, row, beginning.questionMs);
       if (settled) return settled;
     }
@@ -116,9 +120,10 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
     }
     if (now.misfit !== null) return close(tx, row, afterAttempts(row, misfitNow(now.misfit)));
+    const wasLost = !row.read_only && (row.was_lost || isLost);
     const holdOrBegin = async () =>
       (await holdAtLimit(tx, row, beginning)) ??
-      begin(tx, row, { call, toolHash: now.toolHash }, beginning.leaseMs);
+      begin(tx, { ...row, was_lost: wasLost }, { call, toolHash: now.toolHash }, beginning.leaseMs);
     const [, begun] = await Promise.all([markActed(tx, row.id), holdOrBegin()]);
     return begun;
   });
@@ -150,13 +155,19 @@ function obstacleIn(now: Inspection): CallClosing | null {
   return now.gate === 'deny' ? deniedNow(now.reason) : null;
 }
 
-/** Its server is trusted no more, or says of its tool what it did not say: from now on a lost attempt is asked about. */
-async function distrust(tx: Tx, row: LedgerRow): Promise<void> {
-  row.repeatable = false;
+/** Its server is trusted no more, or takes back what it said of its tool: from now on a lost attempt is asked about. */
+async function distrust(
+  tx: Tx,
+  row: LedgerRow,
+  now: { repeatable: boolean; readOnly: boolean },
+): Promise<void> {
+  if (row.repeatable <= now.repeatable && row.read_only <= now.readOnly) return;
+  row.repeatable &&= now.repeatable;
+  row.read_only &&= now.readOnly;
   await tx.query({
     name: 'distrust-call',
-    text: 'update tool_calls set repeatable = false where id = $1',
-    values: [row.id],
+    text: 'update tool_calls set repeatable = $2, read_only = $3 where id = $1',
+    values: [row.id, row.repeatable, row.read_only],
   });
 }
 
@@ -225,9 +236,9 @@ async function begin(
     recordCall(tx, row),
     tx.query({
       name: 'begin-call',
-      text: `update tool_calls set status = 'running', attempt = $2,
+      text: `update tool_calls set status = 'running', attempt = $2, was_lost = $4,
                lease_until = clock_timestamp() + $3 * interval '1 millisecond' where id = $1`,
-      values: [row.id, attempt, leaseMs],
+      values: [row.id, attempt, leaseMs, row.was_lost],
     }),
     appendEvents(tx, row.session_id, [
       {
@@ -238,7 +249,8 @@ async function begin(
       },
     ]),
   ]);
-  return { kind: 'begin', ...inspected, attempt, repeatable: row.repeatable, events };
+  const { repeatable, read_only: readOnly, was_lost: wasLost } = row;
+  return { kind: 'begin', ...inspected, attempt, repeatable, readOnly, wasLost, events };
 }
 
 /**

@@ -8,10 +8,11 @@ import { createElicitor } from './mcp-elicit.ts';
 import { ExchangeLost, withExchange } from './mcp-exchange.ts';
 import { HttpFault } from './mcp-http-send.ts';
 import type { Link } from './mcp-link.ts';
-import { failed, unknown } from './mcp-outcome.ts';
+import { failed, unknown, unsent } from './mcp-outcome.ts';
 import type { McpPool } from './mcp-pool.ts';
 import { createProgressValve } from './mcp-progress.ts';
 import { callToolAnswer, toOutcome } from './mcp-result.ts';
+import { PipeClosed } from './mcp-stdio.ts';
 import { describeMs, ToolListing } from './mcp-tool-list.ts';
 import type { ToolCallRequest, ToolOutcome } from './port.ts';
 
@@ -38,7 +39,7 @@ export async function callServer(
   options: CallOptions,
 ): Promise<ToolOutcome> {
   request.signal.throwIfAborted();
-  if (pool === undefined) return failed(`There is no MCP server for ${request.tool}.`);
+  if (pool === undefined) return unsent(`There is no MCP server for ${request.tool}.`);
   const stop = new AbortController();
   const clock = new CallClock(options.timeoutMs, () => stop.abort('timeout'));
   const onAbort = () => stop.abort('cancelled');
@@ -46,7 +47,7 @@ export async function callServer(
   const call = new Call(pool, request, clock, stop.signal, options);
   try {
     // A server may have forgotten the session; then it did nothing, and a new session is begun.
-    return (await call.attempt()) ?? (await call.attempt()) ?? failed(`${request.tool} has no session.`);
+    return (await call.attempt()) ?? (await call.attempt()) ?? unsent(`${request.tool} has no session.`);
   } finally {
     clock.end();
     request.signal.removeEventListener('abort', onAbort);
@@ -86,7 +87,7 @@ class Call {
     const lease = await this.#leaseUnlessStopped();
     if (typeof lease === 'string') {
       this.#request.signal.throwIfAborted();
-      return failed(lease);
+      return unsent(lease);
     }
     const { link } = lease;
     let spoilt = false;
@@ -95,10 +96,10 @@ class Call {
     try {
       this.#request.signal.throwIfAborted();
       // It died between the lease and here: nothing was written.
-      if (link.closed) return failed(`The MCP server of ${this.#request.tool} stopped before the call.`);
+      if (link.closed) return unsent(`The MCP server of ${this.#request.tool} stopped before the call.`);
       const other = await this.#whyOther(link);
       this.#request.signal.throwIfAborted();
-      if (other !== null) return failed(other);
+      if (other !== null) return unsent(other);
       return toOutcome(this.#request.tool, await this.#ask(link), this.#options.maxResultChars);
     } catch (error) {
       const isForgotten = error instanceof StreamableHTTPError && error.code === lostSession;
@@ -186,8 +187,12 @@ class Call {
     const words = link.hide(errorText(error));
     if (this.#stop.aborted) return unknown(tool, `gave no answer within ${this.#options.timeoutMs} ms`);
     if (link.fault !== undefined) return unknown(tool, link.fault);
-    if (link.closed) return { ...unknown(tool, 'stopped before it answered'), isServerGone: true };
-    if (error instanceof HttpFault && !error.sent) return failed(`${tool} could not be reached: ${words}.`);
+    const isNotWritten = error instanceof PipeClosed && !error.written;
+    if (isNotWritten) return unsent(`${tool} could not be reached: ${words}.`);
+    if (link.closed || error instanceof PipeClosed) {
+      return { ...unknown(tool, 'stopped before it answered'), isServerGone: true };
+    }
+    if (error instanceof HttpFault && !error.sent) return unsent(`${tool} could not be reached: ${words}.`);
     if (error instanceof HttpFault) return unknown(tool, `did not answer (${words})`);
     if (error instanceof ExchangeLost) return unknown(tool, 'ended the connection without an answer');
     if (error instanceof StreamableHTTPError) return refusedByHttp(tool, error, words);

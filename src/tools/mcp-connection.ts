@@ -65,7 +65,7 @@ export function createMcpConnection(
   function begin(): Start {
     if (closing) throw new Error(`The MCP server "${name}" is being stopped.`);
     if (current !== undefined) return current;
-    const hooks = { onGone: () => wentAway(start), onToolsChanged };
+    const hooks = { onGone: () => wentAway(start), onToolsChanged, onDeaf: () => retire(start) };
     const start: Start = {
       link: new Link(name, server, options, hooks),
       ready: Promise.resolve().then(() => open(start)),

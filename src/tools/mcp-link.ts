@@ -27,6 +27,8 @@ export interface LinkHooks {
   /** It is gone, by itself or because it was closed. */
   onGone(): void;
   onToolsChanged(): void;
+  /** It can be asked nothing more. */
+  onDeaf(): void;
 }
 
 /** One start of one server: an initialised client over a child's pipes or over HTTP. Used once. */
@@ -47,6 +49,7 @@ export class Link {
   readonly #name: string;
   readonly #server: McpServer;
   readonly #options: ConnectionOptions;
+  readonly #hooks: LinkHooks;
   readonly #settle: () => void;
   #lastLines: () => string[] = () => [];
   #closeCarrier: () => Promise<void> = async () => undefined;
@@ -57,6 +60,7 @@ export class Link {
     this.#name = name;
     this.#server = server;
     this.#options = options;
+    this.#hooks = hooks;
     const gone = Promise.withResolvers<void>();
     this.gone = gone.promise;
     this.#settle = gone.resolve;
@@ -133,6 +137,7 @@ export class Link {
     });
     void transport.gone.then(this.#settle);
     this.#closeCarrier = () => transport.close();
+    transport.onDeaf = () => this.#hooks.onDeaf();
     transport.onFault = (why) => {
       this.fault = why;
     };

@@ -4,9 +4,14 @@ import type { ToolOutcome } from './port.ts';
 const messageChars = 2_000;
 
 /** Nothing more will come of the call. */
-export function failed(why: string): ToolOutcome {
+export function failed(why: string): Extract<ToolOutcome, { status: 'failed' }> {
   const message = cut(why);
   return { status: 'failed', result: null, text: message, error: { code: 'tool_error', message } };
+}
+
+/** The request has not reached the tool. */
+export function unsent(why: string): ToolOutcome {
+  return { ...failed(why), isUnsent: true };
 }
 
 /** @param what its server did instead of answering */

@@ -18,6 +18,18 @@ export interface StdioOptions {
   cwd: string;
 }
 
+/** Nobody reads what is sent: the child has ended, a moment before it is known. */
+export class PipeClosed extends Error {
+  override readonly name = 'PipeClosed';
+  /** Whether it was written, so that some of it may have been read. */
+  readonly written: boolean;
+
+  constructor(written: boolean, options?: ErrorOptions) {
+    super('its server has stopped', options);
+    this.written = written;
+  }
+}
+
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /**
@@ -30,6 +42,8 @@ export class StdioTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   /** It is ended by us, because the child did this. */
   onFault?: (why: string) => void;
+  /** The child reads nothing more. What it has read it may still answer. */
+  onDeaf?: () => void;
   /** Resolved when the process and its pipes are gone. */
   readonly gone: Promise<void>;
   readonly #options: StdioOptions;
@@ -76,14 +90,21 @@ export class StdioTransport implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.#child?.stdin;
-    if (this.#closed || stdin === undefined || !stdin.writable)
-      return Promise.reject(new Error('Not connected'));
+    if (this.#closed || stdin === undefined) return Promise.reject(new PipeClosed(false));
+    if (!stdin.writable) {
+      this.onDeaf?.();
+      return Promise.reject(new PipeClosed(false));
+    }
     if (stdin.writableLength > unreadBytesMax) {
       this.#fail('does not read what it is sent');
-      return Promise.reject(new Error('Not connected'));
+      return Promise.reject(new PipeClosed(false));
     }
     return new Promise((resolve, reject) => {
-      stdin.write(`${JSON.stringify(message)}\n`, (error) => (error ? reject(error) : resolve()));
+      stdin.write(`${JSON.stringify(message)}\n`, (error) => {
+        if (!error) return resolve();
+        this.onDeaf?.();
+        reject(new PipeClosed(true, { cause: error }));
+      });
     });
   }
 

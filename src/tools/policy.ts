@@ -15,6 +15,11 @@ export interface GateDecision {
   terms: GateTerms | null;
 }
 
+export interface Repeatability {
+  repeatable: boolean;
+  readOnly: boolean;
+}
+
 /** The policy as it stands at a moment: in order, or with a fault for which nothing may run. */
 export type PolicyState = { policy: Policy } | { fault: string };
 
@@ -36,11 +41,14 @@ export function decideUnder(state: PolicyState, call: PolicyCall): GateDecision 
   return 'policy' in state ? decidePolicy(state.policy, call) : broken(state.fault);
 }
 
-/** Whether a call with unknown outcome may be made again: only what a trusted server calls read-only or idempotent. */
-export function isRepeatable(state: PolicyState, tool: ToolDescriptor): boolean {
-  if (!('policy' in state)) return false;
+/**
+ * Whether a call with unknown outcome may be made again, and whether it had no effect for certain: what a trusted server
+ * says of its tool. Nothing is believed of a tool that is not there, or under a policy that cannot be used.
+ */
+export function repeatabilityOf(state: PolicyState, tool: ToolDescriptor | undefined): Repeatability {
+  if (!('policy' in state) || tool === undefined) return { repeatable: false, readOnly: false };
   const { read_only, idempotent } = believed(state.policy.trustedServers, tool);
-  return read_only || idempotent;
+  return { repeatable: read_only || idempotent, readOnly: read_only };
 }
 
 /** Whether a rule decides a call that it fits so: what is unclear never opens a gate. */

@@ -49,7 +49,14 @@ export interface ToolCallRequest {
  */
 export type ToolOutcome =
   | { status: 'completed'; result: unknown; text: string }
-  | { status: 'failed'; result: unknown; text: string; error: ErrorBody }
+  | {
+      status: 'failed';
+      result: unknown;
+      text: string;
+      error: ErrorBody;
+      /** Its server did not get the request: nothing is said of an earlier attempt. */
+      isUnsent?: boolean;
+    }
   | {
       status: 'unknown';
       text: string;

@@ -47,7 +47,7 @@ export async function beginWaiting(
   const inspect = (): Inspection => ({
     ...{ argumentsHash: argumentsHash({ to: 'bob@example.com' }), toolHash: toolHash(mailTool) },
     ...{ definition: mailTool, gate: 'ask', rule: 'big-mails', reason: 'big', terms: rows[0]?.terms },
-    ...{ policyRevision: 'of-a-test', repeatable: null, unavailable: null, misfit: null },
+    ...{ policyRevision: 'of-a-test', repeatability: null, unavailable: null, misfit: null },
     ...now,
   });
   const bounds = { leaseMs: 60_000, questionMs: 60_000, limits, asksFirst, mayWait };

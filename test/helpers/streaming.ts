@@ -136,6 +136,7 @@ export function gatedCall(): ProposedCall {
     },
     policyRevision: 'of-a-test',
     repeatable: false,
+    readOnly: false,
     timeoutMs: 60_000,
   };
 }

@@ -198,14 +198,21 @@ test('an answer that was taken by an attempt which was then let go is signalled 
   expect(await begin(call, { asksFirst: true })).toMatchObject({ kind: 'closed', status: 'cancelled' });
 });
 
-test('a call that may be repeated, and was lost, is cancelled with its turn', async () => {
-  const call = await approved();
-  await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
-  await begin(call);
-  await lapse(store.db, call);
-  await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
-  expect(await begin(call)).toMatchObject({ kind: 'closed', status: 'cancelled' });
-});
+test.each([
+  [true, 'cancelled'],
+  [false, 'unknown'],
+])(
+  'a call that may be repeated, and was lost, is given up with its turn, read-only (%s): %s',
+  async (readOnly, status) => {
+    const call = await approved();
+    const sql = 'update tool_calls set repeatable = true, read_only = $2 where id = $1';
+    await store.db.query(sql, [call.toolCallId, readOnly]);
+    await begin(call);
+    await lapse(store.db, call);
+    await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
+    expect(await begin(call)).toMatchObject({ kind: 'closed', status });
+  },
+);
 
 test('a lease is renewed by its own attempt alone, while it runs', async () => {
   const call = await approved();

@@ -63,6 +63,23 @@ test('an attempt writes nothing over the one after it, while that runs and when 
   expect(rows).toEqual([{ status: 'completed', result: 1 }]);
 });
 
+test.each([
+  [true, 'failed', /^it is full$/],
+  [false, 'unknown', /^it is full.*was sent and lost/],
+])(
+  'a call that fails when it is repeated is not said to have had no effect, unless it is read-only (%s): %s',
+  async (readOnly, status, text) => {
+    const call = await running();
+    await store.db.query('update tool_calls set read_only = $2 where id = $1', [call.toolCallId, readOnly]);
+    await nextAttempt(call);
+    const end = await finish(call, 2, { status: 'failed', text: 'it is full' });
+    expect(end).toMatchObject({ kind: 'closed', status });
+    const sql = 'select content from messages where tool_call_id = $1';
+    const { rows } = await store.db.query(sql, [call.toolCallId]);
+    expect(rows).toEqual([{ content: expect.stringMatching(text) }]);
+  },
+);
+
 test('only what a server has answered is kept as late', async () => {
   const call = await running();
   await nextAttempt(call);

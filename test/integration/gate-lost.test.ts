@@ -117,26 +117,35 @@ test('a call of which an attempt was lost is never said not to have run: rejecte
   expect(await begin(denied, { gate: 'deny' })).toMatchObject({ kind: 'closed', status: 'unknown' });
 });
 
+const keyed = { repeatable: true, readOnly: false };
+const distrust = { repeatable: false, readOnly: false };
+
 test('a call that could be repeated when it was proposed is asked about where it cannot be any more, and stays so', async () => {
   const lost = async () => {
     const call = await waiting([carol]);
     await store.db.query('update tool_calls set repeatable = true where id = $1', [call.toolCallId]);
     await approve(call, 'carol');
-    expect(await begin(call, { repeatable: true })).toMatchObject({ kind: 'begin', repeatable: true });
+    expect(await begin(call, { repeatability: keyed })).toMatchObject({ kind: 'begin', repeatable: true });
     await lapse(call);
     return call;
   };
   // Nothing new is known of a server that cannot be asked.
-  expect(await begin(await lost(), { repeatable: null })).toMatchObject({ kind: 'begin', repeatable: true });
+  expect(await begin(await lost(), { repeatability: null })).toMatchObject({
+    kind: 'begin',
+    repeatable: true,
+  });
   const distrusted = await lost();
-  expect(await begin(distrusted, { repeatable: false })).toMatchObject({ kind: 'question' });
+  expect(await begin(distrusted, { repeatability: distrust })).toMatchObject({ kind: 'question' });
   await lose(distrusted, 'carol', 'run_again');
-  expect(await begin(distrusted, { repeatable: true })).toMatchObject({ kind: 'begin', repeatable: false });
+  expect(await begin(distrusted, { repeatability: keyed })).toMatchObject({
+    kind: 'begin',
+    repeatable: false,
+  });
   await lapse(distrusted);
-  expect(await begin(distrusted, { repeatable: true })).toMatchObject({ kind: 'question' });
+  expect(await begin(distrusted, { repeatability: keyed })).toMatchObject({ kind: 'question' });
   // Asked about anew and rejected: the first attempt may have had its effect all the same.
   const rejected = await lost();
-  await lose(rejected, 'carol', 'run_again', { repeatable: false });
+  await lose(rejected, 'carol', 'run_again', { repeatability: distrust });
   const terms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
   expect(await begin(rejected, { terms })).toMatchObject({ kind: 'asked', call: { round: 2 } });
   const no = { sessionId: rejected.sessionId, toolCallId: rejected.toolCallId, decidedBy: 'alice' };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decidePolicy, decideUnder, isRepeatable } from '../../src/tools/policy.ts';
+import { decidePolicy, decideUnder, repeatabilityOf } from '../../src/tools/policy.ts';
 import type { PolicyCall } from '../../src/tools/policy-call.ts';
 import { policyOf } from '../helpers/policy.ts';
 import { callOf, toolOf } from '../helpers/policy-calls.ts';
@@ -84,16 +84,18 @@ describe('decidePolicy', () => {
       reason: `Every tool call is denied until the policy file is mended. ${fault}`,
       terms: null,
     });
-    expect(isRepeatable({ fault }, toolOf('office.read', readOnly))).toBe(false);
   });
 });
 
-test('only what a trusted server calls read-only or idempotent is repeatable', () => {
-  const isSo = (name: string, hints = {}) => isRepeatable({ policy }, toolOf(name, hints));
-  expect(isSo('office.read', readOnly)).toBe(true);
-  expect(isSo('office.put', { idempotentHint: true })).toBe(true);
-  expect(isSo('office.send')).toBe(false);
-  expect(isSo('other.read', { readOnlyHint: true, idempotentHint: true })).toBe(false);
+test('only what a trusted server calls read-only or idempotent is repeatable, and only the one has no effect', () => {
+  const of = (name: string, hints = {}) => repeatabilityOf({ policy }, toolOf(name, hints));
+  const no = { repeatable: false, readOnly: false };
+  expect(of('office.read', readOnly)).toEqual({ repeatable: true, readOnly: true });
+  expect(of('office.put', { idempotentHint: true })).toEqual({ repeatable: true, readOnly: false });
+  expect(of('office.send')).toEqual(no);
+  expect(of('other.read', { readOnlyHint: true, idempotentHint: true })).toEqual(no);
+  expect(repeatabilityOf({ policy }, undefined)).toEqual(no);
+  expect(repeatabilityOf({ fault: 'broken' }, toolOf('office.read', readOnly))).toEqual(no);
 });
 
 test('of what is not said the worse is taken: a tool destroys, and who left has any role that is asked about or denied', () => {
