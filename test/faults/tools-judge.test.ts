@@ -69,6 +69,13 @@ describe('the judge', () => {
       },
     ],
     [
+      'unreported',
+      'a lost result of a tool with keys about which nobody is asked',
+      (r) => {
+        setStatus(r, 0, 'unknown');
+      },
+    ],
+    [
       'decision_lost',
       'an acked decision that is not stored',
       (r) => {

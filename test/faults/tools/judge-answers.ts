@@ -1,5 +1,5 @@
 import type { Findings } from './findings.ts';
-import { outcomeOf } from './judge-plain.ts';
+import { outcomeOf } from './judge-report.ts';
 import type { Answered, ToolsRecord } from './record.ts';
 
 /** Every answer to a question that was acked stands, and was acted on. */

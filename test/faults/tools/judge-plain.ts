@@ -1,6 +1,7 @@
 import type { EffectLine } from './effect-line.ts';
 import type { Findings } from './findings.ts';
-import type { StoredCall, StoredQuestion, ToolsRecord } from './record.ts';
+import { outcomeOf, questionsAbout } from './judge-report.ts';
+import type { StoredCall, ToolsRecord } from './record.ts';
 
 /** A call that may not be repeated: made once, and once more for each time that a person said so. */
 export function judgePlain(
@@ -10,10 +11,7 @@ export function judgePlain(
   findings: Findings,
 ): void {
   const nonce = String(row.arguments.nonce);
-  const questions = record.questions.filter(
-    ({ tool_call_id, kind }) => tool_call_id === row.id && kind === 'unknown_outcome',
-  );
-  const agains = questions.filter((question) => outcomeOf(question) === 'run_again');
+  const agains = questionsAbout(record, row).filter((question) => outcomeOf(question) === 'run_again');
   findings.figure('made again because a person said so', agains.length);
   // A call that waits for an answer is let go, and made again with the answer; only its effects count.
   const isAsking = row.tool === 'asking.asks';
@@ -27,7 +25,6 @@ export function judgePlain(
   if (agains.length > 0 && row.attempt < 1 + agains.length) {
     findings.note('decision_lost', `plain call ${nonce} was to be made again, and was not`);
   }
-  judgeReport(row, lines, questions, findings);
   if (isAsking) judgeChoice(record, row, lines, findings);
 }
 
@@ -50,32 +47,4 @@ function judgeChoice(record: ToolsRecord, row: StoredCall, lines: EffectLine[], 
         `asking call ${String(row.arguments.nonce)} was told ${choice}, which nobody said`,
       );
   }
-}
-
-function judgeReport(
-  row: StoredCall,
-  lines: EffectLine[],
-  questions: StoredQuestion[],
-  findings: Findings,
-): void {
-  const nonce = String(row.arguments.nonce);
-  const said = questions.map(outcomeOf).at(-1);
-  if (row.attempt > 0 && row.status === 'unknown') {
-    findings.figure(`results lost for good, ${lines.length > 0 ? 'after' : 'without'} the effect`);
-    if (questions.length === 0) {
-      findings.note('unreported', `plain call ${nonce} is unknown, and nobody was asked`);
-    }
-  }
-  const told = said === 'did_not_happen' ? 'failed' : said === 'happened' ? 'unknown' : null;
-  if (told !== null && row.status !== told) {
-    findings.note('decision_lost', `of plain call ${nonce} was said ${said}, and it is ${row.status}`);
-  }
-  if (lines.length > 0 && !['completed', 'unknown', told].includes(row.status)) {
-    findings.note('unreported', `plain call ${nonce} had its effect and is ${row.status}`);
-  }
-}
-
-export function outcomeOf({ action, content }: StoredQuestion): string | null {
-  if (action !== 'accept' || typeof content !== 'object' || content === null) return action;
-  return 'outcome' in content ? String(content.outcome) : action;
 }

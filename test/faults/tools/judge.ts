@@ -5,6 +5,7 @@ import { judgeApproval } from './judge-approval.ts';
 import { judgeDecisions } from './judge-decisions.ts';
 import { judgeLogs } from './judge-logs.ts';
 import { judgePlain } from './judge-plain.ts';
+import { judgeReport } from './judge-report.ts';
 import { honoursKeys, type PlannedCall } from './plan.ts';
 import type { StoredCall, ToolsRecord } from './record.ts';
 
@@ -39,8 +40,9 @@ function judgeCall(record: ToolsRecord, planned: PlannedCall, findings: Findings
   for (const line of lines) judgeApproval(record, planned, row, line, findings);
   const effects = effectsOf(lines);
   findings.figure('effects', effects.length);
-  if (honoursKeys(planned.tool)) judgeKeyed(row, nonce, lines, findings);
+  if (honoursKeys(planned.tool)) judgeKeyed(nonce, lines, findings);
   else judgePlain(record, row, lines, findings);
+  judgeReport(record, row, lines, findings);
   // It may be, where its server could not be reached; the report says why, so that nobody has to guess.
   if (row.status === 'failed') findings.figure(`failed: ${row.error?.message ?? 'nobody said why'}`);
   if (row.status === 'completed') judgeResult(row, nonce, effects, findings);
@@ -56,13 +58,9 @@ function effectsOf(lines: EffectLine[]): EffectLine[] {
   return lines.filter((line, index) => !honoursKeys(line.tool) || isFirst(line, index));
 }
 
-function judgeKeyed(row: StoredCall, nonce: string, lines: EffectLine[], findings: Findings): void {
+function judgeKeyed(nonce: string, lines: EffectLine[], findings: Findings): void {
   findings.figure('repeats with the same key', lines.length - effectsOf(lines).length);
   if (effectsOf(lines).length > 1) findings.note('doubled', `keyed call ${nonce} had its effect twice`);
-  // Its outcome can always be found out by asking again.
-  if (lines.length > 0 && ['failed', 'cancelled'].includes(row.status)) {
-    findings.note('unreported', `keyed call ${nonce} had its effect and is ${row.status}`);
-  }
 }
 
 function judgeResult(row: StoredCall, nonce: string, effects: EffectLine[], findings: Findings): void {
