@@ -71,6 +71,44 @@ test('a turn whose agent is gone while a call waits runs what was approved and t
   await worker.close();
 });
 
+test('an attempt of a step that another one has overtaken writes nothing, and its run gives the turn up at once', async () => {
+  const { promise: overtaken, resolve: goOn } = Promise.withResolvers<void>();
+  const before = at.model.requests.length;
+  at.model.script(() => ['so far', { until: overtaken }, ' and to the end']);
+  const worker = await at.startWorker(settings);
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  await eventually('the request', async () => at.model.requests.length > before);
+  await at.event(sessionId, 'stream_start');
+  await at.db.query('update steps set attempt = attempt + 1');
+  goOn();
+  const end = await at.event(sessionId, 'turn_end');
+  expect(end).toMatchObject({ status: 'failed', error: { message: 'The turn was ended outside this run.' } });
+  const types = (await at.events(sessionId)).map(({ type }) => type);
+  expect(types).toEqual(['message_saved', 'turn_started', 'stream_start', 'stream_reset', 'turn_end']);
+  expect(at.model.requests).toHaveLength(before + 1);
+  await worker.close();
+});
+
+test('an attempt of a call that another one has overtaken does not answer for it: the next learns how it stands', async () => {
+  at.model.script((request) =>
+    request.messages.at(-1)?.role === 'tool'
+      ? ['done']
+      : [{ toolCall: { name: 'test__slow', arguments: { seconds: 0.4 } } }],
+  );
+  const worker = await at.startWorker(settings);
+  const sessionId = await at.session();
+  await at.say(sessionId, 'go');
+  const { tool_call_id: id } = await at.event(sessionId, 'tool_started');
+  await at.db.query('update tool_calls set attempt = 2, lease_until = now() where id = $1', [id]);
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  const events = await at.events(sessionId);
+  expect(events.flatMap((event) => (event.type === 'tool_started' ? [event.attempt] : []))).toEqual([1, 3]);
+  expect(events.filter(({ type }) => type === 'tool_result')).toHaveLength(1);
+  expect(await at.event(sessionId, 'tool_late_result')).toMatchObject({ attempt: 1, status: 'completed' });
+  await worker.close();
+});
+
 async function runOf(sessionId: string): Promise<string> {
   const { runId } = await at.client.workflow.getHandle(`session:${sessionId}`).describe();
   return runId;
