@@ -66,12 +66,22 @@ export function approversAmong(gate: Asked, participants: Participant[]): string
     .map(({ user_id }) => user_id);
 }
 
-/** Why those who take part are not enough to approve it, in sentences; null: they are. */
-export function whyUndecidable(gate: Asked, participants: Participant[]): string | null {
+/** How many more of those whom the rule lets decide would have to take part, so that it can be approved. */
+export function missingApprovers(gate: Asked, participants: Participant[]): number {
+  const { people, needed } = approversThere(gate, participants);
+  return Math.max(0, needed - people.length);
+}
+
+function approversThere(gate: Asked, participants: Participant[]): { people: Person[]; needed: number } {
   const people = participants
     .map(({ user_id: userId, role }) => ({ userId, role }))
     .filter((person) => mayDecide(gate, person));
-  const needed = neededWith(gate, people);
+  return { people, needed: neededWith(gate, people) };
+}
+
+/** Why those who take part are not enough to approve it, in sentences; null: they are. */
+export function whyUndecidable(gate: Asked, participants: Participant[]): string | null {
+  const { people, needed } = approversThere(gate, participants);
   if (people.length >= needed) return null;
   const there =
     ['nobody of them takes', 'only one of them takes'][people.length] ?? `only ${people.length} of them take`;

@@ -25,6 +25,12 @@ export const approvalView = z.object({
   round: z.int().positive().describe('counts how often it was asked about'),
   level: z.int().nonnegative().describe('how often it was escalated'),
   needed: z.int().positive().describe('how many have to approve'),
+  missing_approvers: z
+    .int()
+    .nonnegative()
+    .describe(
+      'how many more of those whom the rule lets decide would have to take part; 0: enough, or decided',
+    ),
   decision: standingDecision.nullable().describe('the one that stands; null while it is pending'),
 });
 export type ApprovalView = z.infer<typeof approvalView>;

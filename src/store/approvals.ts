@@ -1,4 +1,4 @@
-import { approversAmong, levelAt, termsOf, whyUndecidable } from '../gate/approvers.ts';
+import { approversAmong, levelAt, missingApprovers, termsOf, whyUndecidable } from '../gate/approvers.ts';
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import type {
@@ -13,7 +13,12 @@ import { findVotes } from './gate-rows.ts';
 import { readLateResults } from './late-results.ts';
 import { type InboxList, type InboxRequest, readInbox } from './pages.ts';
 
-interface ApprovalRow extends Omit<ApprovalView, 'decision' | 'original_arguments' | 'tool_hash' | 'needed'> {
+type RowView = Omit<
+  ApprovalView,
+  'decision' | 'original_arguments' | 'tool_hash' | 'needed' | 'missing_approvers'
+>;
+
+interface ApprovalRow extends RowView {
   proposed_arguments: ApprovalView['arguments'] | null;
   tool_hash: string | null;
   terms: GateTerms | null;
@@ -21,11 +26,15 @@ interface ApprovalRow extends Omit<ApprovalView, 'decision' | 'original_argument
   decided_by: string;
   decided_at: number;
   why: string | null;
+  status: string;
+  participants: Participant[];
 }
 
 const columns = `c.id as tool_call_id, c.session_id, s.title as session_title, c.turn_id, t.user_id as asked_by,
   c.tool, c.arguments, c.arguments_hash, c.proposed_arguments, c.tool_hash, c.rule, c.reason, c.round, c.level, c.terms,
-  c.created_at as requested_at, c.expires_at`;
+  c.status, c.created_at as requested_at, c.expires_at,
+  (select json_agg(json_build_object('user_id', a.user_id, 'role', a.role) order by a.user_id)
+   from participants a where a.session_id = s.id) as participants`;
 const calls = `join tool_calls c on c.session_id = s.id and c.gate = 'ask' join turns t on t.id = c.turn_id`;
 
 const lists: Record<ApprovalStatus, Pick<InboxList, 'columns' | 'joins'>> = {
@@ -54,6 +63,9 @@ export async function listApprovals(db: Db, request: InboxRequest): Promise<Appr
 function toView(row: ApprovalRow): ApprovalView {
   const { proposed_arguments: proposed, tool_hash: toolHash, outcome, terms: kept, reason, rule } = row;
   const terms = termsOf({ terms: kept, rule });
+  const gate = { terms, level: row.level, requesterId: row.asked_by };
+  const isOpen = row.status === 'waiting';
+  const undecidable = isOpen ? whyUndecidable(gate, row.participants) : null;
   return {
     tool_call_id: row.tool_call_id,
     session_id: row.session_id,
@@ -66,12 +78,13 @@ function toView(row: ApprovalRow): ApprovalView {
     ...(proposed === null ? {} : { original_arguments: proposed }),
     ...(toolHash === null ? {} : { tool_hash: toolHash }),
     rule,
-    reason,
+    reason: undecidable === null ? reason : `${reason} ${undecidable}`,
     requested_at: row.requested_at,
     expires_at: row.expires_at,
     round: row.round,
     level: row.level,
     needed: levelAt(terms, row.level).needed,
+    missing_approvers: isOpen ? missingApprovers(gate, row.participants) : 0,
     decision: outcome === null ? null : toDecision(row, outcome),
   };
 }
@@ -88,12 +101,10 @@ function toDecision(row: ApprovalRow, outcome: ApprovalOutcome): StandingDecisio
 }
 
 interface DetailRow extends ApprovalRow {
-  status: string;
   policy_revision: string | null;
   description: string | null;
   schema: ApprovalDetails['schema'];
   role: ParticipantRole;
-  participants: Participant[];
 }
 
 /**
@@ -107,10 +118,8 @@ export async function readApproval(
   const [{ rows }, votes, audit, late] = await Promise.all([
     db.query<DetailRow>({
       name: 'read-approval',
-      text: `select ${columns}, c.status, c.policy_revision, f.description, f.input_schema as schema, p.role,
-               d.decision as outcome, d.decided_by, d.decided_at, d.reason as why,
-               (select json_agg(json_build_object('user_id', a.user_id, 'role', a.role) order by a.user_id)
-                from participants a where a.session_id = s.id) as participants
+      text: `select ${columns}, c.policy_revision, f.description, f.input_schema as schema, p.role,
+               d.decision as outcome, d.decided_by, d.decided_at, d.reason as why
              from tool_calls c join turns t on t.id = c.turn_id
              join sessions s on s.id = c.session_id and s.tenant = $2 and s.deleted_at is null
              join participants p on p.session_id = s.id and p.user_id = $3
@@ -128,10 +137,8 @@ export async function readApproval(
   const terms = termsOf(row);
   const gate = { terms, level: row.level, requesterId: row.asked_by };
   const approvers = approversAmong(gate, row.participants);
-  const undecidable = row.status === 'waiting' ? whyUndecidable(gate, row.participants) : null;
   return {
     ...toView(row),
-    reason: undecidable === null ? row.reason : `${row.reason} ${undecidable}`,
     description: row.description,
     schema: row.schema,
     approvers,

@@ -79,6 +79,23 @@ describe('turngate approvals, in a pipe', () => {
   );
 
   test(
+    'says where approvers are missing, and how many',
+    async () => {
+      const people = { ada: 'approver' } as const;
+      const { toolCallId } = await waitingCall(harness, { people, levels: [{ needed: 3 }] });
+      const line = new RegExp(`${toolCallId} .*, 1 approver is missing\n`);
+      expect((await approvals('ada', ['list'])).out).toMatch(line);
+      const shown = (await approvals('ada', ['show', toolCallId])).out;
+      expect(shown).toMatch(
+        /Needed +3, so far none\nMissing +1 approver is missing: an owner can let them in\n/,
+      );
+      const enough = await waitingCall(harness, { people, levels: [{ needed: 2 }] });
+      expect((await approvals('ada', ['show', enough.toolCallId])).out).not.toContain('issing');
+    },
+    cliTimeoutMs,
+  );
+
+  test(
     'approves; the same again is the same, and another learns who decided what',
     async () => {
       const { toolCallId } = await waitingCall(harness, { people: { ada: 'approver' } });

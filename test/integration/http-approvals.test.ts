@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type ApprovalsPage, approvalsPage } from '../../src/protocol/approvals.ts';
+import { type ApprovalsPage, approvalDetails, approvalsPage } from '../../src/protocol/approvals.ts';
 import type { FeedPage } from '../../src/protocol/feed-frames.ts';
 import { ackFrame } from '../../src/protocol/server-frames.ts';
 import { readFeed } from '../../src/store/feeds.ts';
@@ -9,6 +9,7 @@ import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/g
 import { askJson, problemIn } from '../helpers/http.ts';
 import { seatParticipants } from '../helpers/participants.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+import { waitingCall } from '../helpers/waiting-call.ts';
 
 let harness: GatewayHarness;
 const tokens: Record<string, string> = {};
@@ -66,6 +67,33 @@ test('what waits in all my sessions is listed with the place of the feed, for th
   const rest = await inbox('ada', `?limit=1&before=${page.next}`);
   expect([rest.approvals[0]?.tool_call_id, rest.next]).toEqual([ids[1], null]);
   expect(await inbox('ada', `?before=${ids[1]}`)).toMatchObject({ approvals: [], next: null });
+});
+
+test('how many approvers are missing is told of each, in the list and alone, as long as they are [approval-missing]', async () => {
+  const people = { ada: 'approver', vic: 'viewer' } as const;
+  const { sessionId, toolCallId, argumentsHash } = await waitingCall(harness, {
+    people,
+    levels: [{ needed: 4 }],
+  });
+  const told = async () => {
+    const listed = (await inbox('ada')).approvals.find((one) => one.tool_call_id === toolCallId);
+    const alone = approvalDetails.parse((await ask('vic', `/v1/approvals/${toolCallId}`)).body);
+    expect(alone).toMatchObject({ ...listed });
+    return [listed?.missing_approvers, alone.reason];
+  };
+  const only2 = expect.stringMatching(/ As things stand nobody can approve .* needs 4 .* only 2 of them/);
+  expect(await told()).toEqual([2, only2]);
+  await seatParticipants(harness.db, sessionId, { max: 'member' });
+  expect(await told()).toEqual([1, expect.stringMatching(/only 3 of them/)]);
+  await seatParticipants(harness.db, sessionId, { vic: 'member', mia: 'member' });
+  expect(await told()).toEqual([0, 'not known as read-only']);
+  // Of one that is decided nobody is missing.
+  await seatParticipants(harness.db, sessionId, { vic: 'viewer', mia: 'viewer' });
+  expect(await told()).toEqual([1, expect.stringMatching(/only 3 of them/)]);
+  const decision = { approved: false, arguments_hash: argumentsHash };
+  expect((await ask('ada', `/v1/approvals/${toolCallId}`, decision)).status).toBe(200);
+  const resolved = (await inbox('ada', '?status=resolved')).approvals;
+  expect(resolved).toMatchObject([{ tool_call_id: toolCallId, missing_approvers: 0 }]);
 });
 
 test('pages of large arguments are short, and lose none', async () => {

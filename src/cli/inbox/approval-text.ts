@@ -6,7 +6,12 @@ import { agoText, expiryText, longJson, safe, shortJson } from './words.ts';
 export function approvalLines(view: ApprovalView): string {
   const waits = view.decision ? decisionText(view.decision) : expiryText(view.expires_at);
   const where = `${safe(view.asked_by)} in "${safe(view.session_title)}", asked ${agoText(view.requested_at)}`;
-  return `${view.tool_call_id}  ${safe(view.tool)}  ${where}, ${waits}\n    ${shortJson(view.arguments)}`;
+  const missing = view.missing_approvers === 0 ? '' : `, ${missingText(view.missing_approvers)}`;
+  return `${view.tool_call_id}  ${safe(view.tool)}  ${where}, ${waits}${missing}\n    ${shortJson(view.arguments)}`;
+}
+
+function missingText(count: number): string {
+  return count === 1 ? '1 approver is missing' : `${count} approvers are missing`;
 }
 
 /** Who decided what, when and why. */
@@ -19,7 +24,7 @@ const most = { session: 'for this session', always: 'for good' };
 
 /** Everything about one, for whoever decides by it. */
 export function approvalText(details: ApprovalDetails): string {
-  const { decision, original_arguments: original } = details;
+  const { decision, original_arguments: original, missing_approvers: missing } = details;
   const lines: [string, string | null][] = [
     ['Tool', safe(details.tool)],
     ['', details.description === null ? null : `"${safe(details.description)}"`],
@@ -29,6 +34,7 @@ export function approvalText(details: ApprovalDetails): string {
     ['Rule', `${safe(details.rule)}: ${safe(details.reason)}`],
     ['Approvers', details.approvers.map(safe).join(', ') || 'nobody'],
     ['Needed', details.needed === 1 ? null : `${details.needed}, so far ${votesText(details)}`],
+    ['Missing', missing === 0 ? null : `${missingText(missing)}: an owner can let them in`],
     ['Asked', details.round === 1 ? null : `${details.round} times, escalated ${details.level} times`],
     ['State', decision === null ? expiryText(details.expires_at) : decisionText(decision)],
     ['Remember', details.remember === 'once' ? null : `${most[details.remember]} at most (--remember)`],
