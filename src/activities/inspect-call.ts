@@ -18,9 +18,16 @@ export async function prepareInspection(
   tool: string,
 ): Promise<(call: LedgerCall) => Inspection> {
   const [policy, found] = await Promise.all([policyToUse(deps), describe(deps, tool)]);
-  return ({ tool: toolName, arguments: args, requester, agent, isEdited }) => {
+  return ({ tool: toolName, arguments: args, requester, agent, tenant, isEdited }) => {
     const { descriptor, unavailable } = found;
-    const decision = decideUnder(policy, { tool: descriptor, toolName, arguments: args, requester, agent });
+    const decision = decideUnder(policy, {
+      tool: descriptor,
+      toolName,
+      arguments: args,
+      requester,
+      agent,
+      tenant,
+    });
     return {
       ...decision,
       argumentsHash: argumentsHash(args),

@@ -26,6 +26,7 @@ export interface ProposalContext {
   requester: Requester;
   /** The agent's name. */
   agent: string;
+  tenant: string | null;
   argumentCheck: ArgumentCheck;
   /** How long people have for a decision where the rule does not say. */
   timeoutMs: number;
@@ -33,7 +34,7 @@ export interface ProposalContext {
 
 /** Evaluates the policy on each call the model asked for. Policy lives here, in the activity, never in workflow code. */
 export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): ProposedCall[] {
-  const { tools, policy, requester, agent, argumentCheck } = context;
+  const { tools, policy, requester, agent, tenant, argumentCheck } = context;
   const seen = new Set<string>();
   return asked.map((call, index) => {
     const toolCallId = uuidv7();
@@ -51,6 +52,7 @@ export function proposeCalls(asked: ModelToolCall[], context: ProposalContext): 
       arguments: args,
       requester,
       agent,
+      tenant,
     });
     const proposed = {
       toolCallId,

@@ -170,7 +170,7 @@ class StepRun {
   }
 
   async #close(answer: ModelAnswer, tools: ToolDescriptor[]): Promise<StepAnswer> {
-    const { config } = this.#at.opening;
+    const { config, agent, tenant } = this.#at.opening;
     const timeoutMs = config.approval_timeout_ms ?? this.#deps.config.APPROVAL_TIMEOUT_MS;
     const asked = answer.toolCalls;
     const calls =
@@ -180,7 +180,8 @@ class StepRun {
             ...(await this.#facts()),
             tools,
             fullName: this.#deps.tools.fullName,
-            agent: this.#at.opening.agent,
+            agent,
+            tenant,
             timeoutMs,
             argumentCheck: this.#argumentCheck,
           });

@@ -14,6 +14,7 @@ export interface LedgerCall {
   /** Whose message led to it, and what they are in the session (null: they take part no more). */
   requester: { id: string; role: ParticipantRole | null };
   agent: string;
+  tenant: string;
   /** Whether a person changed the arguments. */
   isEdited: boolean;
 }
@@ -85,6 +86,7 @@ export function toLedgerCall(row: LedgerRow): LedgerCall {
     arguments: row.arguments,
     requester: { id: row.requester_id, role: row.role },
     agent: row.agent,
+    tenant: row.tenant,
     isEdited: row.proposed_arguments !== null,
   };
 }

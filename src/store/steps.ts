@@ -60,6 +60,8 @@ export interface OpenStep {
   turnId: string;
   userId: string;
   agent: string;
+  /** null where the session is gone. */
+  tenant: string | null;
   config: SessionConfig;
   messageId: string;
   attempt: number;
@@ -156,13 +158,15 @@ function done(opening: StepOpening): Opened {
   return { opening, events: [] };
 }
 
-async function findSession(tx: Tx, sessionId: string): Promise<{ agent: string; config: SessionConfig }> {
-  const { rows } = await tx.query<{ agent: string; config: SessionConfig }>({
+type SessionPart = Pick<OpenStep, 'agent' | 'tenant' | 'config'>;
+
+async function findSession(tx: Tx, sessionId: string): Promise<SessionPart> {
+  const { rows } = await tx.query<SessionPart>({
     name: 'find-session-config',
-    text: 'select agent, config from sessions where id = $1',
+    text: 'select agent, tenant, config from sessions where id = $1',
     values: [sessionId],
   });
-  return rows[0] ?? { agent: 'default', config: {} };
+  return rows[0] ?? { agent: 'default', tenant: null, config: {} };
 }
 
 async function findTurn(tx: Tx, where: string, values: string[]): Promise<ClaimRow | undefined> {
@@ -225,7 +229,7 @@ async function takeAttempt(
   input: Input,
   turn: ClaimRow,
   step: StepRow | undefined,
-  session: { agent: string; config: SessionConfig },
+  session: SessionPart,
   grantedSteps: number,
 ): Promise<Opened> {
   const attempt = (step?.attempt ?? 0) + 1;

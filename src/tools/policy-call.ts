@@ -12,6 +12,8 @@ export interface PolicyCall {
   requester: { id: string; role: ParticipantRole | null };
   /** The agent's name. */
   agent: string;
+  /** Whose session it is; null where that is not known. */
+  tenant: string | null;
 }
 
 /** The part before the first dot: what a tool's name says of where it comes from. */

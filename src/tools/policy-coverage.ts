@@ -17,6 +17,7 @@ export function coversRule(earlier: PolicyRule, later: PolicyRule): boolean {
     // Where it is unclear whether a role fits, it does for rules that ask or deny.
     coversList(one.role, other.role) &&
     coversList(one.agent, other.agent) &&
+    coversList(one.tenant, other.tenant) &&
     coversFields(one.annotations, other.annotations) &&
     coversFields(one.arguments, other.arguments)
   );

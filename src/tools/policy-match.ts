@@ -29,6 +29,7 @@ export function toMatchers(rule: RuleSource, trustedServers: ReadonlySet<string>
     ...oneOf('user', rule.user, (call) => call.requester.id),
     ...oneOf('role', rule.role, (call) => call.requester.role),
     ...oneOf('agent', rule.agent, (call) => call.agent),
+    ...oneOf('tenant', rule.tenant, (call) => call.tenant),
     ...argumentMatchers(rule.arguments),
   ];
 }

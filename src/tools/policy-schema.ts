@@ -77,6 +77,7 @@ export const ruleSchema = z.strictObject({
   user: list(name).optional(),
   role: list(z.enum(['owner', 'member', 'approver', 'viewer'])).optional(),
   agent: list(name).optional(),
+  tenant: list(name).optional(),
   decide: z.enum(['allow', 'ask', 'deny']),
   reason: z.string().min(1).max(1_000).optional(),
   approvers: approvers.optional(),

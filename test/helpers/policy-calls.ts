@@ -14,7 +14,7 @@ export function toolOf(name: string, hints: Partial<ToolDescriptor> = {}): ToolD
   };
 }
 
-/** A call that alice, a member, led the agent `default` to. */
+/** A call that alice, a member, led the agent `default` to, in a session of the tenant `acme`. */
 export function callOf(tool: ToolDescriptor, more: Partial<PolicyCall> = {}): PolicyCall {
   return {
     tool,
@@ -22,6 +22,7 @@ export function callOf(tool: ToolDescriptor, more: Partial<PolicyCall> = {}): Po
     arguments: {},
     requester: { id: 'alice', role: 'member' },
     agent: 'default',
+    tenant: 'acme',
     ...more,
   };
 }

@@ -51,6 +51,7 @@ test('the default agent reads at once and asks before it changes anything', asyn
       arguments: {},
       requester: { id: 'alice', role: 'owner' },
       agent: 'default',
+      tenant: 'dev',
     }).gate;
   expect(gateOf('office.search_mail')).toBe('allow');
   expect(gateOf('office.read_daily_report')).toBe('allow');

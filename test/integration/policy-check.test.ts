@@ -76,7 +76,7 @@ describe('turngate policy check', () => {
 
   test('explains which rule decides a call, after it has asked the server of the tool', () => {
     expect(turngate('check', '--tool', 'test.echo', '--arguments', '{"text":"x"}').stdout).toContain(
-      'allow, by the rule trusted-read-only (./policy.yaml:8): test.echo for somebody (owner), agent default',
+      'allow, by the rule trusted-read-only (./policy.yaml:8): test.echo for somebody (owner), agent default, tenant dev',
     );
   });
 
@@ -85,7 +85,7 @@ describe('turngate policy check', () => {
     const { stdout } = turngate('check', '--tool', 'test.effect', '--arguments', mail, '--user', 'alice');
     expect(
       stdout.slice(stdout.indexOf('\n\n') + 2),
-    ).toBe(`ask, by the rule two-of-us (./policy.yaml:9): test.effect for alice (owner), agent default
+    ).toBe(`ask, by the rule two-of-us (./policy.yaml:9): test.effect for alice (owner), agent default, tenant dev
   reason: test.effect needs a person's approval, says the rule "two-of-us".
   asked first: whoever is owner, carol, but not who asked for it; 2 of them, for 2 d, reminded every 4 h
   then also: dora, but not who asked for it; 1 of them, for 90 m
@@ -102,6 +102,22 @@ describe('turngate policy check', () => {
   decides: two-of-us, ask (line 9)
       it fits every call
 `);
+  });
+
+  test('explains for the tenant that is named', () => {
+    const file = join(folder, 'tenants.yaml');
+    writeFileSync(
+      file,
+      'rules:\n  - { id: acme, tenant: [acme], decide: ask }\n  - { id: none, decide: deny }\n',
+    );
+    const rule = (...of: string[]) =>
+      turngate('check', file, '--offline', '--tool', 'test.echo', ...of).stdout;
+    expect(rule('--tenant', 'acme')).toContain('by the rule acme (./tenants.yaml:2)');
+    const other = rule('--tenant', 'initech');
+    expect(other).toContain(
+      'by the rule none (./tenants.yaml:3): test.echo for somebody (owner), agent default, tenant initech',
+    );
+    expect(other).toContain('- tenant: wants ["acme"], is initech');
   });
 
   test('says of arguments that do not fit the tool that they never come so far', () => {

@@ -85,6 +85,26 @@ test('rules look at the requester, their role, the agent and the arguments of th
   expect(request.expires_at - request.ts).toBeLessThanOrEqual(90_000);
 });
 
+test('rules look at the tenant of the session, when a call is proposed and when it is to run', async () => {
+  await writePolicy(`rules:
+  - { id: theirs, tenant: acme, decide: allow }
+  - { id: ours, tenant: [t, initech], decide: ask }
+`);
+  const asked = await callEffect('of a tenant');
+  expect(asked.call).toMatchObject({ gate: 'ask', rule: 'ours' });
+  await at.event(asked.sessionId, 'tool_approval_request');
+  await writePolicy(`rules:
+  - { id: not-ours, tenant: t, decide: deny, reason: It is denied to this tenant. }
+  - { id: rest, decide: allow }
+`);
+  await at.decide(asked.sessionId, asked.call.tool_call_id, true);
+  expect(await at.event(asked.sessionId, 'tool_result')).toMatchObject({
+    status: 'denied',
+    error: { message: 'It is denied to this tenant.' },
+  });
+  expect(effectsOf('of a tenant')).toEqual([]);
+});
+
 describe('while the store does not answer, nothing is decided by a new policy', () => {
   const allowing = (id: string) => `rules: [{ id: ${id}, decide: allow }]`;
 

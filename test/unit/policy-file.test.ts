@@ -200,6 +200,9 @@ rules:
   - { id: small-again, tool: bank.pay, arguments: { /amount: { below: 10 } }, decide: ask }
   - { id: members, tool: bank.pay, role: member, decide: ask }
   - { id: members-of-agent, tool: bank.pay, role: [member], agent: default, decide: allow }
+  - { id: acme, tool: bank.see, tenant: [acme, initech], decide: allow }
+  - { id: acme-again, tool: bank.see, tenant: acme, decide: ask }
+  - { id: others, tool: bank.see, tenant: [acme, other], decide: ask }
   - { id: rest, decide: ask }
   - { id: never, server: office, decide: deny }
 `);
@@ -208,7 +211,8 @@ rules:
         /^policy\.yaml:5: rule "post-echo", the rule: can never decide, .*"no-post" before/,
       ),
       expect.stringMatching(/:9: rule "members-of-agent", the rule: can never decide, .*"members" before it/),
-      expect.stringMatching(/:11: rule "never", the rule: can never decide, .*"rest" before it/),
+      expect.stringMatching(/:11: rule "acme-again", the rule: can never decide, .*"acme" before it/),
+      expect.stringMatching(/:14: rule "never", the rule: can never decide, .*"rest" before it/),
     ]);
   });
 

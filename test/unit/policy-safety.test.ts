@@ -31,6 +31,7 @@ const wants = fc.record(
     user: some(['alice', 'bob']),
     role: some(['owner', 'member', 'viewer']),
     agent: some(['default', 'clerk']),
+    tenant: some(['acme', 'other']),
   },
   { requiredKeys: [] },
 );
@@ -57,6 +58,7 @@ const call: fc.Arbitrary<PolicyCall> = fc
     user: oneOf(['alice', 'bob']),
     role: oneOf(['owner', 'member', 'viewer', null] as const),
     agent: oneOf(['default', 'clerk']),
+    tenant: oneOf(['acme', 'other', null]),
   })
   .map(({ name, hints, user, role, ...rest }) => ({
     tool: toolOf(name, hints),

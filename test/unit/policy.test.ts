@@ -112,3 +112,19 @@ rules:
   expect(rule({ destructiveHint: true })).toBe('no-rule');
   expect(rule({ destructiveHint: false }, { requester: { id: 'alice', role: null } })).toBe('no-guests');
 });
+
+test('rules look at the tenant; of a call whose tenant is not known it is unclear, which opens nothing', () => {
+  const apart = policyOf(`
+rules:
+  - { id: not-theirs, tool: bank.*, tenant: other, decide: deny }
+  - { id: ours, tenant: [acme, initech], decide: allow }
+`);
+  const rule = (tool: string, tenant: string | null) =>
+    decidePolicy(apart, callOf(toolOf(tool), { tenant })).rule;
+  expect(rule('bank.pay', 'acme')).toBe('ours');
+  expect(rule('bank.pay', 'initech')).toBe('ours');
+  expect(rule('bank.pay', 'other')).toBe('not-theirs');
+  expect(rule('office.send', 'other')).toBe('no-rule');
+  expect(rule('bank.pay', null)).toBe('not-theirs');
+  expect(rule('office.send', null)).toBe('no-rule');
+});

@@ -18,6 +18,7 @@ export interface CheckOptions {
   user: string;
   role: ParticipantRole | 'none';
   agent: string;
+  tenant: string;
   readOnly?: boolean;
   idempotent?: boolean;
   /** false where a person says that it is not. */
@@ -71,6 +72,7 @@ export async function runCheck(
     arguments: args,
     requester: { id: options.user, role: options.role === 'none' ? null : options.role },
     agent: options.agent,
+    tenant: options.tenant,
   };
   print('');
   for (const line of explanationLines(path, policy, call, { isAsked })) print(line);

@@ -16,6 +16,7 @@ export function addPolicy(program: Command): void {
         .default('owner'),
     )
     .option('--agent <name>', 'the agent that calls it', 'default')
+    .option('--tenant <id>', 'whose session it is called in', 'dev')
     .option('--read-only', 'as if its server said that it only reads; the server is not asked')
     .option('--idempotent', 'as if its server said that it is idempotent; the server is not asked')
     .option('--no-destructive', 'as if its server said that it destroys nothing; the server is not asked')

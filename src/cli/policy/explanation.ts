@@ -19,9 +19,10 @@ export function explanationLines(
   const { decision, rules } = explainPolicy(policy, call);
   const decides = rules.find(({ rule }) => rule.id === decision.rule);
   const at = decides?.rule.line ? ` (${file}:${decides.rule.line})` : '';
-  const { id, role } = call.requester;
+  const { toolName, requester, agent, tenant } = call;
+  const who = `${requester.id} (${requester.role ?? 'who takes no part'})`;
   return [
-    `${decision.gate}, by ${decides === undefined ? '' : 'the rule '}${decision.rule}${at}: ${call.toolName} for ${id} (${role ?? 'who takes no part'}), agent ${call.agent}`,
+    `${decision.gate}, by ${decides === undefined ? '' : 'the rule '}${decision.rule}${at}: ${toolName} for ${who}, agent ${agent}, tenant ${tenant}`,
     `  reason: ${decision.reason}`,
     ...(decision.terms === null ? [] : termsLines(decision.terms)),
     '',
