@@ -7,6 +7,7 @@ import { toolOfCall } from '../store/ledger-row.ts';
 import type { OpenQuestion } from '../store/steps.ts';
 import { beginCall, type CallBeginning } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
+import { giveBackUnsent } from '../store/unsent-call.ts';
 import type { ToolOutcome } from '../tools/port.ts';
 import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
@@ -115,7 +116,7 @@ class CallRun {
         await elicitor.settled();
         if (elicitor.standing) return await this.#letGo(elicitor.standing);
       }
-      this.#giveToNextAttempt(outcome);
+      await this.#giveToNextAttempt(outcome);
       return await this.#finish(toClosing(outcome, this.#begun));
     } catch (error) {
       if (!halt.signal.aborted) throw error;
@@ -132,11 +133,24 @@ class CallRun {
    * its server ended: whoever waited for another timeout in vain can as well ask anew.
    * @throws ApplicationFailure for Temporal, which makes the next attempt
    */
-  #giveToNextAttempt(outcome: ToolOutcome): void {
+  async #giveToNextAttempt(outcome: ToolOutcome): Promise<void> {
     const { attempt, repeatable, readOnly } = this.#begun;
-    if (outcome.status === 'completed' || !repeatable || attempt >= SENT_MAX) return;
-    if (!isServerGone(outcome) && (readOnly || !isOpen(outcome, this.#begun))) return;
+    if (outcome.status === 'failed') return this.#giveBackUnsent(outcome);
+    if (outcome.status !== 'unknown' || !repeatable || attempt >= SENT_MAX) return;
+    if (readOnly && !isServerGone(outcome)) return;
     throw ApplicationFailure.create({ type: 'Call.ServerLost', message: outcome.error.message });
+  }
+
+  /** What its server did not get is looked at anew by the next attempt, and asked about where it is another tool now. */
+  async #giveBackUnsent(outcome: Extract<ToolOutcome, { status: 'failed' }>): Promise<void> {
+    const { call, attempt } = this.#begun;
+    if (outcome.isUnsent !== true || !mayTryAgain(this.#deps)) return;
+    const at = { sessionId: this.#sessionId, toolCallId: call.toolCallId, attempt };
+    const isGiven = await this.#persist('that a tool call was not sent', () =>
+      giveBackUnsent(this.#deps.db, at),
+    );
+    if (!isGiven) return;
+    throw ApplicationFailure.create({ type: 'Call.ServerAway', message: outcome.error.message });
   }
 
   /** Stops the call: at once where somebody wishes it, else when what may be on its way has been heard. */
@@ -189,17 +203,18 @@ class CallRun {
     throw stopReason(this.#context);
   }
 
+  #persist<T>(what: string, write: () => Promise<T>): Promise<T> {
+    const { logger } = this.#deps;
+    const signal = AbortSignal.timeout(FINISH_FOR_MS);
+    return persist(write, { forMs: FINISH_FOR_MS, signal, logger, what });
+  }
+
   async #finish(closing: Closing): Promise<CallAnswer> {
     const { call, attempt } = this.#begun;
     const outcome = { sessionId: this.#sessionId, toolCallId: call.toolCallId, attempt, ...closing };
     const options = { questionTimeoutMs: this.#deps.config.APPROVAL_TIMEOUT_MS };
     const write = () => finishCall(this.#deps.db, outcome, options);
-    const end: CallEnd = await persist(write, {
-      forMs: FINISH_FOR_MS,
-      signal: AbortSignal.timeout(FINISH_FOR_MS),
-      logger: this.#deps.logger,
-      what: 'the result of a tool call',
-    });
+    const end: CallEnd = await this.#persist('the result of a tool call', write);
     publishEvents(this.#deps.live, this.#sessionId, end.events);
     // If Temporal still counts on this attempt, it asks for another, which learns how the call stands.
     if (end.kind === 'superseded') throw stopReason(this.#context);

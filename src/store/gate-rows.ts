@@ -25,12 +25,14 @@ export interface GateRow extends ClosingCall {
   timeout_ms: number;
   expires_at: number | null;
   proposed_arguments: Record<string, unknown> | null;
-  /** How often it was sent. */
+  /** How often it was begun. */
   attempt: number;
   repeatable: boolean;
   read_only: boolean;
   /** An attempt before the last was sent and lost. */
   was_lost: boolean;
+  /** The last attempt could not be sent. */
+  is_unsent: boolean;
   /** The last attempt has asked people something, and was not given an answer. */
   stands_at_question: boolean;
   requester_id: string;
@@ -40,6 +42,8 @@ export interface GateRow extends ClosingCall {
   role: ParticipantRole | null;
 }
 
+/** Of a call `c`. */
+export const isUnsent = 'coalesce(c.unsent_attempt = c.attempt, false) as is_unsent';
 /** Of a call `c`. */
 export const standsAtQuestion = `exists (select 1 from input_requests q where q.tool_call_id = c.id
   and q.standing_attempt = c.attempt and q.acted_at is null) as stands_at_question`;
@@ -54,7 +58,7 @@ export async function findGate(
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.tool, c.arguments, c.arguments_hash,
              c.tool_hash, c.terms, c.terms_hash, c.policy_revision, c.rule, c.reason, c.round, c.level, c.reminded,
              c.timeout_ms, c.expires_at, c.proposed_arguments, c.attempt, c.repeatable, c.read_only, c.was_lost,
-             ${standsAtQuestion}, t.position, t.user_id as requester_id, s.tenant, p.role, now() as now
+             ${isUnsent}, ${standsAtQuestion}, t.position, t.user_id as requester_id, s.tenant, p.role, now() as now
            from tool_calls c join turns t on t.id = c.turn_id join sessions s on s.id = c.session_id
            left join participants p on p.session_id = c.session_id and p.user_id = $3
            where c.id = $1 and c.session_id = $2`,

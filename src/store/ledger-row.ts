@@ -3,7 +3,7 @@ import type { GateTerms } from '../protocol/gate-terms.ts';
 import type { GateDecision, ParticipantRole } from '../protocol/server-frames.ts';
 import type { CallStatus } from './call-status.ts';
 import type { Db, Tx } from './db.ts';
-import { type GateRow, standsAtQuestion } from './gate-rows.ts';
+import { type GateRow, isUnsent, standsAtQuestion } from './gate-rows.ts';
 
 /** A call as it stands in the ledger, before it may run. */
 export interface LedgerCall {
@@ -65,7 +65,7 @@ export async function findLedgerRow(
          c.gate, c.rule, c.reason, c.terms, c.terms_hash, c.policy_revision, c.round, c.level, c.reminded, c.timeout_ms,
          c.expires_at, c.proposed_arguments, c.grant_id, c.status, c.attempt, c.repeatable, c.read_only, c.was_lost, t.position,
          t.status as turn_status, t.run_id as turn_run_id, t.cancel_requested_at is not null as cancel_requested,
-         ${standsAtQuestion},
+         ${isUnsent}, ${standsAtQuestion},
          t.limit_key, t.user_id as requester_id, p.role, s.agent, s.tenant, now() as now,
          coalesce(ceil(extract(epoch from c.lease_until - clock_timestamp()) * 1000), 0)::int as leased_ms,
          d.arguments_hash as approved_hash, d.tool_hash as approved_tool, d.terms_hash as approved_terms

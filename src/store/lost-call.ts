@@ -74,8 +74,10 @@ function fateBy({ action, content, by }: Answer): LostFate {
 }
 
 export interface SentCall {
-  /** How often it was sent. */
+  /** How often it was begun. */
   attempt: number;
+  /** The last attempt could not be sent. */
+  is_unsent: boolean;
   /** It has no effect. */
   read_only: boolean;
   /** The last attempt had done nothing. */
@@ -87,7 +89,7 @@ export interface SentCall {
 /** Whether an attempt of a call that has no result may have had its effect. */
 export function mayHaveRun(call: SentCall): boolean {
   if (call.read_only) return false;
-  return call.was_lost || (call.attempt > 0 && !call.stands_at_question);
+  return call.was_lost || (call.attempt > 0 && !call.is_unsent && !call.stands_at_question);
 }
 
 /** Of a call that is not to be sent any more: where an attempt of it was sent and lost, nobody may read that it did not run. */

@@ -4,7 +4,7 @@ import { writeAudit } from './approval-audit.ts';
 import type { OpenStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
-import { standsAtQuestion } from './gate-rows.ts';
+import { isUnsent, standsAtQuestion } from './gate-rows.ts';
 import { mayHaveRun, type SentCall } from './lost-call.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 
@@ -23,7 +23,7 @@ export async function closeCalls(
   const { rows } = await tx.query<OpenCallRow>({
     name: 'find-open-calls',
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.arguments_hash, c.tool_hash, c.round, c.read_only, c.was_lost, c.attempt,
-             ${standsAtQuestion}, t.position
+             ${isUnsent}, ${standsAtQuestion}, t.position
            from tool_calls c join turns t on t.id = c.turn_id
            where c.turn_id = $1 and c.status in ('waiting', 'ready', 'running', 'asking') order by c.step, c.ordinal`,
     values: [ending.turnId],

@@ -13,7 +13,7 @@ import {
   toLedgerCall,
 } from './ledger-row.ts';
 import { passLimits, settleCallLimits } from './limits.ts';
-import { afterAttempts, lostResult, settleLost } from './lost-call.ts';
+import { afterAttempts, lostResult, mayHaveRun, settleLost } from './lost-call.ts';
 import { withdrawGate } from './open-call-end.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
@@ -102,7 +102,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     if (row.status === 'waiting' && isUnchanged(row, now)) return { kind: 'undecided' };
     if (row.cancel_requested) return close(tx, row, afterAttempts(row, cancelledBefore));
     // What a person decided, or was sent before, is not given up because its server starts again at this moment.
-    const isCounted = row.approved_hash !== null || row.attempt > 0;
+    const isCounted = row.approved_hash !== null || mayHaveRun(row);
     if (now.unavailable !== null && isCounted && beginning.mayWait) {
       return { kind: 'away', why: now.unavailable };
     }
@@ -133,7 +133,8 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
 async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promise<CallBeginning | null> {
   const { limits, questionMs, sessionId, debug } = beginning;
   const isLimited = (limits.turn.tool_calls ?? limits.userDay.tool_calls) !== undefined;
-  if (row.attempt > 0 || (!isLimited && row.limit_key === null)) return null;
+  const isCounted = row.attempt > 0 && !row.is_unsent;
+  if (isCounted || (!isLimited && row.limit_key === null)) return null;
   const { turn_id: turnId, requester_id: userId, limit_key: limitKey } = row;
   const at = { sessionId, turnId, userId, limits, limitKey, questionMs };
   const passage = await passLimits(tx, at, ['tool_calls'], { othersWait: true });
