@@ -1,10 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { publishEvents } from '../live/publish-events.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { cleanJson, cleanText } from '../protocol/text.ts';
+import { cleanJson, cleanText, protoKeyFault } from '../protocol/text.ts';
 import { recordVerdict } from '../store/decisions.ts';
 import { recordRejectedSignal } from '../store/rejected-signals.ts';
 import { endRunningTurn, findTurnOfRun } from '../store/turns.ts';
+import { unfitArguments } from '../tools/arguments.ts';
 import { createCallTool } from './call-tool.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -13,6 +14,11 @@ import { tend } from './tend.ts';
 
 /** Of what a client is told when a turn fails; the whole of it is in the run's history. */
 const ERROR_CHARS_MAX = 2_000;
+
+/** What gateways refuse of the arguments that a person sends, and no store keeps as it is. */
+function editFault(edited: unknown): string | null {
+  return unfitArguments(edited)?.error ?? protoKeyFault({ arguments: edited });
+}
 
 /** Everything a turn may do to the world. */
 export function createActivities(deps: ActivityDeps): Activities {
@@ -48,6 +54,11 @@ export function createActivities(deps: ActivityDeps): Activities {
         });
       if (!expired && deps.config.OPERATOR_SIGNALS === 'refuse') {
         await ignore('Signals without a decision_id are refused here (OPERATOR_SIGNALS=refuse).');
+        return 'refused';
+      }
+      const unfit = edited && editFault(edited);
+      if (unfit) {
+        await ignore(unfit);
         return 'refused';
       }
       try {

@@ -64,8 +64,12 @@ function protoKeyIn(value: unknown): string | null {
 
 /** How deep arrays and objects lie in one another; 0 for what is neither. */
 export function jsonDepth(value: unknown): number {
-  if (value === null || typeof value !== 'object') return 0;
-  return 1 + Object.values(value).reduce((deepest: number, item) => Math.max(deepest, jsonDepth(item)), 0);
+  // Not by recursion: it is asked of what is nested without end, too.
+  for (let depth = 0, level = [value]; ; depth += 1) {
+    const open = level.filter((item) => item !== null && typeof item === 'object');
+    if (open.length === 0) return depth;
+    level = open.flatMap((item) => Object.values(Object(item)));
+  }
 }
 
 /** The largest length ≤ `end` at which `text` can be cut without splitting a surrogate pair. */

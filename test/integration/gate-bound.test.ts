@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { argumentsHash } from '../../src/gate/hashes.ts';
+import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
 import { type GateHarness, openGateHarness } from '../helpers/gate-harness.ts';
 import { ended, resultOf, say } from '../helpers/gate-talk.ts';
+import { eventually } from '../helpers/turn-harness.ts';
 
 let at: GateHarness;
 beforeAll(async () => {
@@ -102,4 +104,48 @@ test('an edit that another rule decides is asked about by that rule', async () =
   await say(asked.alice, second, { approved: false });
   await ended(asked);
   expect(at.sent().some(({ amount }) => amount === 5_000)).toBe(false);
+});
+
+test("arguments of an operator's signal that could not be kept as they are change nothing, and it is recorded [signal-arguments]", async () => {
+  at.mailRule('needed: 1');
+  const asked = await at.ask({ to: 'signalled' });
+  // One that takes anything; it is asked about anew.
+  at.tool({ schema: { type: 'object' } });
+  await say(asked.alice, await asked.request(), { approved: true });
+  const { tool_call_id: id } = await asked.request(2);
+  const signal = (args: string) =>
+    at.client.workflowService.signalWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: sessionWorkflowId(asked.sessionId) },
+      signalName: 'approval',
+      input: {
+        payloads: [
+          {
+            metadata: { encoding: Buffer.from('json/plain') },
+            data: Buffer.from(`{"tool_call_id":"${id}","approved":true,"arguments":${args}}`),
+          },
+        ],
+      },
+    });
+  const problems = async () => {
+    const sql = 'select problem from rejected_signals where session_id = $1 order by created_at';
+    return (await at.db.query(sql, [asked.sessionId])).rows.map(({ problem }) => problem);
+  };
+  const nested = (levels: number) => `{"to":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+  const wrong: [string, RegExp][] = [
+    ['{"to":"eve","deep":[{"__proto__":{"to":"x"}}]}', /^Field "arguments\.deep\.0\.__proto__": no key/],
+    ['{"__proto__":{"to":"eve"}}', /^Field "arguments\.__proto__": no key/],
+    [nested(100), /nested/],
+    // No workflow could hand it on; it says nothing that is known, neither which call.
+    [nested(100_000), /^tool_call_id: must be/],
+  ];
+  for (const [index, [args, problem]] of wrong.entries()) {
+    await signal(args);
+    const told = await eventually(`what is wrong with ${problem}`, async () => (await problems())[index]);
+    expect(told).toMatch(problem);
+  }
+  await signal('{"to":"dave"}');
+  expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
+  expect(at.sent().at(-1)).toEqual({ to: 'dave' });
+  at.tool({});
 });
