@@ -6,7 +6,7 @@ export interface GateTimer {
 }
 
 /** One durable timer, however many signals come meanwhile. */
-export function startTimer(ms: number, summary: string): GateTimer {
+export function startTimer(ms: number, summary: string, onExpired?: () => void): GateTimer {
   const scope = new CancellationScope();
   let expired = false;
   scope
@@ -14,6 +14,7 @@ export function startTimer(ms: number, summary: string): GateTimer {
     .then(
       () => {
         expired = true;
+        onExpired?.();
       },
       (error: unknown) => {
         if (!isCancellation(error)) throw error;

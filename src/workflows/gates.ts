@@ -2,9 +2,9 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { GateState } from '../protocol/turn-workflow.ts';
 import type { OpenQuestion, StepCall } from '../store/steps.ts';
 import { toolActivity } from './activity-stubs.ts';
+import { CallsView } from './calls-view.ts';
 import { Gate } from './gate.ts';
 import type { Waiting } from './operator-details.ts';
-import { showWaiting } from './operator-view.ts';
 import { untilAnswered } from './questions.ts';
 import type { SignalInbox } from './signal-inbox.ts';
 
@@ -31,24 +31,16 @@ export async function settleCalls(
 ): Promise<void> {
   const open = step.calls.filter((call) => call.gate !== 'deny');
   const since = Date.now();
-  const settlings = open.map((call) => new Settling(step.sessionId, call, inbox, since, () => view()));
-  const waiting = () => settlings.flatMap((settling) => settling.waiting() ?? []);
-  let shown = false;
-  const view = () => {
-    const gates = waiting();
-    if (gates.length === 0 && !shown) return;
-    shown = gates.length > 0;
-    showWaiting(step, gates);
-  };
+  const view = new CallsView(step, () => settlings.flatMap((settling) => settling.waiting() ?? []));
+  const settlings = open.map((call) => new Settling(step.sessionId, call, inbox, since, view));
   show(() => settlings.map((settling) => settling.tell()));
-  view();
+  view.show();
   inbox.lookOnWake = true;
   try {
     await allOrNone(settlings.map((settling) => () => settling.run()));
   } finally {
     inbox.lookOnWake = false;
-    // Search attributes outlive the run: the next one would be listed as waiting, too.
-    if (shown && waiting().length > 0) showWaiting(step, []);
+    view.close();
   }
 }
 
@@ -73,16 +65,16 @@ async function allOrNone(works: (() => Promise<void>)[]): Promise<void> {
 class Settling {
   readonly #sessionId: string;
   readonly #inbox: SignalInbox;
-  readonly #onChange: () => void;
+  readonly #view: CallsView;
   readonly #gate: Gate;
   #state: GateState['state'];
   #since: number;
   #question: OpenQuestion | null = null;
 
-  constructor(sessionId: string, call: StepCall, inbox: SignalInbox, since: number, onChange: () => void) {
+  constructor(sessionId: string, call: StepCall, inbox: SignalInbox, since: number, view: CallsView) {
     this.#sessionId = sessionId;
     this.#inbox = inbox;
-    this.#onChange = onChange;
+    this.#view = view;
     this.#gate = new Gate(sessionId, call, inbox);
     this.#state = call.gate === 'ask' ? 'waiting' : 'running';
     this.#since = since;
@@ -113,7 +105,7 @@ class Settling {
     try {
       for (;;) {
         if (this.#state === 'waiting') {
-          await this.#gate.pass(this.#onChange);
+          await this.#gate.pass(() => this.#view.show());
           this.#become('running');
         }
         const since = this.#inbox.inputCount;
@@ -145,6 +137,7 @@ class Settling {
     const wasShown = this.waiting() !== null;
     this.#state = state;
     this.#since = Date.now();
-    if (wasShown || this.waiting() !== null) this.#onChange();
+    if (this.waiting() !== null) this.#view.show();
+    else if (wasShown) this.#view.showLater();
   }
 }

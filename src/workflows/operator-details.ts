@@ -23,7 +23,7 @@ export interface WaitingTurn {
   question: OpenQuestion;
 }
 
-interface Turn {
+export interface Turn {
   turnId: string;
   userId: string;
 }

@@ -1,7 +1,7 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { searchAttributes } from '../protocol/turn-workflow.ts';
-import { describeWaiting, type Waiting, type WaitingTurn } from './operator-details.ts';
+import { describeWaiting, type Turn, type Waiting, type WaitingTurn } from './operator-details.ts';
 
 const stateKey = defineSearchAttributeKey(searchAttributes.state, SearchAttributeType.KEYWORD);
 const userKey = defineSearchAttributeKey(searchAttributes.user, SearchAttributeType.KEYWORD);
@@ -15,10 +15,7 @@ const LIST_BYTES_MAX = 1_800;
 const encoder = new TextEncoder();
 
 /** Says to operators, in the list and on the run's page, who waits for what since when. Nothing waits: it says that. */
-export function showWaiting(
-  turn: { userId: string; turnId: string },
-  waiting: (Waiting | WaitingTurn)[],
-): void {
+export function showWaiting(turn: Turn, waiting: (Waiting | WaitingTurn)[]): void {
   const tools = waiting.flatMap((one) => ('call' in one ? [one.call.tool] : []));
   const answerers = waiting.flatMap((one) => {
     const { question } = one;
@@ -32,6 +29,11 @@ export function showWaiting(
     { key: approverKey, value: fitting(answerers) },
     { key: sinceKey, value: waiting.length === 0 ? null : new Date(since) },
   ]);
+  describeOnPage(turn, waiting);
+}
+
+/** On the run's page only, which costs no write. */
+export function describeOnPage(turn: Turn, waiting: (Waiting | WaitingTurn)[]): void {
   setCurrentDetails(describeWaiting(turn, waiting));
 }
 

@@ -14,6 +14,8 @@ const names = readdirSync(folder).map((file) => file.replace('.json', ''));
 const expected = [
   'allowed',
   'approved',
+  'approved-quick',
+  'approved-slow',
   'asked-again',
   'cancelled',
   'escalated',

@@ -118,6 +118,19 @@ describe('with a worker in this process', () => {
     await finish(name, sessionId, turnId);
   });
 
+  test.each([
+    ['approved-quick', 0],
+    ['approved-slow', 2_000],
+  ])('%s: that it waits no more is listed with the next task, or a second later', async (name, waitMs) => {
+    at.model.script(askThenOk('test__effect', { text: name, wait_ms: waitMs }));
+    const sessionId = await at.session();
+    const turnId = await at.say(sessionId, 'go');
+    const asked = await at.event(sessionId, 'tool_approval_request');
+    await at.decide(sessionId, asked.tool_call_id, true);
+    const events = await finish(name, sessionId, turnId);
+    if (waitMs > 0) expect(events.map(({ eventType }) => eventType)).toContain('EVENT_TYPE_TIMER_FIRED');
+  });
+
   test('expired', async () => {
     at.model.script(askThenOk('test__effect', { text: 'expired' }));
     const sessionId = await at.session(1_000);
