@@ -18,6 +18,8 @@ export interface Price {
 export interface TurnLimits {
   turn: Bounds & { steps: number };
   userDay: Bounds;
+  /** Beyond which nobody may let a turn go; nowhere, where there are none. */
+  atMost?: { turn: Bounds; userDay: Bounds };
   /** By the model's name; `*` is any other. */
   prices: ReadonlyMap<string, Price>;
 }

@@ -13,6 +13,8 @@ export interface Reached {
   /** As it is configured, and as much as there is so far. */
   limit: number;
   used: number;
+  /** Beyond which nobody may let it go; infinite where there is no such bound. */
+  most: number;
 }
 
 /** Of one, and of several. */
@@ -26,18 +28,19 @@ const things: Record<LimitName, [one: string, several: string]> = {
 
 /** What people are asked, and how an answer that lets the turn go on looks: `{ "more": 25 }`. */
 export function limitQuestion(reached: Reached): { message: string; schema: Record<string, unknown> } {
-  const { name, limit, used } = reached;
+  const { name, limit, used, most } = reached;
   const [whose, goOn] =
     reached.scope === 'turn'
       ? ['This turn has reached its limit', 'it']
       : [`The turns of ${reached.userId} have reached today's limit (UTC)`, 'this one'];
   const [, thing] = things[name];
-  const usual = inUnit(name, limit);
+  const maximum = Math.min(inUnit(name, limit) * moreTimesMax, inUnit(name, most - used));
+  const usual = Math.min(inUnit(name, limit), maximum);
   const more = {
     type: name === 'cost' ? 'number' : 'integer',
     title: `how ${name === 'cost' ? 'much' : 'many'} more ${thing}`,
     minimum: name === 'cost' ? Math.min(smallestCost, usual) : 1,
-    maximum: usual * moreTimesMax,
+    maximum,
     default: usual,
   };
   return {
@@ -58,6 +61,13 @@ export function limitError(name: LimitName, scope: LimitScope, by: string): stri
   const limit = `${scope === 'turn' ? 'its limit' : "the limit of its user's day"} of ${things[name][1]}`;
   const who = by === 'turngate' ? 'nobody let it go on in time' : `${by} did not let it go on`;
   return `The turn reached ${limit}, and ${who}.`;
+}
+
+/** Why a turn ended where nobody could have let it go on. */
+export function mostError({ name, scope, most, userId }: Reached): string {
+  const whose = scope === 'turn' ? 'A turn may have' : `The turns of ${userId} may have`;
+  const when = scope === 'turn' ? '' : ' on one day (UTC)';
+  return `${whose} ${amount(name, most)}${when}, and nobody may let it go on beyond that (\`at_most\` of the limits).`;
 }
 
 /** In what people are asked for: times in minutes. */

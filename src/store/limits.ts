@@ -9,7 +9,7 @@ import {
 } from '../protocol/turn-limits.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
-import { limitError, limitQuestion, moreIn, type Reached } from './limit-words.ts';
+import { limitError, limitQuestion, moreIn, mostError, type Reached } from './limit-words.ts';
 import { askQuestion, readAsked } from './questions.ts';
 import type { OpenQuestion } from './steps.ts';
 import { readDayUseIn, readTurnUse } from './usage.ts';
@@ -68,6 +68,9 @@ export async function passLimits(
     await limits.grant(place, more);
   }
   const reached = limits.reached(watched);
+  if (reached && reached.used >= reached.most) {
+    return { kind: 'over', error: { code: 'processing_error', message: mostError(reached) } };
+  }
   if (reached) return limits.ask(reached);
   return { kind: 'free', granted: limits.granted('turn', 'steps') };
 }
@@ -151,8 +154,9 @@ class Limits {
       for (const name of watched) {
         const limit = this.#boundsOf(scope)[name];
         const used = this.#use.get(scope)?.[name] ?? 0;
-        if (limit === undefined || used < limit + this.granted(scope, name)) continue;
-        return { scope, name, limit, used, userId: this.#at.userId };
+        const most = this.#mostOf(scope)?.[name] ?? Number.POSITIVE_INFINITY;
+        if (limit === undefined || used < Math.min(limit + this.granted(scope, name), most)) continue;
+        return { scope, name, limit, most, used, userId: this.#at.userId };
       }
     }
     return undefined;
@@ -160,6 +164,11 @@ class Limits {
 
   #boundsOf(scope: LimitScope): Bounds {
     return scope === 'turn' ? this.#at.limits.turn : this.#at.limits.userDay;
+  }
+
+  #mostOf(scope: LimitScope): Bounds | undefined {
+    const { atMost } = this.#at.limits;
+    return scope === 'turn' ? atMost?.turn : atMost?.userDay;
   }
 
   /** `more` counts from what was used when it was allowed: whatever was used above the limit, it is not used up by it. */

@@ -2,7 +2,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseDurationMs } from '../protocol/duration.ts';
 import { errorText } from '../protocol/error-text.ts';
-import type { Bounds, TurnLimits } from '../protocol/turn-limits.ts';
+import { type Bounds, limitNames, type TurnLimits } from '../protocol/turn-limits.ts';
 
 /** Above this a number is a slip, and sums of it would no longer be exact. */
 const countMax = 1_000_000_000_000;
@@ -30,6 +30,7 @@ const limitsFile = z
   .strictObject({
     turn: bounds.nullish(),
     user_day: bounds.nullish(),
+    at_most: z.strictObject({ turn: bounds.nullish(), user_day: bounds.nullish() }).nullish(),
     prices: z
       .record(
         z.string().min(1).max(200),
@@ -58,10 +59,11 @@ export function parseLimits(text: string, about: { file: string; maxSteps: numbe
     });
     throw new Error(`The limits in ${file} are not usable: ${faults.join('; ')}.`);
   }
-  const { turn, user_day, prices } = parsed.data ?? {};
+  const { turn, user_day, at_most, prices } = parsed.data ?? {};
   const limits = {
     turn: { ...toBounds(turn), steps: turn?.steps ?? maxSteps },
     userDay: toBounds(user_day),
+    ...(at_most ? { atMost: { turn: toBounds(at_most.turn), userDay: toBounds(at_most.user_day) } } : {}),
     prices: new Map(
       Object.entries(prices ?? {}).map(([model, { input_per_million, output_per_million }]) => [
         model,
@@ -69,6 +71,8 @@ export function parseLimits(text: string, about: { file: string; maxSteps: numbe
       ]),
     ),
   };
+  const fault = whyAtMostIsLess(limits);
+  if (fault !== null) throw new Error(`The limits in ${file} are not usable: ${fault}.`);
   const costs = limits.turn.cost ?? limits.userDay.cost;
   if (costs !== undefined && limits.prices.size === 0) {
     throw new Error(
@@ -76,6 +80,23 @@ export function parseLimits(text: string, about: { file: string; maxSteps: numbe
     );
   }
   return limits;
+}
+
+/** What nobody may let a turn go beyond stands above a limit at which people are asked. */
+function whyAtMostIsLess({ turn, userDay, atMost }: TurnLimits): string | null {
+  const pairs = [
+    ['turn', turn, atMost?.turn],
+    ['user_day', userDay, atMost?.userDay],
+  ] as const;
+  for (const [scope, asking, most] of pairs) {
+    const name = limitNames.find(
+      (one) => most?.[one] !== undefined && !(Number(asking[one]) <= Number(most[one])),
+    );
+    if (name === undefined) continue;
+    const field = `${scope}.${name.replace(/_ms$/, '')}`;
+    return `at_most.${field}: must not be less than ${field}, at which people are asked`;
+  }
+  return null;
 }
 
 function toBounds(given: z.infer<typeof bounds> | null | undefined): Bounds {

@@ -97,6 +97,31 @@ test.each([
   },
 );
 
+test('people let a turn go no further than anybody may, and there it ends without a question', async () => {
+  const limits = { turn: { steps: 1 }, at_most: { turn: { steps: 3 } } };
+  const { sessionId } = await begin(limits, 9);
+  const asked = await limitAsked(at, sessionId);
+  expect(asked).toMatchObject({ schema: { properties: { more: { default: 1, maximum: 2 } } } });
+  await answerLimit(at, asked, 'accept', 2);
+  const message = expect.stringMatching(/^A turn may have 3 steps, and nobody may let it go on.*at_most/);
+  const error = { code: 'processing_error', message };
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'cancelled', error });
+  expect(await requestsFor(sessionId)).toBe(3);
+  const types = (await at.events(sessionId)).map(({ type }) => type);
+  expect(types.filter((type) => type === 'input_request')).toHaveLength(1);
+});
+
+test('of a day, too: the turn that comes after it ends before its first step', async () => {
+  const limits = { user_day: { tokens: 1 }, at_most: { user_day: { tokens: 1 } } };
+  const user = fresh();
+  const first = await begin(limits, 0, { user });
+  expect(await at.event(first.sessionId, 'turn_end')).toMatchObject({ status: 'completed' });
+  const { sessionId } = await begin(limits, 0, { user });
+  const message = expect.stringMatching(/^The turns of user-\d+ may have 1 token on one day \(UTC\)/);
+  expect(await at.event(sessionId, 'turn_end')).toMatchObject({ status: 'cancelled', error: { message } });
+  expect(await requestsFor(sessionId)).toBe(0);
+});
+
 test.each(['decline', 'cancel'] as const)(
   '%s ends the turn as cancelled, and says which limit and who',
   async (action) => {

@@ -41,6 +41,11 @@ test.each(['', '{}', 'turn:\nuser_day:\n', '# nothing'])(
   },
 );
 
+test('takes what nobody may go beyond, and nothing is beyond a limit of its own size', () => {
+  const { atMost } = parse('turn: { tokens: 5 }\nat_most: { turn: { steps: 25, tokens: 9 }, user_day: }');
+  expect(atMost).toEqual({ turn: { steps: 25, tokens: 9 }, userDay: {} });
+});
+
 test.each([
   ['turn: { step: 3 }', /turn: .*"step"/],
   ['turns: {}', /the file: .*"turns"/],
@@ -55,6 +60,10 @@ test.each([
   ['prices: { m: { input_per_million: 1 } }', /prices\.m\.output_per_million/],
   ['prices: { m: { input_per_million: -1, output_per_million: 1 } }', /must not be negative/],
   ['turn: { cost: 1 }', /bound the cost, but `prices` names no model/],
+  ['at_most: { turn: { steps: 24 } }', /at_most\.turn\.steps: must not be less than turn\.steps/],
+  ['at_most: { user_day: { cost: 1 } }', /at_most\.user_day\.cost: must not be less than user_day\.cost/],
+  ['turn: { wall_time: 1h }\nat_most: { turn: { wall_time: 59m } }', /at_most\.turn\.wall_time: must not/],
+  ['at_most: { day: {} }', /at_most: .*"day"/],
   ['just text', /the file: /],
   ['turn: [', /not valid YAML/],
 ])('says what is wrong with %s', (text, message) => {
