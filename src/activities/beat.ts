@@ -1,7 +1,7 @@
 import type { Context } from '@temporalio/activity';
 import type { LivePlane } from '../live/port.ts';
 import { limits } from '../protocol/limits.ts';
-import type { AgentState } from '../protocol/server-frames.ts';
+import type { AgentState } from '../protocol/live-frames.ts';
 
 export interface Beat {
   /** Changes what is said, and says it at once. */

@@ -1,5 +1,5 @@
 import type { ErrorBody } from '../protocol/errors.ts';
-import type { ToolResultStatus } from '../protocol/server-frames.ts';
+import type { ToolResultStatus } from '../protocol/frame-parts.ts';
 import type { OpenQuestion, StepCall, StepResult } from '../store/steps.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { ModelPart } from '../model/port.ts';
+import type { AttachmentRef } from '../protocol/frame-parts.ts';
 import { limits } from '../protocol/limits.ts';
-import type { AttachmentRef } from '../protocol/server-frames.ts';
 import { cutAt } from '../protocol/text.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { HistoryMessage } from '../store/history.ts';

@@ -1,4 +1,5 @@
-import type { AckFrame, EventFrame, LiveFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AckFrame, LiveFrame } from '../protocol/live-frames.ts';
+import type { EventFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { applyEvent, putText, textOf } from './apply-event.ts';
 import { messageOf } from './parts.ts';
 import type { DeltaFrame, Rules } from './rules.ts';

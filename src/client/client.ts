@@ -1,7 +1,8 @@
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, GrantsPage } from '../protocol/approvals.ts';
+import type { AttachmentRef } from '../protocol/frame-parts.ts';
 import type { CreateSessionBody, SessionChange, SessionsPage, SessionView } from '../protocol/http.ts';
 import type { InputStatus, InputsPage } from '../protocol/inputs.ts';
-import type { AckFrame, AttachmentRef } from '../protocol/server-frames.ts';
+import type { AckFrame } from '../protocol/live-frames.ts';
 import { type Access, Api } from './api.ts';
 import { Feed, type FeedOptions } from './feed.ts';
 import { type Answer, type Decision, decisionBody } from './frames.ts';

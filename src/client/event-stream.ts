@@ -1,4 +1,5 @@
-import type { EventFrame, LiveFrame } from '../protocol/server-frames.ts';
+import type { LiveFrame } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 import { type Deferred, defer } from './defer.ts';
 
 /** Word that events up to `last_seq` are gone, and that what they came to was read instead. */

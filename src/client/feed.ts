@@ -1,7 +1,7 @@
 import type { ApprovalsPage } from '../protocol/approvals.ts';
 import type { FeedFrame } from '../protocol/feed-frames.ts';
 import type { InputsPage } from '../protocol/inputs.ts';
-import type { AckFrame, LiveFrame } from '../protocol/server-frames.ts';
+import type { AckFrame, LiveFrame } from '../protocol/live-frames.ts';
 import { backoffMs } from './after-close.ts';
 import type { Access, Api } from './api.ts';
 import { rejected, TurngateError, wordsOf } from './errors.ts';

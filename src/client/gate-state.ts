@@ -1,11 +1,7 @@
 import type { ErrorBody } from '../protocol/errors.ts';
-import type {
-  AskedAgain,
-  EventFrame,
-  GateDecision,
-  StandingDecision,
-  ToolResultStatus,
-} from '../protocol/server-frames.ts';
+import type { AskedAgain, GateDecision, ToolResultStatus } from '../protocol/frame-parts.ts';
+import type { StandingDecision } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 
 type Event<T extends EventFrame['type']> = Extract<EventFrame, { type: T }>;
 /** Any JSON value. */

@@ -1,4 +1,4 @@
-import type { AskedAgain, InputAction } from '../protocol/server-frames.ts';
+import type { AskedAgain, InputAction } from '../protocol/frame-parts.ts';
 
 /** What people read of gates and questions. */
 export const gateWords: {

@@ -7,6 +7,7 @@ export type {
 } from '../protocol/approvals.ts';
 export type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
 export type { FeedFrame } from '../protocol/feed-frames.ts';
+export type { AttachmentRef, Participant } from '../protocol/frame-parts.ts';
 export type {
   CreateSessionBody,
   MessagesPage,
@@ -16,14 +17,8 @@ export type {
   SessionView,
 } from '../protocol/http.ts';
 export type { InputsPage, InputView } from '../protocol/inputs.ts';
-export type {
-  AckFrame,
-  AttachmentRef,
-  EventFrame,
-  LiveFrame,
-  Participant,
-  ServerFrame,
-} from '../protocol/server-frames.ts';
+export type { AckFrame, LiveFrame } from '../protocol/live-frames.ts';
+export type { EventFrame, ServerFrame } from '../protocol/server-frames.ts';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export { type ClientErrorCode, TurngateError } from './errors.ts';
 export type { EventStream, Resync, SessionEvent } from './event-stream.ts';

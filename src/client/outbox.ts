@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { AckFrame } from '../protocol/server-frames.ts';
+import type { AckFrame } from '../protocol/live-frames.ts';
 import { type Deferred, defer } from './defer.ts';
 import { rejected, TurngateError, unwatched } from './errors.ts';
 import type { SentFrame } from './frames.ts';

@@ -1,4 +1,4 @@
-import type { LiveFrame } from '../protocol/server-frames.ts';
+import type { LiveFrame } from '../protocol/live-frames.ts';
 import type { SentFrame } from './frames.ts';
 import { type GateRules, gateRules } from './gate-rules.ts';
 

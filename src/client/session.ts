@@ -1,4 +1,5 @@
-import type { AckFrame, EventFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { AckFrame } from '../protocol/live-frames.ts';
+import type { EventFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { backoffMs } from './after-close.ts';
 import type { Access, Api } from './api.ts';
 import { acknowledge, enqueue, isEvent, startKnown, unqueue } from './apply.ts';

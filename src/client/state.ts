@@ -1,14 +1,13 @@
 import type { ErrorBody } from '../protocol/errors.ts';
 import type {
-  AgentState,
   AttachmentRef,
-  EventFrame,
   Participant,
-  PresenceFrame,
   SessionState,
   TurnEndStatus,
   Usage,
-} from '../protocol/server-frames.ts';
+} from '../protocol/frame-parts.ts';
+import type { AgentState, PresenceFrame } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 import type { ResolvedInput, ToolCall } from './gate-state.ts';
 
 export type * from './gate-state.ts';

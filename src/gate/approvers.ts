@@ -1,6 +1,6 @@
+import type { Participant, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { GateLevel, GateTerms } from '../protocol/gate-terms.ts';
 import { limits } from '../protocol/limits.ts';
-import type { Participant, ParticipantRole } from '../protocol/server-frames.ts';
 
 /** Calls that were asked about before rules said by whom: whoever may decide in the session. */
 const anybody: GateLevel = {

@@ -1,5 +1,5 @@
+import type { ApprovalOutcome, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type { ApprovalOutcome, ParticipantRole } from '../protocol/server-frames.ts';
 import { approversInWords, mayDecide, neededWith } from './approvers.ts';
 
 /** Asked about this often, something is wrong that no approval mends. */

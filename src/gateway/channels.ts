@@ -11,7 +11,8 @@ import {
 } from '../protocol/client-frames.ts';
 import { feedFrame } from '../protocol/feed-frames.ts';
 import { limits } from '../protocol/limits.ts';
-import { eventFrame, liveFrame } from '../protocol/server-frames.ts';
+import { liveFrame } from '../protocol/live-frames.ts';
+import { eventFrame } from '../protocol/server-frames.ts';
 import { socketIoClientEvents } from '../protocol/socket-io.ts';
 import { socketIoServerEvents } from '../protocol/socket-io-events.ts';
 

@@ -10,8 +10,8 @@ import {
   type ToolApprovalFrame,
 } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
+import type { AckFrame } from '../protocol/live-frames.ts';
 import type { Right } from '../protocol/roles.ts';
-import type { AckFrame } from '../protocol/server-frames.ts';
 import type { Db } from '../store/db.ts';
 import { decide } from '../store/decisions.ts';
 import { acceptMessage } from '../store/messages.ts';

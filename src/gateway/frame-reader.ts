@@ -3,7 +3,7 @@ import { type ClientFrame, frameId } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
 import { feedOwner } from '../protocol/feed-id.ts';
 import { limits } from '../protocol/limits.ts';
-import type { ErrorFrame } from '../protocol/server-frames.ts';
+import type { ErrorFrame } from '../protocol/live-frames.ts';
 import type { Caller, Done } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { type FrameCommands, notInFeed } from './feed-commands.ts';

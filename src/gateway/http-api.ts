@@ -1,5 +1,6 @@
 import { cancelFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
+import type { Participant, ParticipantRole } from '../protocol/frame-parts.ts';
 import {
   createSessionBody,
   messagesPage,
@@ -8,7 +9,7 @@ import {
   sessionsPage,
   sessionView,
 } from '../protocol/http.ts';
-import { ackFrame, type Participant, type ParticipantRole } from '../protocol/server-frames.ts';
+import { ackFrame } from '../protocol/live-frames.ts';
 import type { Db } from '../store/db.ts';
 import { readMessages } from '../store/message-pages.ts';
 import { createSessionOnce, findSessionByKey, getSession, listSessions } from '../store/sessions.ts';

@@ -1,7 +1,7 @@
 import { approvalDetails, approvalStatus, approvalsPage, grantsPage } from '../protocol/approvals.ts';
 import { toolApprovalFrame } from '../protocol/client-frames.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { ackFrame } from '../protocol/server-frames.ts';
+import { ackFrame } from '../protocol/live-frames.ts';
 import { listApprovals, readApproval } from '../store/approvals.ts';
 import type { Db } from '../store/db.ts';
 import { listGrants, revokeGrant } from '../store/grants.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { PublicError } from '../protocol/errors.ts';
-import { attachmentRef } from '../protocol/server-frames.ts';
+import { attachmentRef } from '../protocol/frame-parts.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import { findAttachment, saveAttachment } from '../store/attachments.ts';
 import type { Db } from '../store/db.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { feedFrame, feedPage } from '../protocol/feed-frames.ts';
 import { feedId } from '../protocol/feed-id.ts';
-import { liveFrame } from '../protocol/server-frames.ts';
+import { liveFrame } from '../protocol/live-frames.ts';
 import type { Db } from '../store/db.ts';
 import { readFeedPage } from '../store/feeds.ts';
 import { wantsStream } from './credentials.ts';

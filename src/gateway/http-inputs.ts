@@ -1,6 +1,6 @@
 import { inputResponseFrame } from '../protocol/client-frames.ts';
 import { inputStatus, inputsPage } from '../protocol/inputs.ts';
-import { ackFrame } from '../protocol/server-frames.ts';
+import { ackFrame } from '../protocol/live-frames.ts';
 import type { Db } from '../store/db.ts';
 import { listInputs } from '../store/inputs.ts';
 import type { FeedCommands } from './feed-commands.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { LiveDelta } from '../live/port.ts';
-import type { DeltaFrame, EventFrame } from '../protocol/server-frames.ts';
+import type { DeltaFrame } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 import type { LiveState } from '../store/live-state.ts';
 import type { HubStore, HubTimings } from './hub-ports.ts';
 import { OpenStream, type Snapshot } from './open-stream.ts';

@@ -1,5 +1,5 @@
 import type { LiveDelta } from '../live/port.ts';
-import type { DeltaFrame, LiveFrame } from '../protocol/server-frames.ts';
+import type { DeltaFrame, LiveFrame } from '../protocol/live-frames.ts';
 
 export type Snapshot = Extract<LiveFrame, { type: 'stream_snapshot' }>;
 

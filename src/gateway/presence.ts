@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { PresenceFrame, ServerFrame } from '../protocol/server-frames.ts';
+import type { PresenceFrame } from '../protocol/live-frames.ts';
+import type { ServerFrame } from '../protocol/server-frames.ts';
 import type { SessionPresence } from '../store/presence.ts';
 import { Outgoing } from './outgoing.ts';
 import { Rounds } from './rounds.ts';

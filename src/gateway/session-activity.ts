@@ -1,4 +1,5 @@
-import type { AgentState, AgentStatusFrame, EventFrame } from '../protocol/server-frames.ts';
+import type { AgentState, AgentStatusFrame } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 
 type CallState = 'ready' | 'waiting' | 'running' | 'asking';
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { LiveDelta, SessionMessage } from '../live/port.ts';
-import type { AgentState, ServerFrame } from '../protocol/server-frames.ts';
+import type { AgentState } from '../protocol/live-frames.ts';
+import type { ServerFrame } from '../protocol/server-frames.ts';
 import type { StoredEvent } from '../store/events.ts';
 import type { LiveState } from '../store/live-state.ts';
 import { type HubMember, type HubStore, type HubTimings, hubTimings } from './hub-ports.ts';

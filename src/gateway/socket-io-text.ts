@@ -1,5 +1,6 @@
 import { limits } from '../protocol/limits.ts';
-import type { DeltaFrame, EventFrame } from '../protocol/server-frames.ts';
+import type { DeltaFrame } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 import type { Emission } from './socket-io-emission.ts';
 
 type StreamEnd = Extract<EventFrame, { type: 'stream_end' }>;

@@ -1,9 +1,5 @@
-import {
-  type EventFrame,
-  isEventFrame,
-  type LiveFrame,
-  type ServerFrame,
-} from '../protocol/server-frames.ts';
+import type { LiveFrame } from '../protocol/live-frames.ts';
+import { type EventFrame, isEventFrame, type ServerFrame } from '../protocol/server-frames.ts';
 import { socketIoErrorTypes } from '../protocol/socket-io-events.ts';
 import type { NamedCall } from '../store/open-calls.ts';
 import type { Emission } from './socket-io-emission.ts';

@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebS
 import { v7 as uuidv7 } from 'uuid';
 import { type CloseReason, closeCodes } from '../protocol/close-codes.ts';
 import { limits } from '../protocol/limits.ts';
-import type { ErrorFrame } from '../protocol/server-frames.ts';
+import type { ErrorFrame } from '../protocol/live-frames.ts';
 import { type AdmissionDeps, admit, type Granted, type SocketRequest } from './admission.ts';
 import { routeOf } from './client-address.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';

@@ -1,4 +1,5 @@
-import type { AgentStatusFrame, EventFrame, LiveFrame } from '../protocol/server-frames.ts';
+import type { AgentStatusFrame, LiveFrame } from '../protocol/live-frames.ts';
+import type { EventFrame } from '../protocol/server-frames.ts';
 
 /** Streamed text of one message; both texts are numbered apart, in UTF-16 code units. */
 export interface LiveDelta {

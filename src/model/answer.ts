@@ -1,4 +1,4 @@
-import type { Usage } from '../protocol/server-frames.ts';
+import type { Usage } from '../protocol/frame-parts.ts';
 import { prop, text } from './json-access.ts';
 import { streamFault } from './model-faults.ts';
 import { type ModelAnswer, ModelError, type ModelSink } from './port.ts';

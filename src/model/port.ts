@@ -1,4 +1,4 @@
-import type { Usage } from '../protocol/server-frames.ts';
+import type { Usage } from '../protocol/frame-parts.ts';
 
 export interface ModelToolCall {
   /** The model's own id; kept beside ours so that its server recognises the result. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { rememberScope } from './client-frames.ts';
+import { standingDecision } from './live-frames.ts';
 import { feedPlace, nextOlder } from './page.ts';
-import { eventBodies, standingDecision } from './server-frames.ts';
+import { eventBodies } from './server-frames.ts';
 
 export const approvalStatus = z.enum(['pending', 'resolved']);
 export type ApprovalStatus = z.infer<typeof approvalStatus>;

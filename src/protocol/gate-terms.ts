@@ -1,5 +1,5 @@
 import type { RememberScope } from './client-frames.ts';
-import type { ParticipantRole } from './server-frames.ts';
+import type { ParticipantRole } from './frame-parts.ts';
 
 /** Who may decide: a user of this list, or in one of these roles in the session. */
 export interface Approvers {

@@ -1,15 +1,10 @@
 import { z } from 'zod';
+import { attachmentRef, participant, participantRole } from './frame-parts.ts';
 import { limits } from './limits.ts';
+import { standingDecision, standingInput } from './live-frames.ts';
 import { onBusy } from './on-busy.ts';
 import { nextEvents, nextOlder } from './page.ts';
-import {
-  attachmentRef,
-  eventFrame,
-  participant,
-  participantRole,
-  standingDecision,
-  standingInput,
-} from './server-frames.ts';
+import { eventFrame } from './server-frames.ts';
 import { invisibleFault, isCleanText, isVisibleName } from './text.ts';
 
 const clean = z.string().refine(isCleanText, 'contains NUL or a lone surrogate');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { inputAction, inputKind } from './frame-parts.ts';
 import { feedPlace, nextOlder } from './page.ts';
-import { inputAction, inputKind } from './server-frames.ts';
 
 export const inputStatus = z.enum(['pending', 'resolved']);
 export type InputStatus = z.infer<typeof inputStatus>;

@@ -1,5 +1,5 @@
 import { PublicError } from './errors.ts';
-import type { ParticipantRole } from './server-frames.ts';
+import type { ParticipantRole } from './frame-parts.ts';
 
 /** What a participant does in a session; `manage` changes and deletes it, and says who takes part. */
 export type Right = 'see' | 'message' | 'typing' | 'cancel' | 'decide' | 'manage';

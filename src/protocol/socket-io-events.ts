@@ -1,19 +1,17 @@
 import { z } from 'zod';
 import { type ErrorCode, errorBody, errorCode } from './errors.ts';
+import { toolResultStatus, turnEndStatus, usage } from './frame-parts.ts';
 import {
   ackFrame,
   agentStatusFrame,
   cursorFrame,
-  eventBodies,
   presenceFrame,
   resyncFrame,
   toolProgressFrame,
-  toolResultStatus,
-  turnEndStatus,
   typingNoticeFrame,
-  usage,
   workflowProgressFrame,
-} from './server-frames.ts';
+} from './live-frames.ts';
+import { eventBodies } from './server-frames.ts';
 
 const timestamp = z.int().describe('milliseconds since 1970');
 const said = { id: z.string(), session_id: z.string(), timestamp };

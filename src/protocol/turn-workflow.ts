@@ -1,4 +1,4 @@
-import type { InputKind } from './server-frames.ts';
+import type { InputKind } from './frame-parts.ts';
 
 /** Names by which the outside speaks to a session's workflow; operators type them, so they never change. */
 export const turnWorkflowType = 'turnWorkflow';

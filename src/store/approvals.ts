@@ -1,12 +1,8 @@
 import { approversAmong, levelAt, missingApprovers, termsOf, whyUndecidable } from '../gate/approvers.ts';
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage, ApprovalView } from '../protocol/approvals.ts';
+import type { ApprovalOutcome, Participant, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type {
-  ApprovalOutcome,
-  Participant,
-  ParticipantRole,
-  StandingDecision,
-} from '../protocol/server-frames.ts';
+import type { StandingDecision } from '../protocol/live-frames.ts';
 import { readAudit } from './approval-audit.ts';
 import type { Db } from './db.ts';
 import { findVotes } from './gate-rows.ts';

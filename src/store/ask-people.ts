@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import { approversAmong, levelAt, namedApprovers, whyUndecidable } from '../gate/approvers.ts';
 import { termsHash } from '../gate/hashes.ts';
+import type { AskedAgain, Participant } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
 import { limits } from '../protocol/limits.ts';
-import type { AskedAgain, EventBody, Participant } from '../protocol/server-frames.ts';
+import type { EventBody } from '../protocol/server-frames.ts';
 import { writeAudit } from './approval-audit.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';

@@ -1,4 +1,4 @@
-import type { Usage } from '../protocol/server-frames.ts';
+import type { Usage } from '../protocol/frame-parts.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
-import type { AttachmentRef } from '../protocol/server-frames.ts';
+import type { AttachmentRef } from '../protocol/frame-parts.ts';
 import type { AttachmentStore } from './attachment-store.ts';
 import { type Db, lockSession, type Tx, transaction } from './db.ts';
 import { checkRight } from './participants.ts';

@@ -1,4 +1,4 @@
-import type { ToolResultStatus } from '../protocol/server-frames.ts';
+import type { ToolResultStatus } from '../protocol/frame-parts.ts';
 
 const openStatuses = ['waiting', 'ready', 'running', 'asking'] as const;
 /** Of a call without its result. `asking`: it was sent and lost, and a person is asked what became of it. */

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import { levelAt, termsOf } from '../gate/approvers.ts';
 import { PublicError } from '../protocol/errors.ts';
-import type { EventBody, StandingDecision } from '../protocol/server-frames.ts';
+import type { StandingDecision } from '../protocol/live-frames.ts';
+import type { EventBody } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 import { appendEvents, type NewEvent } from './events.ts';
 import type { DecisionRow, GateRow } from './gate-rows.ts';

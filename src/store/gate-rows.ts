@@ -1,7 +1,7 @@
 import { termsOf } from '../gate/approvers.ts';
 import type { GateState, StandingRow, Vote } from '../gate/judge.ts';
+import type { ApprovalOutcome, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type { ApprovalOutcome, ParticipantRole } from '../protocol/server-frames.ts';
 import type { Asking } from './ask-people.ts';
 import type { Db, Tx } from './db.ts';
 import type { ClosingCall } from './tool-call-close.ts';

@@ -1,4 +1,4 @@
-import type { AttachmentRef } from '../protocol/server-frames.ts';
+import type { AttachmentRef } from '../protocol/frame-parts.ts';
 import type { Tx } from './db.ts';
 
 export interface HistoryToolCall {

@@ -1,5 +1,5 @@
+import type { InputAction } from '../protocol/frame-parts.ts';
 import type { InputsPage, InputView } from '../protocol/inputs.ts';
-import type { InputAction } from '../protocol/server-frames.ts';
 import type { Db } from './db.ts';
 import { type InboxRequest, readInbox } from './pages.ts';
 import type { AnswerContent } from './question-close.ts';

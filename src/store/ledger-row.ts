@@ -1,6 +1,6 @@
 import type { ToolDefinition } from '../gate/hashes.ts';
+import type { GateDecision, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type { GateDecision, ParticipantRole } from '../protocol/server-frames.ts';
 import type { CallStatus } from './call-status.ts';
 import type { Db, Tx } from './db.ts';
 import { type GateRow, isUnsent, standsAtQuestion } from './gate-rows.ts';

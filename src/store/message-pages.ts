@@ -1,6 +1,6 @@
 import { PublicError } from '../protocol/errors.ts';
+import type { AttachmentRef } from '../protocol/frame-parts.ts';
 import type { MessagesPage, MessageView } from '../protocol/http.ts';
-import type { AttachmentRef } from '../protocol/server-frames.ts';
 import { type Db, transaction } from './db.ts';
 import { type PageRequest, pageOf } from './pages.ts';
 

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
+import type { AttachmentRef } from '../protocol/frame-parts.ts';
 import type { OnBusy } from '../protocol/on-busy.ts';
-import type { AttachmentRef } from '../protocol/server-frames.ts';
 import { claimAttachments } from './attachments.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';

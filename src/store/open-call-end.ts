@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { TurnEndStatus } from '../protocol/server-frames.ts';
+import type { TurnEndStatus } from '../protocol/frame-parts.ts';
 import { writeAudit } from './approval-audit.ts';
 import type { OpenStatus } from './call-status.ts';
 import type { Tx } from './db.ts';

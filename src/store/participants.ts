@@ -1,6 +1,6 @@
 import { PublicError } from '../protocol/errors.ts';
+import type { ParticipantRole, Participant as Seat, SessionState } from '../protocol/frame-parts.ts';
 import { type Right, requireRight } from '../protocol/roles.ts';
-import type { ParticipantRole, Participant as Seat, SessionState } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 
 /** Whoever acts in a session. Their tenant was compared with the session's when they came in. */

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { PresenceFrame, SessionState } from '../protocol/server-frames.ts';
+import type { SessionState } from '../protocol/frame-parts.ts';
+import type { PresenceFrame } from '../protocol/live-frames.ts';
 import { type Db, lockSession, type Tx, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
 

@@ -1,4 +1,5 @@
-import type { EventBody, InputAction } from '../protocol/server-frames.ts';
+import type { InputAction } from '../protocol/frame-parts.ts';
+import type { EventBody } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type NewEvent, type StoredEvent } from './events.ts';

@@ -1,6 +1,6 @@
 import { termsOf } from '../gate/approvers.ts';
 import { termsHash } from '../gate/hashes.ts';
-import type { AskedAgain } from '../protocol/server-frames.ts';
+import type { AskedAgain } from '../protocol/frame-parts.ts';
 import { askPeople } from './ask-people.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';

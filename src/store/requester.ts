@@ -1,4 +1,4 @@
-import type { ParticipantRole } from '../protocol/server-frames.ts';
+import type { ParticipantRole } from '../protocol/frame-parts.ts';
 import type { Db } from './db.ts';
 
 /** Whose message led to a call, as the policy looks at them. */

@@ -1,4 +1,4 @@
-import type { ParticipantRole } from '../protocol/server-frames.ts';
+import type { ParticipantRole } from '../protocol/frame-parts.ts';
 import type { Db, Tx } from './db.ts';
 
 /** What of a token a revocation can hit. */

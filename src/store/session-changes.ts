@@ -1,8 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import { PublicError } from '../protocol/errors.ts';
+import type { Participant, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { SessionChange } from '../protocol/http.ts';
 import { limits } from '../protocol/limits.ts';
-import type { EventBody, Participant, ParticipantRole } from '../protocol/server-frames.ts';
+import type { EventBody } from '../protocol/server-frames.ts';
 import { lockSession, type Tx } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
 import { checkRight, readParticipants, type Participant as Who } from './participants.ts';

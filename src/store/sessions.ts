@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { Participant, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { SessionsPage, SessionView } from '../protocol/http.ts';
 import type { OnBusy } from '../protocol/on-busy.ts';
-import type { Participant, ParticipantRole } from '../protocol/server-frames.ts';
 import type { Db, Tx } from './db.ts';
 import { transaction } from './db.ts';
 import { tellOfNewSession } from './feeds.ts';

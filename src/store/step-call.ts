@@ -1,4 +1,4 @@
-import type { GateDecision } from '../protocol/server-frames.ts';
+import type { GateDecision } from '../protocol/frame-parts.ts';
 import type { StepCall } from './steps.ts';
 
 /** Arguments as an operator sees them in Temporal, bytes: of one call, and of all calls of a step together. */

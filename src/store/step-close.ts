@@ -1,7 +1,7 @@
 import type { ToolDefinition } from '../gate/hashes.ts';
 import type { ErrorBody } from '../protocol/errors.ts';
+import type { GateDecision, Usage } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
-import type { GateDecision, Usage } from '../protocol/server-frames.ts';
 import { insertAssistantMessage, streamEnd } from './assistant-message.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { GateDecision, InputKind } from '../protocol/server-frames.ts';
+import type { GateDecision, InputKind } from '../protocol/frame-parts.ts';
 import type { TurnLimits } from '../protocol/turn-limits.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transactionAhead } from './db.ts';

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { ErrorBody } from '../protocol/errors.ts';
-import type { EventBody, ToolResultStatus } from '../protocol/server-frames.ts';
+import type { ToolResultStatus } from '../protocol/frame-parts.ts';
+import type { EventBody } from '../protocol/server-frames.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 import { recordCallEnd } from './usage.ts';

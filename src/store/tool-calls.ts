@@ -1,5 +1,5 @@
 import { roundsMax } from '../gate/judge.ts';
-import type { ToolResultStatus } from '../protocol/server-frames.ts';
+import type { ToolResultStatus } from '../protocol/frame-parts.ts';
 import type { TurnLimits } from '../protocol/turn-limits.ts';
 import { isOpen } from './call-status.ts';
 import type { Db, Tx } from './db.ts';

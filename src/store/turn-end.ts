@@ -1,5 +1,5 @@
 import type { ErrorBody } from '../protocol/errors.ts';
-import type { TurnEndStatus, Usage } from '../protocol/server-frames.ts';
+import type { TurnEndStatus, Usage } from '../protocol/frame-parts.ts';
 import { insertAssistantMessage, streamEnd } from './assistant-message.ts';
 import type { Tx } from './db.ts';
 import { deleteDraft, readDraft } from './drafts.ts';

@@ -1,5 +1,6 @@
 import type { RememberScope } from '../protocol/client-frames.ts';
-import type { ApprovalOutcome, StandingDecision } from '../protocol/server-frames.ts';
+import type { ApprovalOutcome } from '../protocol/frame-parts.ts';
+import type { StandingDecision } from '../protocol/live-frames.ts';
 import { writeAudit } from './approval-audit.ts';
 import type { Tx } from './db.ts';
 import type { StoredEvent } from './events.ts';

@@ -1,4 +1,4 @@
-import type { ParticipantRole } from '../protocol/server-frames.ts';
+import type { ParticipantRole } from '../protocol/frame-parts.ts';
 import type { ToolDescriptor } from './port.ts';
 
 /** One tool call, as the policy looks at it. */

@@ -4,7 +4,8 @@ import {
   reduce,
   startConversation,
 } from '../../src/cli/chat/conversation.ts';
-import type { EventFrame, LiveFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
+import type { LiveFrame } from '../../src/protocol/live-frames.ts';
+import type { EventFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
 
 export type Body = EventFrame extends infer E
   ? E extends EventFrame

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 
 /** Who takes part in the session of each schedule; eve does not. */
 export const people: Record<string, ParticipantRole> = {

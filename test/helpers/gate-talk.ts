@@ -1,4 +1,5 @@
-import type { AckFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
+import type { AckFrame } from '../../src/protocol/live-frames.ts';
+import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import type { Asked } from './gate-harness.ts';
 import type { SessionClient } from './session-client.ts';
 

@@ -9,7 +9,7 @@ import type { GatewayTimings } from '../../src/gateway/deps.ts';
 import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
 import type { LivePlane } from '../../src/live/port.ts';
 import { createPostgresPlane } from '../../src/live/postgres-plane.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import { createPostgresAttachments } from '../../src/store/attachment-store.ts';
 import { type Db, openPool } from '../../src/store/db.ts';
 import { createSession } from '../../src/store/sessions.ts';

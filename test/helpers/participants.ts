@@ -1,4 +1,4 @@
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import type { Db } from '../../src/store/db.ts';
 
 /** Lets users take part in a session, without any word to anybody. */

@@ -1,6 +1,6 @@
 import { argumentsHash, type ToolDefinition, toolHash } from '../../src/gate/hashes.ts';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import type { GateLevel, GateTerms } from '../../src/protocol/gate-terms.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 import type { GatewayHarness } from './gateway.ts';
 import { seatParticipants } from './participants.ts';
 import { gatedCall, StreamingStep } from './streaming.ts';

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { attachmentRef } from '../../src/protocol/server-frames.ts';
+import { attachmentRef } from '../../src/protocol/frame-parts.ts';
 import { createPostgresAttachments } from '../../src/store/attachment-store.ts';
 import { removeUnusedAttachments } from '../../src/store/attachments.ts';
 import { png, upload } from '../helpers/files.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { AckFrame, ErrorFrame } from '../../src/protocol/live-frames.ts';
 import type { OnBusy } from '../../src/protocol/on-busy.ts';
-import type { AckFrame, ErrorFrame } from '../../src/protocol/server-frames.ts';
 import { type BusyHarness, type BusySession, openBusyHarness } from '../helpers/busy-harness.ts';
 import { seededRandom } from '../helpers/random.ts';
 import type { ModelCall, Piece } from '../helpers/scripted-model.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { approvalDetails, approvalsPage } from '../../src/protocol/approvals.ts';
-import { ackFrame } from '../../src/protocol/server-frames.ts';
+import { ackFrame } from '../../src/protocol/live-frames.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
 import { repository } from '../helpers/dev.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';

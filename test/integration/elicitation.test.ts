@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { InputAction } from '../../src/protocol/server-frames.ts';
+import type { InputAction } from '../../src/protocol/frame-parts.ts';
 import { requestCancel } from '../../src/store/turns.ts';
 import { seatParticipants } from '../helpers/participants.ts';
 import { respond } from '../helpers/questions.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import type { GateLevel } from '../../src/protocol/gate-terms.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 import { readApproval } from '../../src/store/approvals.ts';
 import { readEvents } from '../../src/store/events.ts';
 import { createSession } from '../../src/store/sessions.ts';

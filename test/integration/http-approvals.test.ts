@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ApprovalsPage, approvalDetails, approvalsPage } from '../../src/protocol/approvals.ts';
 import type { FeedPage } from '../../src/protocol/feed-frames.ts';
-import { ackFrame } from '../../src/protocol/server-frames.ts';
+import { ackFrame } from '../../src/protocol/live-frames.ts';
 import { readFeed } from '../../src/store/feeds.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';

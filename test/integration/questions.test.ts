@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type InputsPage, inputsPage } from '../../src/protocol/inputs.ts';
-import { ackFrame } from '../../src/protocol/server-frames.ts';
+import { ackFrame } from '../../src/protocol/live-frames.ts';
 import { expireQuestions } from '../../src/store/question-close.ts';
 import { endRunningTurn } from '../../src/store/turns.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';

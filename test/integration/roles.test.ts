@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import { rightHolders } from '../../src/protocol/roles.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';

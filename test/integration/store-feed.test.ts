@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type FeedFrame, feedFrame } from '../../src/protocol/feed-frames.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import { type Db, lockSession, openPool, transaction } from '../../src/store/db.ts';
 import { appendEvents, type NewEvent } from '../../src/store/events.ts';
 import { type FeedNews, onFeedNews } from '../../src/store/feed-news.ts';

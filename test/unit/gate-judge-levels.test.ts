@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { type GateState, judge, type Saying, type Vote } from '../../src/gate/judge.ts';
+import type { ParticipantRole } from '../../src/protocol/frame-parts.ts';
 import type { GateLevel } from '../../src/protocol/gate-terms.ts';
-import type { ParticipantRole } from '../../src/protocol/server-frames.ts';
 
 const times = { timeoutMs: null, remindEveryMs: null };
 const owners: GateLevel = {

@@ -1,11 +1,6 @@
 import type { ConnectionState, Message } from '../../client/index.ts';
-import {
-  type AckFrame,
-  type AgentState,
-  isEventFrame,
-  type LiveFrame,
-  type ServerFrame,
-} from '../../protocol/server-frames.ts';
+import type { AckFrame, AgentState, LiveFrame } from '../../protocol/live-frames.ts';
+import { isEventFrame, type ServerFrame } from '../../protocol/server-frames.ts';
 import { askedOf, nothingWaits, type Scope, type Waiting } from './asked.ts';
 import { applyEvent } from './conversation-events.ts';
 import type { LogItem } from './log-item.ts';

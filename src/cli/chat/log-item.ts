@@ -5,7 +5,7 @@ import type {
   InputAction,
   ToolResultStatus,
   TurnEndStatus,
-} from '../../protocol/server-frames.ts';
+} from '../../protocol/frame-parts.ts';
 
 /** A call as lines name it: by a number where people are asked about it, because several may look much the same. */
 export interface Called {

@@ -1,5 +1,5 @@
 import type { ApprovalDetails, ApprovalView } from '../../protocol/approvals.ts';
-import type { StandingDecision } from '../../protocol/server-frames.ts';
+import type { StandingDecision } from '../../protocol/live-frames.ts';
 import { agoText, expiryText, longJson, safe, shortJson } from './words.ts';
 
 /** Two lines for a list. */

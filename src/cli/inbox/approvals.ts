@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApprovalDetails, ApprovalStatus, ApprovalsPage } from '../../protocol/approvals.ts';
 import type { RememberScope } from '../../protocol/client-frames.ts';
-import type { AckFrame } from '../../protocol/server-frames.ts';
+import type { AckFrame } from '../../protocol/live-frames.ts';
 import { approvalLines, approvalText, decisionText } from './approval-text.ts';
 import type { InboxDeps, OutputOptions } from './deps.ts';
 import { difference } from './difference.ts';

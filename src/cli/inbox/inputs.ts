@@ -1,5 +1,6 @@
+import type { InputAction } from '../../protocol/frame-parts.ts';
 import type { InputStatus, InputsPage, InputView } from '../../protocol/inputs.ts';
-import type { AckFrame, InputAction } from '../../protocol/server-frames.ts';
+import type { AckFrame } from '../../protocol/live-frames.ts';
 import { pathOf } from './ask.ts';
 import type { InboxDeps, OutputOptions } from './deps.ts';
 import { CommandFailure } from './failure.ts';

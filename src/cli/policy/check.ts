@@ -1,5 +1,5 @@
 import { checkArguments } from '../../gate/schema-words.ts';
-import type { ParticipantRole } from '../../protocol/server-frames.ts';
+import type { ParticipantRole } from '../../protocol/frame-parts.ts';
 import { unfitArguments } from '../../tools/arguments.ts';
 import { type Policy, type PolicyReading, parsePolicy, remarkText } from '../../tools/policy-file.ts';
 import { readPolicyText } from '../../tools/policy-source.ts';

@@ -1,10 +1,6 @@
 import { WebSocket } from 'ws';
-import {
-  type DeltaFrame,
-  type EventFrame,
-  isEventFrame,
-  type ServerFrame,
-} from '../../protocol/server-frames.ts';
+import type { DeltaFrame } from '../../protocol/live-frames.ts';
+import { type EventFrame, isEventFrame, type ServerFrame } from '../../protocol/server-frames.ts';
 import { orAborted, TourFailure } from './tour-failure.ts';
 
 type Of<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { AckFrame, EventFrame, ServerFrame } from '../../../src/protocol/server-frames.ts';
+import type { AckFrame } from '../../../src/protocol/live-frames.ts';
+import type { EventFrame, ServerFrame } from '../../../src/protocol/server-frames.ts';
 import { isEventFrame } from '../../../src/protocol/server-frames.ts';
 import { WireClient } from '../../helpers/wire-client.ts';
 import type { Gateway, Place } from './place.ts';

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AckFrame, EventFrame } from '../../../src/protocol/server-frames.ts';
+import type { AckFrame } from '../../../src/protocol/live-frames.ts';
+import type { EventFrame } from '../../../src/protocol/server-frames.ts';
 import type { Device, FrameAnswer } from './device.ts';
 import type { Director } from './director.ts';
 import type { Gateway, Place } from './place.ts';

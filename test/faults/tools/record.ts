@@ -1,4 +1,4 @@
-import type { StandingDecision } from '../../../src/protocol/server-frames.ts';
+import type { StandingDecision } from '../../../src/protocol/live-frames.ts';
 import type { EffectLine } from './effect-line.ts';
 import type { CallArguments, PlannedCall } from './plan.ts';
 

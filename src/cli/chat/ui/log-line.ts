@@ -1,7 +1,7 @@
 import { Box, Text } from 'ink';
 import { createElement as h, type ReactElement } from 'react';
 import { gateWords, shownJson } from '../../../client/index.ts';
-import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/server-frames.ts';
+import type { ApprovalOutcome, ToolResultStatus } from '../../../protocol/frame-parts.ts';
 import { cutAt } from '../../../protocol/text.ts';
 import { type Called, type LogItem, nameOf } from '../log-item.ts';
 import { headOf, terminalText } from '../terminal-text.ts';
