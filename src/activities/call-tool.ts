@@ -21,8 +21,8 @@ import { tend } from './tend.ts';
 
 const LEASE_LOOK_MS = 500;
 const FINISH_FOR_MS = 300_000;
-/** A call that gets no answer, and ends its server perhaps, is not sent more often by itself. */
-const SENT_MAX = 3;
+/** A call that gets no answer, or does not reach its server, is not begun more often by itself. */
+const BEGUN_MAX = 3;
 /** A call that is given up without anybody's wish is heard out for this long: its answer may be on its way. */
 const HEAR_OUT_MS = 300;
 
@@ -136,7 +136,7 @@ class CallRun {
   async #giveToNextAttempt(outcome: ToolOutcome): Promise<void> {
     const { attempt, repeatable, readOnly } = this.#begun;
     if (outcome.status === 'failed') return this.#giveBackUnsent(outcome);
-    if (outcome.status !== 'unknown' || !repeatable || attempt >= SENT_MAX) return;
+    if (outcome.status !== 'unknown' || !repeatable || attempt >= BEGUN_MAX) return;
     if (readOnly && !isServerGone(outcome)) return;
     throw ApplicationFailure.create({ type: 'Call.ServerLost', message: outcome.error.message });
   }
@@ -144,7 +144,7 @@ class CallRun {
   /** What its server did not get is looked at anew by the next attempt, and asked about where it is another tool now. */
   async #giveBackUnsent(outcome: Extract<ToolOutcome, { status: 'failed' }>): Promise<void> {
     const { call, attempt } = this.#begun;
-    if (outcome.isUnsent !== true || !mayTryAgain(this.#deps)) return;
+    if (outcome.isUnsent !== true || attempt >= BEGUN_MAX || !mayTryAgain(this.#deps)) return;
     const at = { sessionId: this.#sessionId, toolCallId: call.toolCallId, attempt };
     const isGiven = await this.#persist('that a tool call was not sent', () =>
       giveBackUnsent(this.#deps.db, at),

@@ -6,7 +6,7 @@ import { CallClock } from './mcp-clock.ts';
 import type { Lease } from './mcp-connection.ts';
 import { createElicitor } from './mcp-elicit.ts';
 import { ExchangeLost, withExchange } from './mcp-exchange.ts';
-import { HttpFault } from './mcp-http-send.ts';
+import { HttpFault, Redirected } from './mcp-http-send.ts';
 import type { Link } from './mcp-link.ts';
 import { failed, unknown, unsent } from './mcp-outcome.ts';
 import type { McpPool } from './mcp-pool.ts';
@@ -47,7 +47,7 @@ export async function callServer(
   const call = new Call(pool, request, clock, stop.signal, options);
   try {
     // A server may have forgotten the session; then it did nothing, and a new session is begun.
-    return (await call.attempt()) ?? (await call.attempt()) ?? unsent(`${request.tool} has no session.`);
+    return (await call.attempt()) ?? (await call.attempt()) ?? failed(`${request.tool} has no session.`);
   } finally {
     clock.end();
     request.signal.removeEventListener('abort', onAbort);
@@ -192,6 +192,7 @@ class Call {
     if (link.closed || error instanceof PipeClosed) {
       return { ...unknown(tool, 'stopped before it answered'), isServerGone: true };
     }
+    if (error instanceof Redirected && !error.sent) return failed(`${tool} could not be reached: ${words}.`);
     if (error instanceof HttpFault && !error.sent) return unsent(`${tool} could not be reached: ${words}.`);
     if (error instanceof HttpFault) return unknown(tool, `did not answer (${words})`);
     if (error instanceof ExchangeLost) return unknown(tool, 'ended the connection without an answer');

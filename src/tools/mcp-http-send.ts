@@ -18,6 +18,13 @@ export class HttpFault extends Error {
   }
 }
 
+/** Not followed: it may lead anywhere. "See other" (303) says that the request was carried out. */
+export class Redirected extends HttpFault {
+  constructor(status: number) {
+    super('it answers with a redirect, and redirects are not followed', status === 303);
+  }
+}
+
 export interface HttpSender {
   /** @throws HttpFault */
   send(

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { EventLines } from './mcp-event-lines.ts';
 import { type Exchange, exchanges } from './mcp-exchange.ts';
-import { createHttpSender, HttpFault } from './mcp-http-send.ts';
+import { createHttpSender, HttpFault, Redirected } from './mcp-http-send.ts';
 import { Intake, MESSAGE_BYTES_MAX } from './mcp-intake.ts';
 
 /** What says no more than "received", and the head of every answer, may take this long. */
@@ -118,7 +118,7 @@ class HttpCarrier {
     const status = Math.min(Math.max(message.statusCode ?? 502, 200), 599);
     if (status >= 300 && status < 400) {
       message.destroy();
-      throw new HttpFault('it answers with a redirect, and redirects are not followed', false);
+      throw new Redirected(status);
     }
     const headers = headersOf(message);
     if (status >= 400) return new Response(await readStart(message), { status, headers });

@@ -40,6 +40,14 @@ test.each([
   server.close();
 });
 
+test('"see other" says that the call was carried out, and not with what result', async () => {
+  const server = createRedirects({ to, status: 303, when: 'call' });
+  const port = start({ servers: { hostile: { type: 'http', url: await listen(server) } } });
+  expectToolError(await call(port, 'hostile.go'), 'unknown', /redirects are not followed/);
+  expect(asked).toBe(0);
+  server.close();
+});
+
 test('a redirect within the same origin is not followed either', async () => {
   const server = createRedirects({ to: '/mcp2', status: 307, when: 'call' });
   const port = start({ servers: { hostile: { type: 'http', url: await listen(server) }, test: ordinary() } });
