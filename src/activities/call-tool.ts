@@ -5,7 +5,7 @@ import { type CallEnd, type CallOutcome, finishCall } from '../store/call-end.ts
 import { letCallGo } from '../store/elicitations.ts';
 import { toolOfCall } from '../store/ledger-row.ts';
 import type { OpenQuestion } from '../store/steps.ts';
-import { beginCall, type CallBeginning } from '../store/tool-calls.ts';
+import { beginCall, type CallBeginning, endLease } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
 import { giveBackUnsent } from '../store/unsent-call.ts';
 import type { ToolOutcome } from '../tools/port.ts';
@@ -138,7 +138,14 @@ class CallRun {
     if (outcome.status === 'failed') return this.#giveBackUnsent(outcome);
     if (outcome.status !== 'unknown' || !repeatable || attempt >= BEGUN_MAX) return;
     if (readOnly && !isServerGone(outcome)) return;
+    await this.#endLease();
     throw ApplicationFailure.create({ type: 'Call.ServerLost', message: outcome.error.message });
+  }
+
+  /** The next attempt need not wait until it lapses: nothing more is sent under it. */
+  #endLease(): Promise<void> {
+    const { call, attempt } = this.#begun;
+    return endLease(this.#deps.db, { toolCallId: call.toolCallId, attempt });
   }
 
   /** What its server did not get is looked at anew by the next attempt, and asked about where it is another tool now. */
@@ -190,7 +197,10 @@ class CallRun {
     if (state?.status !== 'running') return { kind: 'refused' };
     const cancelled = state.cancelRequested || this.#context.cancellationDetails?.cancelRequested === true;
     if (!cancelled && standing) return this.#letGo(standing);
-    if (!cancelled && this.#begun.repeatable) throw stopReason(this.#context);
+    if (!cancelled && this.#begun.repeatable) {
+      await this.#endLease();
+      throw stopReason(this.#context);
+    }
     if (!cancelled) return this.#finish({ ...stoppedClosing, how: 'lost' });
     return this.#finish(this.#begun.readOnly ? cancelledClosing : stoppedClosing);
   }

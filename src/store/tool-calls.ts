@@ -274,3 +274,15 @@ export async function renewLease(
   const row = rows[0];
   return row ? { cancelRequested: row.cancel_requested } : null;
 }
+
+/** Ends the lease of an attempt that is over and left the call open; once it is ended there is nothing to do. */
+export async function endLease(
+  db: Db,
+  { toolCallId, attempt }: { toolCallId: string; attempt: number },
+): Promise<void> {
+  await db.query({
+    name: 'end-lease',
+    text: `update tool_calls set lease_until = null where id = $1 and attempt = $2 and status = 'running'`,
+    values: [toolCallId, attempt],
+  });
+}
