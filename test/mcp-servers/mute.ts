@@ -13,6 +13,7 @@ serve({
   tools: [
     tool('keyed', { annotations: { idempotentHint: true } }),
     tool('reads', { annotations: { readOnlyHint: true } }),
+    tool('plain'),
     tool('deaf'),
   ],
   call({ id, params }, name) {
