@@ -1,17 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { signToken as sign } from '../../src/cli/token.ts';
-import { type FeedFrame, feedPage } from '../../src/protocol/feed-frames.ts';
-import { openPool } from '../../src/store/db.ts';
+import { feedPage } from '../../src/protocol/feed-frames.ts';
 import { removeOldFeedItems } from '../../src/store/feed-retention.ts';
-import type { ProposedCall } from '../../src/store/step-close.ts';
-import { endRunningTurn } from '../../src/store/turns.ts';
-import { type GatewayHarness, openGatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
-import { spawnGateway } from '../helpers/gateway-process.ts';
+import { barrier, callIn, feedOf, items, sessionOf } from '../helpers/feeds.ts';
+import { type GatewayHarness, openGatewayPair, signToken } from '../helpers/gateway.ts';
 import { askJson, problemIn } from '../helpers/http.ts';
 import { seatParticipants } from '../helpers/participants.ts';
-import { type ConnectOptions, SessionClient } from '../helpers/session-client.ts';
 import { SseClient } from '../helpers/sse-client.ts';
-import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
 let east: GatewayHarness;
@@ -22,54 +16,16 @@ beforeAll(async () => {
 });
 afterAll(() => east.close());
 
-async function feedOf(
-  user: string,
-  options: { at?: GatewayHarness; lastSeq?: number; query?: Record<string, string> } & ConnectOptions = {},
-): Promise<SessionClient> {
-  const { at = east, lastSeq, ...rest } = options;
-  const query = { ...(lastSeq === undefined ? {} : { last_seq: String(lastSeq) }), ...rest.query };
-  const client = await at.dialFeed({ ...rest, query, token: await signToken({ sub: user }) });
-  await client.frame('welcome');
-  return client;
-}
-
-const items = (client: SessionClient) =>
-  client.frames.filter((frame): frame is FeedFrame => 'session_seq' in frame);
-const itemsOf = (client: SessionClient, sessionId: string) =>
-  items(client).filter((item) => item.session_id === sessionId);
-/** Until everything that was sent to it before has arrived. */
-async function barrier(client: SessionClient): Promise<void> {
-  const id = crypto.randomUUID();
-  client.send({ type: 'ping', id });
-  await client.frame('pong', (pong) => pong.id === id);
-}
-
-/** A session of this user's, in which alice says what the tests need to be said. */
-async function sessionOf(user: string): Promise<string> {
-  const sessionId = await east.session(user);
-  await seatParticipants(east.db, sessionId, { alice: 'member' });
-  return sessionId;
-}
-
-async function waitingCall(sessionId: string): Promise<{ step: StreamingStep; call: ProposedCall }> {
-  const step = new StreamingStep(east.db, east.worker, sessionId);
-  await step.ask('do it');
-  await step.open();
-  const call = { ...gatedCall(), timeoutMs: 60_000 };
-  await step.close({ calls: [call] });
-  return { step, call };
-}
-
 test('an approval is asked of everybody who may answer, on whichever gateway, and seen to be answered [feed-approval] [feed-order]', async () => {
   const people = { max: 'member', ada: 'approver', vic: 'viewer' } as const;
   const sessionId = await east.session();
   await seatParticipants(east.db, sessionId, people);
-  const alice = await feedOf('alice');
-  const ada = await feedOf('ada', { at: west });
-  const max = await feedOf('max', { at: west });
-  const vic = await feedOf('vic');
-  const mallory = await feedOf('mallory', { at: west });
-  const { call } = await waitingCall(sessionId);
+  const alice = await feedOf(east, 'alice');
+  const ada = await feedOf(west, 'ada');
+  const max = await feedOf(west, 'max');
+  const vic = await feedOf(east, 'vic');
+  const mallory = await feedOf(west, 'mallory');
+  const { call } = await callIn(east, sessionId);
   const fits = (item: { tool_call_id: string }) => item.tool_call_id === call.toolCallId;
   for (const client of [alice, ada, max]) {
     const asked = await client.frame('tool_approval_request', fits);
@@ -89,33 +45,33 @@ test('an approval is asked of everybody who may answer, on whichever gateway, an
   // Whoever may not answer hears of what comes after it, and so of nothing before.
   const next = await west.session('vic');
   await vic.frame('session_updated', (item) => item.session_id === next);
-  expect(itemsOf(vic, sessionId)).toEqual([]);
+  expect(items(vic).filter((item) => item.session_id === sessionId)).toEqual([]);
   const own = await east.session('mallory');
   await mallory.frame('session_updated', (item) => item.session_id === own);
   expect(items(mallory).map((item) => item.session_id)).toEqual([own]);
 });
 
 test('the list of what waits and the feed from its last_seq make one whole [feed-inbox]', async () => {
-  const sessionId = await sessionOf('ines');
-  const before = await waitingCall(sessionId);
+  const sessionId = await sessionOf(east, 'ines');
+  const before = await callIn(east, sessionId);
   const token = await signToken({ sub: 'ines' });
   const inbox = await askJson(`${west.http}/v1/approvals`, { token });
   expect(inbox.body.approvals).toMatchObject([{ tool_call_id: before.call.toolCallId }]);
   await askJson(`${east.http}/v1/approvals/${before.call.toolCallId}`, { token, body: { approved: false } });
-  const feed = await feedOf('ines', { at: west, lastSeq: inbox.body.last_seq });
+  const feed = await feedOf(west, 'ines', { lastSeq: inbox.body.last_seq });
   const first = await feed.frame('tool_approval_resolved');
   expect(first).toMatchObject({ seq: inbox.body.last_seq + 1, tool_call_id: before.call.toolCallId });
   expect(feed.of('tool_approval_request')).toEqual([]);
 });
 
 test('whoever was away gets what they missed, once and in order, over any gateway [feed-resume]', async () => {
-  const sessionId = await sessionOf('rita');
-  const first = await feedOf('rita');
+  const sessionId = await sessionOf(east, 'rita');
+  const first = await feedOf(east, 'rita');
   await first.frame('session_updated', (item) => item.session_id === sessionId);
   const lastSeq = first.lastSeq;
   first.terminate();
-  const { call } = await waitingCall(sessionId);
-  const second = await feedOf('rita', { at: west, lastSeq });
+  const { call } = await callIn(east, sessionId);
+  const second = await feedOf(west, 'rita', { lastSeq });
   await second.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
   expect(items(second).map(({ seq }) => seq)).toEqual([lastSeq + 1]);
   second.resume(0);
@@ -136,7 +92,7 @@ describe('who comes in, and what a feed takes', () => {
       const client = await east.dialFeed({ way });
       expect(await client.frame('welcome')).toMatchObject({ user: { id: 'alice' } });
     }
-    const feed = await feedOf('alice');
+    const feed = await feedOf(east, 'alice');
     for (const frame of [
       { type: 'message', id: 'm', content: 'hello' },
       { type: 'cancel', id: 'c' },
@@ -155,9 +111,9 @@ describe('who comes in, and what a feed takes', () => {
   });
 
   test('a filter leaves out what was not asked for, and says how far it is [feed-filter]', async () => {
-    const sessionId = await sessionOf('fred');
-    await waitingCall(sessionId);
-    const feed = await feedOf('fred', { query: { events: 'tool_approval_request' } });
+    const sessionId = await sessionOf(east, 'fred');
+    await callIn(east, sessionId);
+    const feed = await feedOf(east, 'fred', { query: { events: 'tool_approval_request' } });
     await feed.frame('tool_approval_request');
     expect(feed.of('session_updated')).toEqual([]);
     expect(feed.of('cursor').map(({ seq }) => seq)).toEqual([1]);
@@ -185,18 +141,18 @@ describe('who comes in, and what a feed takes', () => {
 });
 
 test('who is let into a session and out of it is told, and sees nothing of it afterwards [feed-session] [feed-removed]', async () => {
-  const sessionId = await sessionOf('nora');
+  const sessionId = await sessionOf(east, 'nora');
   const token = await signToken({ sub: 'nora' });
   const change = (participants: Record<string, string | null>) =>
     askJson(`${east.http}/v1/sessions/${sessionId}`, { token, method: 'PATCH', body: { participants } });
-  const own = await feedOf('nora');
+  const own = await feedOf(east, 'nora');
   expect(await own.frame('session_updated')).toMatchObject({ session_seq: 0, title: '', state: 'active' });
-  const feed = await feedOf('ned', { at: west });
+  const feed = await feedOf(west, 'ned');
   expect((await change({ ned: 'approver' })).status).toBe(200);
   const ned = { user_id: 'ned', role: 'approver' };
   const added = await feed.frame('session_updated');
   expect(added.participants).toContainEqual(ned);
-  const { call } = await waitingCall(sessionId);
+  const { call } = await callIn(east, sessionId);
   await feed.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
   expect((await change({ ned: null })).status).toBe(200);
   await until(() => items(feed).length === 3);
@@ -220,12 +176,12 @@ test('who is let into a session and out of it is told, and sees nothing of it af
 });
 
 test('whoever asks for items that are no longer kept is told, and goes on from there [feed-resync]', async () => {
-  const sessionId = await sessionOf('otto');
-  await waitingCall(sessionId);
+  const sessionId = await sessionOf(east, 'otto');
+  await callIn(east, sessionId);
   await east.db.query(`update feed_items set ts = now() - interval '2 days' where user_id = 'otto'`);
-  const { call } = await waitingCall(await sessionOf('otto'));
+  const { call } = await callIn(east, await sessionOf(east, 'otto'));
   expect(await removeOldFeedItems(east.db, 24 * 3_600_000)).toBe(false);
-  const feed = await feedOf('otto', { at: west });
+  const feed = await feedOf(west, 'otto');
   expect(await feed.frame('resync')).toMatchObject({ reason: 'retention', last_seq: 2 });
   await feed.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
   expect(items(feed).map(({ seq }) => seq)).toEqual([3, 4]);
@@ -245,46 +201,12 @@ test('a feed ends with its token, unless another one comes, and a ticket opens i
   await barrier(living);
 });
 
-test('what a dead worker did not announce arrives by the slow poll [feed-order]', async () => {
-  const sessionId = await sessionOf('paul');
-  const feed = await feedOf('paul', { at: west });
-  await feed.frame('session_updated', (item) => item.session_id === sessionId);
-  // A pool of its own whose news nobody publishes: what a process leaves that dies right after its commit.
-  const db = openPool({
-    connectionString: east.databaseUrl,
-    max: 1,
-    applicationName: 'test',
-    onError: () => undefined,
-  });
-  const step = new StreamingStep(db, { publish: () => undefined }, sessionId);
-  await step.ask('do it');
-  await step.open();
-  await step.close({ calls: [gatedCall()] });
-  await db.end();
-  await feed.frame('tool_approval_request');
-  expect(feed.breaches).toEqual([]);
-});
-
-test('a gateway that leaves sends feeds away with 1012, and another goes on [feed-resume]', async () => {
-  const third = await openGatewayHarness({ beside: east });
-  const feed = await feedOf('dora', { at: third });
-  const sessionId = await sessionOf('dora');
-  await feed.frame('session_updated');
-  await third.gateway.close();
-  expect((await feed.end()).code).toBe(1012);
-  const { call } = await waitingCall(sessionId);
-  const again = await feedOf('dora', { at: west, lastSeq: feed.lastSeq });
-  await again.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
-  expect([...items(feed), ...items(again)].map(({ seq }) => seq)).toEqual([1, 2]);
-  await third.close();
-});
-
 describe('the feed over HTTP', () => {
   test('is a stream of the same items, resumed by Last-Event-ID [feed-sse]', async () => {
     const token = await signToken({ sub: 'sven' });
-    const sessionId = await sessionOf('sven');
+    const sessionId = await sessionOf(east, 'sven');
     const first = new SseClient(`${west.http}/v1/feed`, { token });
-    const { call } = await waitingCall(sessionId);
+    const { call } = await callIn(east, sessionId);
     await first.frame('tool_approval_request', (item) => item.tool_call_id === call.toolCallId);
     expect(first.frames.map(({ type }) => type)).toEqual([
       'welcome',
@@ -326,58 +248,4 @@ describe('the feed over HTTP', () => {
     const posted = await askJson(`${east.http}/v1/feed`, { token, body: {} });
     expect([problemIn(posted), posted.headers.get('allow')]).toEqual([[405, 'validation_error'], 'GET']);
   });
-});
-
-test('a gateway that is killed takes nothing with it: the feed goes on at another [feed-resume]', async () => {
-  const secret = 'a secret of gateways in processes of their own';
-  const gateway = await spawnGateway(east.databaseUrl, secret);
-  const claims = { user: 'kim', tenant: 't', ttlSeconds: 60 };
-  const url = (at: { ws: string }) => `${at.ws}/v1/feed`;
-  const dying = new SessionClient(url(gateway), { token: await sign(secret, claims) });
-  await dying.frame('welcome');
-  const sessionId = await sessionOf('kim');
-  await dying.frame('session_updated');
-  const { call } = await waitingCall(sessionId);
-  await gateway.end('SIGKILL');
-  expect((await dying.end()).code).toBe(1006);
-  const token = await signToken({ sub: 'kim' });
-  await askJson(`${west.http}/v1/approvals/${call.toolCallId}`, { token, body: { approved: true } });
-  const again = await feedOf('kim', { at: west, lastSeq: dying.lastSeq });
-  await again.frame('tool_approval_resolved');
-  const seen = [...items(dying), ...items(again)];
-  expect(seen.map(({ seq }) => seq)).toEqual([1, 2, 3]);
-  expect([...dying.breaches, ...again.breaches]).toEqual([]);
-});
-
-test('two people in many sessions at once: both feeds are whole on both gateways [feed-order]', async () => {
-  const people = ['tom', 'tess'];
-  const sessions = await Promise.all(Array.from({ length: 8 }, (_, at) => east.session(people[at % 2])));
-  for (const id of sessions)
-    await seatParticipants(east.db, id, { tom: 'owner', tess: 'approver', alice: 'member' });
-  const readers = await Promise.all(
-    people.flatMap((user) => [feedOf(user, { at: east }), feedOf(user, { at: west })]),
-  );
-  const asked: string[] = [];
-  await Promise.all(
-    sessions.map(async (sessionId, at) => {
-      for (let turn = 0; turn < 5; turn += 1) {
-        const { call, step } = await waitingCall(sessionId);
-        asked.push(call.toolCallId);
-        const token = await signToken({ sub: people[(at + turn) % 2] });
-        const decided = await askJson(`${(turn % 2 ? east : west).http}/v1/approvals/${call.toolCallId}`, {
-          token,
-          body: { approved: turn % 2 === 0 },
-        });
-        expect(decided.status).toBe(200);
-        await endRunningTurn(east.db, { sessionId, runId: step.runId, status: 'cancelled' });
-      }
-    }),
-  );
-  for (const reader of readers) {
-    await until(() => reader.of('tool_approval_resolved').length === asked.length);
-    const requested = reader.of('tool_approval_request').map((item) => item.tool_call_id);
-    expect(requested.toSorted()).toEqual(asked.toSorted());
-    expect(items(reader).map(({ seq }) => seq)).toEqual(items(reader).map((_, at) => at + 1));
-    expect(reader.breaches).toEqual([]);
-  }
 });

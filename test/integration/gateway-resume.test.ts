@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { publishEvents } from '../../src/live/publish-events.ts';
 import type { EventFrame, ServerFrame } from '../../src/protocol/server-frames.ts';
-import { lockSession, transaction } from '../../src/store/db.ts';
-import { appendEvents, type NewEvent } from '../../src/store/events.ts';
 import { removeOldEvents } from '../../src/store/retention.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { seatParticipants } from '../helpers/participants.ts';
@@ -10,6 +7,7 @@ import { seededRandom } from '../helpers/random.ts';
 import type { SessionClient } from '../helpers/session-client.ts';
 import { SseClient } from '../helpers/sse-client.ts';
 import { gatedCall, StreamingStep } from '../helpers/streaming.ts';
+import { tell } from '../helpers/tell.ts';
 import { until } from '../helpers/until.ts';
 
 let harness: GatewayHarness;
@@ -24,21 +22,6 @@ async function streaming() {
   const step = new StreamingStep(harness.db, harness.worker, sessionId);
   await step.ask('talk to me');
   return { sessionId, step };
-}
-
-/** An event of the session that only `audience` may see; undefined: everybody. */
-async function tell(sessionId: string, word: string, audience?: string[]): Promise<void> {
-  const event: NewEvent = {
-    key: `external:${word}`,
-    type: 'external_event',
-    ...(audience === undefined ? {} : { audience }),
-    body: { event_id: word, event_type: 'test', event_data: { word } },
-  };
-  const written = await transaction(harness.db, async (tx) => {
-    await lockSession(tx, sessionId);
-    return appendEvents(tx, sessionId, [event]);
-  });
-  publishEvents(harness.worker, sessionId, written);
 }
 
 const wordsIn = (frames: readonly ServerFrame[]) =>
@@ -69,12 +52,12 @@ describe('an event that is not for everybody', () => {
     const token = await signToken({ sub: 'bob' });
     const [alice, bob] = [await harness.connect(sessionId), await harness.connect(sessionId, { token })];
     const streams = [await sse(sessionId, 'alice'), await sse(sessionId, 'bob')];
-    await tell(sessionId, 'secret-1', ['bob']);
-    await tell(sessionId, 'secret-2', ['bob', 'carol']);
-    await tell(sessionId, 'open-1');
-    await tell(sessionId, 'secret-3', ['bob']);
-    await tell(sessionId, 'hers', ['alice']);
-    await tell(sessionId, 'open-2');
+    await tell(harness, sessionId, 'secret-1', ['bob']);
+    await tell(harness, sessionId, 'secret-2', ['bob', 'carol']);
+    await tell(harness, sessionId, 'open-1');
+    await tell(harness, sessionId, 'secret-3', ['bob']);
+    await tell(harness, sessionId, 'hers', ['alice']);
+    await tell(harness, sessionId, 'open-2');
     for (const reader of [alice, bob, ...streams]) await until(() => reader.lastSeq === 6);
     alice.resume(0);
     const [late] = [await harness.connect(sessionId, { query: { last_seq: '1' } })];
@@ -152,7 +135,7 @@ describe('events that are no longer kept', () => {
     const asking = async (lastSeq: number) =>
       harness.connect(sessionId, { query: { last_seq: String(lastSeq) } });
     const clients: SessionClient[] = [await asking(0), await asking(2), await asking(gone)];
-    await tell(sessionId, 'after');
+    await tell(harness, sessionId, 'after');
     const stream = await sse(sessionId, 'alice', 1);
     await until(() => live.lastSeq === gone + 1);
     live.resume(1);
@@ -263,61 +246,5 @@ describe('resume', () => {
     const client = await harness.connect(sessionId, { query: { last_seq: '1' } });
     const status = await client.frame('agent_status');
     expect(status.status).toBe('thinking');
-  });
-});
-
-describe('what a device says it has received', () => {
-  const received = async (sessionId: string, device: string, sub = 'alice') => {
-    const token = await signToken({ sub });
-    const client = await harness.connect(sessionId, { token, query: { device } });
-    const { received_seq } = await client.frame('welcome');
-    client.terminate();
-    return received_seq;
-  };
-
-  test('is told to it when it comes back, and never goes back [client-received] [live-welcome]', async () => {
-    const sessionId = await harness.session();
-    await seatParticipants(harness.db, sessionId, { bob: 'member' });
-    for (let n = 0; n < 5; n += 1) await tell(sessionId, `n${n}`);
-    const phone = await harness.connect(sessionId, { query: { device: 'phone' } });
-    expect(phone.of('welcome')[0]?.received_seq).toBe(0);
-    await until(() => phone.lastSeq === 5);
-    for (const seq of [1, 2, 4, 3]) phone.send({ type: 'received', seq });
-    phone.send({ type: 'ping', id: 'all read' });
-    await phone.frame('pong');
-    phone.send({ type: 'received', seq: 5, id: 'end' });
-    phone.send({ type: 'received', seq: 6, id: 'future' });
-    expect((await phone.frame('error')).id).toBe('future');
-    phone.socket.close();
-    await until(async () => (await received(sessionId, 'phone')) === 5);
-    expect(await received(sessionId, 'desk')).toBe(0);
-    expect(await received(sessionId, 'phone', 'bob')).toBe(0);
-    const unnamed = await harness.connect(sessionId);
-    expect(unnamed.of('welcome')[0]).not.toHaveProperty('received_seq');
-    unnamed.send({ type: 'received', seq: 5 });
-    unnamed.send({ type: 'received', seq: 99, id: 'too far' });
-    expect((await unnamed.frame('error')).id).toBe('too far');
-  });
-
-  test('is written while the connection lasts, not with every frame', async () => {
-    const sessionId = await harness.session();
-    for (let n = 0; n < 50; n += 1) await tell(sessionId, `n${n}`);
-    const client = await harness.connect(sessionId, { query: { device: 'phone' } });
-    await until(() => client.lastSeq === 50);
-    for (let seq = 1; seq <= 50; seq += 1) client.send({ type: 'received', seq });
-    const stored = async () => {
-      const { rows } = await harness.db.query<{ seq: number; xmin: string }>(
-        'select seq, xmin from receipts where session_id = $1',
-        [sessionId],
-      );
-      return rows[0];
-    };
-    const versions = new Set<string>();
-    await until(async () => {
-      const row = await stored();
-      if (row) versions.add(row.xmin);
-      return row?.seq === 50;
-    });
-    expect(versions.size).toBeLessThanOrEqual(2);
   });
 });

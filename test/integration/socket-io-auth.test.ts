@@ -6,13 +6,14 @@ import { getOrCreateDefaultSession } from '../../src/store/default-session.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { seatParticipants } from '../helpers/participants.ts';
 import { HandPoller } from '../helpers/polling.ts';
-import { SocketIoTestClient, type Way } from '../helpers/socket-io-client.ts';
+import type { Way } from '../helpers/socket-io-client.ts';
+import { SocketIoClients } from '../helpers/socket-io-clients.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
 let harness: GatewayHarness;
 const lines: string[] = [];
-const clients: SocketIoTestClient[] = [];
+const clients = new SocketIoClients();
 
 beforeAll(async () => {
   const stream = new Writable({
@@ -26,28 +27,15 @@ beforeAll(async () => {
     logger: pino({ level: 'trace' }, stream),
   });
 });
-afterEach(() => {
-  for (const client of clients.splice(0)) {
-    client.close();
-    expect(client.breaches).toEqual([]);
-  }
-});
+afterEach(() => clients.close());
 afterAll(() => harness.close());
-
-type Options = ConstructorParameters<typeof SocketIoTestClient>[1];
-
-function dial(options: Options = {}): SocketIoTestClient {
-  const client = new SocketIoTestClient(harness.http, options);
-  clients.push(client);
-  return client;
-}
 
 const ways: Way[] = ['websocket', 'polling', 'upgraded'];
 
 describe.each(ways)('over %s', (way) => {
   test('a token in auth [sio-welcome] [sio-connection_established]', async () => {
     const token = await signToken({ sub: 'ann', name: 'Ann', email: 'ann@example.com' });
-    const client = dial({ way, auth: { token } });
+    const client = clients.dial(harness, { way, auth: { token } });
     const greeting = await client.event('connection_established');
     const user = { id: 'ann', email: 'ann@example.com', name: 'Ann' };
     expect(greeting).toMatchObject({ status: 'connected', authenticated: true, user });
@@ -55,7 +43,10 @@ describe.each(ways)('over %s', (way) => {
   });
 
   test('a token in the header [sio-credentials]', async () => {
-    const client = dial({ way, extraHeaders: { Authorization: `Bearer ${await signToken()}` } });
+    const client = clients.dial(harness, {
+      way,
+      extraHeaders: { Authorization: `Bearer ${await signToken()}` },
+    });
     expect(await client.event('connection_established')).toMatchObject({
       authenticated: true,
       user: { id: 'alice' },
@@ -64,7 +55,7 @@ describe.each(ways)('over %s', (way) => {
 
   test('a bad token is a connect_error, and a good one with the next connect comes in [sio-bad_token]', async () => {
     const bad = await signToken({}, { secret: 'x'.repeat(40) });
-    const client = dial({ way, auth: { token: bad } });
+    const client = clients.dial(harness, { way, auth: { token: bad } });
     await until(() => client.connectErrors.length > 0);
     const [error] = client.connectErrors;
     expect(error?.message).toBe('Authentication error');
@@ -76,7 +67,7 @@ describe.each(ways)('over %s', (way) => {
   });
 
   test('a guest may send nothing but auth, and is somebody then [sio-guest] [sio-auth]', async () => {
-    const client = dial({ way });
+    const client = clients.dial(harness, { way });
     expect(await client.event('connection_established')).toMatchObject({ authenticated: false, user: null });
     const refused = await client.ask('user_message', { content: 'hello', id: 'g1' });
     const required = { type: 'authentication_required', code: 'unauthorized', id: 'g1' };
@@ -101,7 +92,7 @@ test.each<[string, Record<string, unknown>]>([
   ['a token that is no text', { token: 7 }],
 ])('connect_error for %s', async (_, auth) => {
   const token = auth.token === 'expired' ? await signToken({}, { expires: '-1s' }) : auth.token;
-  const client = dial({ auth: { token } });
+  const client = clients.dial(harness, { auth: { token } });
   await until(() => client.connectErrors.length > 0);
   expect(client.connectErrors[0]?.message).toBe('Authentication error');
 });
@@ -130,10 +121,10 @@ test('after a bad token a good one is taken on the same connection, but tokens a
 });
 
 test('a header that is no bearer token is refused, null in auth is a guest', async () => {
-  const basic = dial({ extraHeaders: { Authorization: 'Basic YTpi' } });
+  const basic = clients.dial(harness, { extraHeaders: { Authorization: 'Basic YTpi' } });
   await until(() => basic.connectErrors.length > 0);
   expect(basic.connectErrors[0]?.message).toBe('Authentication error');
-  const guest = dial({ auth: { token: null } });
+  const guest = clients.dial(harness, { auth: { token: null } });
   expect(await guest.event('connection_established')).toMatchObject({ authenticated: false });
 });
 
@@ -141,7 +132,7 @@ test('a token that expires makes a guest, and a new one goes on where delivery w
   const owner = { tenant: 't', userId: 'short' };
   const sessionId = await getOrCreateDefaultSession(harness.db, owner);
   const short = await signToken({ sub: 'short', exp: Math.floor(Date.now() / 1_000) + 4 });
-  const client = dial({ auth: { token: short } });
+  const client = clients.dial(harness, { auth: { token: short } });
   await client.event('session_joined');
   await seatParticipants(harness.db, sessionId, { alice: 'member' });
   const step = new StreamingStep(harness.db, harness.worker, sessionId);
@@ -168,7 +159,7 @@ test('a token that expires makes a guest, and a new one goes on where delivery w
 });
 
 test('a fresh token in time keeps the connection, its sessions and its place [sio-refresh]', async () => {
-  const client = dial({ auth: { token: await signToken({ sub: 'fresh' }) } });
+  const client = clients.dial(harness, { auth: { token: await signToken({ sub: 'fresh' }) } });
   await client.event('connection_established');
   await client.ask('user_message', { content: 'one', id: '1' });
   await client.event('message_saved', ({ client_message_id }) => client_message_id === '1');
@@ -186,7 +177,7 @@ test('a fresh token in time keeps the connection, its sessions and its place [si
 });
 
 test('another user on the same connection sees nothing of the first one', async () => {
-  const client = dial({ auth: { token: await signToken({ sub: 'first' }) } });
+  const client = clients.dial(harness, { auth: { token: await signToken({ sub: 'first' }) } });
   await client.event('connection_established');
   await client.ask('user_message', { content: 'mine', id: '1' });
   const { session_id: first } = await client.event('message_saved');
@@ -201,7 +192,7 @@ test('another user on the same connection sees nothing of the first one', async 
 
 test('a session of another tenant is like none', async () => {
   const sessionId = await harness.session();
-  const client = dial({
+  const client = clients.dial(harness, {
     auth: { token: await signToken({ tenant: 'other' }), sessions: { [sessionId]: 0 } },
   });
   expect(await client.event('error')).toMatchObject({ code: 'not_found', session_id: sessionId });
@@ -215,7 +206,7 @@ test('a session of another tenant is like none', async () => {
 
 test('who is removed leaves that session and no other; whose token is revoked is sent away for good [sio-revoked] [sio-session_left]', async () => {
   const [one, other] = [await harness.session('removed'), await harness.session('removed')];
-  const client = dial({
+  const client = clients.dial(harness, {
     auth: { token: await signToken({ sub: 'removed' }), sessions: { [one]: 0, [other]: null } },
   });
   await until(() => client.of('session_joined').length === 2);
@@ -254,20 +245,27 @@ test('pages of foreign origins are refused, over polling and WebSocket; listed o
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get('access-control-allow-headers')).toMatch(/authorization/i);
   for (const way of ['websocket', 'polling'] as const) {
-    const evil = dial({ way, extraHeaders: { origin: 'https://evil.example' }, reconnection: false });
+    const evil = clients.dial(harness, {
+      way,
+      extraHeaders: { origin: 'https://evil.example' },
+      reconnection: false,
+    });
     await until(() => evil.connectErrors.length > 0);
-    const good = dial({ way, extraHeaders: { origin: 'https://app.example' } });
+    const good = clients.dial(harness, { way, extraHeaders: { origin: 'https://app.example' } });
     await good.event('connection_established');
   }
 });
 
 test('no token is ever in a log line', async () => {
   const token = await signToken({ sub: 'secretive' });
-  const client = dial({ auth: { token }, extraHeaders: { Authorization: `Bearer ${token}` } });
+  const client = clients.dial(harness, {
+    auth: { token },
+    extraHeaders: { Authorization: `Bearer ${token}` },
+  });
   await client.event('connection_established');
   await client.ask('auth', { token });
   await client.ask('auth', { token: `${token}x` });
-  const bad = dial({ way: 'polling', auth: { token: `${token}y` } });
+  const bad = clients.dial(harness, { way: 'polling', auth: { token: `${token}y` } });
   await until(() => bad.connectErrors.length > 0);
   client.close();
   await until(() => lines.some((line) => line.includes('Socket.IO client disconnected')));

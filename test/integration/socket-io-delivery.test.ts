@@ -1,65 +1,25 @@
-import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { WebSocket } from 'ws';
 import { fullBytes } from '../../src/gateway/websocket-outlet.ts';
-import { type Balancer, openBalancer } from '../helpers/balancer.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { HandPoller } from '../helpers/polling.ts';
-import { SocketIoTestClient, type Way } from '../helpers/socket-io-client.ts';
+import type { SocketIoTestClient, Way } from '../helpers/socket-io-client.ts';
+import { expectOnce, SocketIoClients } from '../helpers/socket-io-clients.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
-let east: GatewayHarness;
-let west: GatewayHarness;
-const clients: SocketIoTestClient[] = [];
+let harness: GatewayHarness;
+const clients = new SocketIoClients();
 
 beforeAll(async () => {
-  east = await openGatewayHarness({ config: { CONNECTIONS_PER_USER: 1_000 } });
-  west = await openGatewayHarness({ beside: east });
+  harness = await openGatewayHarness({ config: { CONNECTIONS_PER_USER: 1_000 } });
 });
-afterEach(() => {
-  for (const client of clients.splice(0)) {
-    client.close();
-    expect(client.breaches).toEqual([]);
-  }
-});
-afterAll(async () => {
-  await west.close();
-  await east.close();
-});
-
-type Options = ConstructorParameters<typeof SocketIoTestClient>[1];
-
-async function dial(at: Pick<GatewayHarness, 'http'>, options: Options = {}): Promise<SocketIoTestClient> {
-  const client = new SocketIoTestClient(at.http, { auth: { token: await signToken() }, ...options });
-  clients.push(client);
-  return client;
-}
-
-/** A session of alice with a turn under way, and a client that takes part in it and knows only that. */
-async function watched(options: Options = {}, at: Pick<GatewayHarness, 'http'> = east) {
-  const sessionId = await east.session();
-  const client = await dial(at, options);
-  await client.event('connection_established');
-  await client.ask('resume', { session_id: sessionId });
-  const step = new StreamingStep(east.db, east.worker, sessionId);
-  await step.ask('talk');
-  await step.open();
-  return { sessionId, client, step };
-}
-
-/** Every event of the session came once, in its order. */
-function expectOnce(client: SocketIoTestClient): void {
-  const seqs = client.of('message_saved').map(({ seq }) => seq);
-  expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
-  expect(client.of('turn_started').length).toBe(1);
-  expect(client.of('conversation_complete').length).toBe(1);
-}
+afterEach(() => clients.close());
+afterAll(() => harness.close());
 
 describe.each<Way>(['websocket', 'polling', 'upgraded'])('over %s', (way) => {
   test('a client that was cut off gets what it missed, without a word of its own [sio-reconnect]', async () => {
-    const { client, step } = await watched({ way });
+    const { client, step } = await clients.watch(harness, { way });
     step.say('heard, ');
     await until(() => client.textOf(step.messageId) === 'heard, ');
     client.socket.io.reconnection(false);
@@ -83,8 +43,8 @@ describe.each<Way>(['websocket', 'polling', 'upgraded'])('over %s', (way) => {
   });
 
   test('a slow reader costs a bounded amount, and ends with the whole text [sio-slow]', async () => {
-    const { client, step } = await watched({ way });
-    const quick = await east.connect(step.sessionId);
+    const { client, step } = await clients.watch(harness, { way });
+    const quick = await harness.connect(step.sessionId);
     step.say('begin ');
     await until(() => client.textOf(step.messageId) === 'begin ');
     await until(() => way !== 'upgraded' || client.socket.io.engine.transport.name === 'websocket');
@@ -129,11 +89,11 @@ function stopReading(client: SocketIoTestClient): () => void {
 }
 
 test('for a client that never polls no more is kept than the bound and one event', async () => {
-  const sessionId = await east.session();
-  const poller = new HandPoller(east.http);
+  const sessionId = await harness.session();
+  const poller = new HandPoller(harness.http);
   await poller.connect({ token: await signToken(), sessions: { [sessionId]: 0 } });
-  const step = new StreamingStep(east.db, east.worker, sessionId);
-  const quick = await east.connect(sessionId);
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
+  const quick = await harness.connect(sessionId);
   await step.ask('a lot');
   await step.open();
   const pieceChars = 20_000;
@@ -161,18 +121,18 @@ test('for a client that never polls no more is kept than the bound and one event
 }, 30_000);
 
 test('ten clients that never read while 100 MB each would be sent cost the gateway next to nothing', async () => {
-  const sessionId = await east.session();
-  const step = new StreamingStep(east.db, east.worker, sessionId);
-  const quick = await east.connect(sessionId);
+  const sessionId = await harness.session();
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
+  const quick = await harness.connect(sessionId);
   await step.ask('very much');
   await step.open();
   const auth = { token: await signToken(), sessions: { [sessionId]: 0 } };
-  const deaf = await Promise.all(Array.from({ length: 5 }, () => dial(east, { auth })));
+  const deaf = await Promise.all(Array.from({ length: 5 }, () => clients.dial(harness, { auth })));
   await Promise.all(deaf.map((client) => client.event('session_joined')));
   const resume = deaf.map((client) => stopReading(client));
   const pollers = await Promise.all(
     Array.from({ length: 5 }, async () => {
-      const poller = new HandPoller(east.http);
+      const poller = new HandPoller(harness.http);
       await poller.connect(auth);
       return poller;
     }),
@@ -196,8 +156,8 @@ test('ten clients that never read while 100 MB each would be sent cost the gatew
   for (const read of resume) read();
 }, 60_000);
 
-test('chunks of a message are at least 50 ms apart [sio-chunk]', async () => {
-  const { client, step } = await watched();
+test('chunks of a message are at lharness 50 ms apart [sio-chunk]', async () => {
+  const { client, step } = await clients.watch(harness);
   const startedAt = performance.now();
   for (let n = 0; n < 300; n += 1) {
     step.say(`${n} `);
@@ -212,8 +172,8 @@ test('chunks of a message are at least 50 ms apart [sio-chunk]', async () => {
 });
 
 test('a hundred clients at once, over every transport, all see the same', async () => {
-  const sessionId = await east.session();
-  const step = new StreamingStep(east.db, east.worker, sessionId);
+  const sessionId = await harness.session();
+  const step = new StreamingStep(harness.db, harness.worker, sessionId);
   await step.ask('talk to all');
   await step.open();
   step.say('to early ones ');
@@ -222,7 +182,10 @@ test('a hundred clients at once, over every transport, all see the same', async 
   const token = await signToken();
   const all = await Promise.all(
     Array.from({ length: 100 }, (_, n) =>
-      dial(east, { way: ways[n % 3] ?? 'websocket', auth: { token, sessions: { [sessionId]: 0 } } }),
+      clients.dial(harness, {
+        way: ways[n % 3] ?? 'websocket',
+        auth: { token, sessions: { [sessionId]: 0 } },
+      }),
     ),
   );
   for (let n = 0; n < 50; n += 1) {
@@ -240,109 +203,3 @@ test('a hundred clients at once, over every transport, all see the same', async 
     expectOnce(client);
   }
 }, 60_000);
-
-test('a gateway that restarts says so, and its clients go on at the next one [sio-restart]', async () => {
-  const old = await openGatewayHarness({ beside: east });
-  let { port } = old.gateway;
-  const balancer = await openBalancer(() => port);
-  const all = await Promise.all(
-    (['websocket', 'polling', 'upgraded'] as const).map((way) => watched({ way }, balancer)),
-  );
-  for (const { client, step } of all) {
-    step.say('before, ');
-    await until(() => client.textOf(step.messageId) === 'before, ');
-  }
-  await old.close();
-  for (const { client } of all) {
-    const goodbye = await client.event('error', ({ code }) => code === 'unavailable');
-    expect(goodbye).toMatchObject({
-      type: 'processing_error',
-      details: { retry_after_ms: expect.any(Number) },
-    });
-    await until(() => client.disconnects.length === 1);
-    // Of the two kinds after which the client comes back by itself.
-    expect(client.disconnects[0]).toMatch(/^transport (close|error)$/);
-  }
-  for (const { step } of all) {
-    step.say('meanwhile');
-    await step.draft();
-    await step.close();
-  }
-  const fresh = await openGatewayHarness({ beside: east });
-  port = fresh.gateway.port;
-  for (const { client, step } of all) {
-    await client.event('conversation_complete', () => true, 20_000);
-    expect(client.textOf(step.messageId)).toBe('before, meanwhile');
-    expectOnce(client);
-    client.close();
-  }
-  await balancer.close();
-  await fresh.close();
-}, 60_000);
-
-test('a gateway that is about to go takes nobody in, and those that are there may finish', async () => {
-  const leaving = await openGatewayHarness({ beside: east });
-  const client = await dial(leaving, { reconnection: false });
-  await client.event('connection_established');
-  const left = leaving.gateway.close({ noticeMs: 700 });
-  const handshake = await fetch(`${leaving.http}/socket.io/?EIO=4&transport=polling`);
-  expect(handshake.status).toBe(503);
-  expect(handshake.headers.get('retry-after')).not.toBeNull();
-  const [code] = await once(new WebSocket(`${leaving.ws}/socket.io/?EIO=4&transport=websocket`), 'close');
-  expect(code).toBe(1012);
-  expect(await client.ask('user_message', { content: 'quick, one more' })).toHaveProperty('turn_id');
-  await left;
-  await until(() => client.disconnects.length === 1);
-  await leaving.close();
-});
-
-describe('two gateways', () => {
-  let balancer: Balancer;
-  /** Each TCP connection goes to the other gateway than the one before: no stickiness at all. */
-  beforeAll(async () => {
-    balancer = await openBalancer((nth) => (nth % 2 === 0 ? east : west).gateway.port);
-  });
-  afterAll(() => balancer.close());
-
-  test('a poll that lands on the other gateway gets a clear error', async () => {
-    const poller = new HandPoller(east.http);
-    await poller.connect({ token: await signToken() });
-    const strayed = await poller.poll(west.http);
-    expect(strayed.status).toBe(400);
-    expect(JSON.parse(strayed.text)).toEqual({ code: 1, message: 'Session ID unknown' });
-    // So does a change to WebSocket.
-    const upgrade = new WebSocket(`${west.ws}/socket.io/?EIO=4&transport=websocket&sid=${poller.sid}`);
-    const [code, reason] = await once(upgrade, 'close');
-    expect([code, String(reason)]).toEqual([1008, expect.stringContaining('Session ID unknown')]);
-    // The connection itself is not harmed.
-    let told: [string, Record<string, unknown>] | undefined;
-    while (!told) [told] = (await poller.poll()).events;
-    expect(told).toMatchObject(['connection_established', { authenticated: true }]);
-  });
-
-  test('over WebSocket alone any gateway will do, at each reconnect', async () => {
-    const { client, step } = await watched({ way: 'websocket' }, balancer);
-    const before = balancer.taken;
-    for (let n = 0; n < 4; n += 1) {
-      step.say(`round ${n} `);
-      await step.draft();
-      await until(() => client.textOf(step.messageId) === step.text);
-      client.socket.io.engine.close();
-      await until(() => client.disconnects.length === n + 1);
-      client.socket.connect();
-    }
-    await step.close();
-    await client.event('conversation_complete');
-    expect(balancer.taken).toBe(before + 4);
-    expect(client.textOf(step.messageId)).toBe(step.text);
-    expectOnce(client);
-  });
-
-  test('two clients on two gateways see each other', async () => {
-    const { sessionId, client } = await watched({}, east);
-    const other = await dial(west, { auth: { token: await signToken(), sessions: { [sessionId]: null } } });
-    await other.event('session_joined');
-    await other.ask('user_message', { content: 'from the west', session_id: sessionId, id: 'w' });
-    await client.event('message_saved', ({ content }) => content === 'from the west');
-  });
-});

@@ -1,39 +1,20 @@
-import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { WebSocket } from 'ws';
 import { limits } from '../../src/protocol/limits.ts';
 import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
 import { askJson } from '../helpers/http.ts';
 import { seatParticipants } from '../helpers/participants.ts';
-import { HandPoller } from '../helpers/polling.ts';
-import { SocketIoTestClient } from '../helpers/socket-io-client.ts';
+import type { SocketIoTestClient } from '../helpers/socket-io-client.ts';
+import { SocketIoClients } from '../helpers/socket-io-clients.ts';
 import { until } from '../helpers/until.ts';
 
 let harness: GatewayHarness;
-const clients: SocketIoTestClient[] = [];
+const clients = new SocketIoClients();
 
 beforeAll(async () => {
   harness = await openGatewayHarness();
 });
-afterEach(() => {
-  for (const client of clients.splice(0)) {
-    client.close();
-    expect(client.breaches).toEqual([]);
-  }
-});
+afterEach(() => clients.close());
 afterAll(() => harness.close());
-
-type Options = ConstructorParameters<typeof SocketIoTestClient>[1];
-
-async function connect(sub: string, options: Options = {}): Promise<SocketIoTestClient> {
-  const client = new SocketIoTestClient(harness.http, {
-    auth: { token: await signToken({ sub }) },
-    ...options,
-  });
-  clients.push(client);
-  await client.event('connection_established');
-  return client;
-}
 
 /** What was sent before has been answered. */
 async function barrier(client: SocketIoTestClient): Promise<void> {
@@ -42,7 +23,7 @@ async function barrier(client: SocketIoTestClient): Promise<void> {
 
 describe('the default session', () => {
   test('is one, whoever asks for it how often, and a message with an id is one message [sio-default] [sio-user_message]', async () => {
-    const [phone, desk] = [await connect('dora'), await connect('dora')];
+    const [phone, desk] = [await clients.connect(harness, 'dora'), await clients.connect(harness, 'dora')];
     const say = { content: 'hello', id: 'd1' };
     const named = { ...say, session_id: 'default' };
     const acks = await Promise.all([
@@ -60,12 +41,12 @@ describe('the default session', () => {
       error: { code: 'conflict' },
     });
     // Who comes back takes part in it without asking.
-    const back = await connect('dora');
+    const back = await clients.connect(harness, 'dora');
     expect((await back.event('session_joined')).session_id).toBe(first?.session_id);
   });
 
   test('acks come as events too, with or without a callback [sio-callback]', async () => {
-    const client = await connect('acker');
+    const client = await clients.connect(harness, 'acker');
     client.socket.emit('user_message', { content: 'no callback', id: 'a1' });
     expect(await client.event('ack', ({ id }) => id === 'a1')).toMatchObject({ disposition: 'started' });
     await client.ask('user_message', { content: 'callback', id: 'a2' });
@@ -74,7 +55,7 @@ describe('the default session', () => {
 });
 
 test('what cannot be understood is a validation_error in words, and the connection stays [sio-validation]', async () => {
-  const client = await connect('vera');
+  const client = await clients.connect(harness, 'vera');
   const wrong: [string, unknown][] = [
     ['user_message', 'text'],
     ['user_message', { content: 7 }],
@@ -110,7 +91,7 @@ test('what cannot be understood is a validation_error in words, and the connecti
 test('a role that may not is told so [sio-error]', async () => {
   const sessionId = await harness.session();
   await seatParticipants(harness.db, sessionId, { vic: 'viewer' });
-  const client = await connect('vic', {
+  const client = await clients.connect(harness, 'vic', {
     auth: { token: await signToken({ sub: 'vic' }), sessions: { [sessionId]: 0 } },
   });
   await client.event('session_joined');
@@ -122,7 +103,7 @@ test('a role that may not is told so [sio-error]', async () => {
 });
 
 test('a connection takes part in a bounded number of sessions, and can leave some [sio-max_sessions] [sio-leave] [sio-session_joined]', async () => {
-  const client = await connect('max');
+  const client = await clients.connect(harness, 'max');
   const sessions = await Promise.all(
     Array.from({ length: limits.socketIoSessions + 1 }, () => harness.session('max')),
   );
@@ -139,7 +120,7 @@ test('a connection takes part in a bounded number of sessions, and can leave som
 
 test('resume gives what came after last_seq, also of a session that is joined already [sio-resume]', async () => {
   const sessionId = await harness.session('rita');
-  const client = await connect('rita');
+  const client = await clients.connect(harness, 'rita');
   await client.ask('user_message', { session_id: sessionId, content: 'one' });
   await client.ask('user_message', { session_id: sessionId, content: 'two' });
   await client.event('message_saved', ({ content }) => content === 'two');
@@ -151,7 +132,7 @@ test('resume gives what came after last_seq, also of a session that is joined al
 test('a device says what it has received, and hears it when it joins again', async () => {
   const sessionId = await harness.session('rex');
   const auth = { token: await signToken({ sub: 'rex' }), device: 'phone', sessions: { [sessionId]: 0 } };
-  const client = await connect('rex', { auth });
+  const client = await clients.connect(harness, 'rex', { auth });
   expect(await client.event('session_joined')).toMatchObject({ received_seq: 0 });
   await client.ask('user_message', { session_id: sessionId, content: 'one' });
   const { seq } = await client.event('message_saved');
@@ -160,7 +141,7 @@ test('a device says what it has received, and hears it when it joins again', asy
   await client.ask('typing', { session_id: sessionId, active: false });
   client.close();
   await until(async () => {
-    const again = await connect('rex', { auth });
+    const again = await clients.connect(harness, 'rex', { auth });
     const { received_seq } = await again.event('session_joined');
     again.close();
     return received_seq === seq;
@@ -169,7 +150,7 @@ test('a device says what it has received, and hears it when it joins again', asy
 
 test('an external event comes once to a connection that is in several sessions, and once after a reconnect [sio-external_event]', async () => {
   const sessions = [await harness.session('eve'), await harness.session('eve')];
-  const client = await connect('eve', {
+  const client = await clients.connect(harness, 'eve', {
     auth: {
       token: await signToken({ sub: 'eve' }),
       sessions: Object.fromEntries(sessions.map((id) => [id, 0])),
@@ -193,7 +174,7 @@ test('typing and presence go both ways between Socket.IO and the native protocol
   const sessionId = await harness.session();
   await seatParticipants(harness.db, sessionId, { bob: 'member' });
   const native = await harness.connect(sessionId);
-  const client = await connect('bob', {
+  const client = await clients.connect(harness, 'bob', {
     auth: { token: await signToken({ sub: 'bob' }), sessions: { [sessionId]: 0 } },
   });
   await client.event('presence', ({ users }) => users.length === 2);
@@ -207,145 +188,4 @@ test('typing and presence go both ways between Socket.IO and the native protocol
   });
   client.close();
   await native.frame('presence', ({ users }) => users.every(({ user_id }) => user_id !== 'bob'));
-});
-
-describe('limits', () => {
-  const tooLarge = { content: 'x'.repeat(limits.frameBytes) };
-
-  test('an event that is too large closes the WebSocket with 4013, and the client comes back', async () => {
-    const client = await connect('large');
-    const ws = Reflect.get(client.socket.io.engine.transport, 'ws');
-    const closed = new Promise<number>((resolve) => ws.on('close', resolve));
-    client.socket.emit('user_message', tooLarge);
-    expect(await closed).toBe(4013);
-    await until(() => client.of('connection_established').length === 2);
-  });
-
-  test('binary frames are not taken', async () => {
-    const client = await connect('binary');
-    const ws = Reflect.get(client.socket.io.engine.transport, 'ws');
-    const closed = new Promise<number>((resolve) => ws.on('close', resolve));
-    ws.send(Buffer.from([1, 2, 3]));
-    expect(await closed).toBe(1003);
-  });
-
-  test('a post that is too large is refused with 413 [sio-size]', async () => {
-    const poller = new HandPoller(harness.http);
-    await poller.connect({ token: await signToken() });
-    expect((await poller.emit('user_message', tooLarge)).status).toBe(413);
-  });
-
-  test('more than 64 events that wait are refused, and the others are answered', async () => {
-    const client = await connect('many');
-    const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, n) =>
-        client.ask('user_message', { content: `m${n}`, id: `m${n}` }, 30_000),
-      ),
-    );
-    const refused = answers.filter((answer) => 'error' in answer);
-    expect(refused.length).toBeGreaterThan(0);
-    expect(refused.length).toBeLessThan(200);
-    for (const { error } of refused) expect(error).toMatchObject({ type: 'rate_limit' });
-  });
-
-  test('a flood of events is refused and then sent away with 4029, from a guest too [sio-rate]', async () => {
-    const client = new SocketIoTestClient(harness.http, { reconnection: false });
-    clients.push(client);
-    await client.event('connection_established');
-    const ws = Reflect.get(client.socket.io.engine.transport, 'ws');
-    const closed = new Promise<number>((resolve) => ws.on('close', resolve));
-    for (let n = 0; n < 1_000; n += 1) client.socket.emit('no_such_event', {});
-    expect(await closed).toBe(4029);
-    expect(await client.event('error', ({ type }) => type === 'rate_limit')).toMatchObject({
-      code: 'rate_limit',
-    });
-  });
-
-  test('a second CONNECT on the same connection is refused', async () => {
-    const poller = new HandPoller(harness.http);
-    await poller.connect({ token: await signToken({ sub: 'twice' }) });
-    let text = '';
-    while (!text.includes('connection_established')) text += (await poller.poll()).text;
-    await poller.post('40{}');
-    // Engine.IO's packet for the end.
-    while (!text.endsWith('1')) ({ text } = await poller.poll());
-    expect((await poller.poll()).status).toBe(400);
-  });
-
-  test('an address has a bounded number of connections, guests included', async () => {
-    const small = await openGatewayHarness({ config: { CONNECTIONS_PER_ADDRESS: 2 } });
-    const guests = ['websocket', 'polling'] as const;
-    const inside = guests.map((way) => new SocketIoTestClient(small.http, { way }));
-    clients.push(...inside);
-    await Promise.all(inside.map((client) => client.event('connection_established')));
-    const refused = new WebSocket(`${small.ws}/socket.io/?EIO=4&transport=websocket`);
-    expect((await once(refused, 'close'))[0]).toBe(4029);
-    const poller = new HandPoller(small.http);
-    await poller.connect({});
-    await until(async () => {
-      const { status, text } = await poller.poll();
-      expect(text).not.toContain('connection_established');
-      return status === 400;
-    });
-    inside[0]?.close();
-    const next = new SocketIoTestClient(small.http, { way: 'websocket' });
-    clients.push(next);
-    await next.event('connection_established');
-    for (const one of clients) one.close();
-    await small.close();
-  });
-
-  test('one user has a bounded number of connections, each session of one counted [sio-connections]', async () => {
-    const small = await openGatewayHarness({ config: { CONNECTIONS_PER_USER: 2 } });
-    const client = new SocketIoTestClient(small.http, { auth: { token: await signToken({ sub: 'few' }) } });
-    clients.push(client);
-    await client.event('connection_established');
-    const sessions = [await small.session('few'), await small.session('few')];
-    expect(await client.ask('resume', { session_id: sessions[0] })).not.toHaveProperty('error');
-    expect(await client.ask('resume', { session_id: sessions[1] })).toMatchObject({
-      error: { type: 'rate_limit' },
-    });
-    const second = new SocketIoTestClient(small.http, {
-      auth: { token: await signToken({ sub: 'few' }) },
-      reconnection: false,
-    });
-    clients.push(second);
-    expect(await second.event('error')).toMatchObject({ type: 'rate_limit' });
-    await until(() => second.disconnects.length === 1);
-    for (const one of clients) one.close();
-    await small.close();
-  });
-});
-
-test('who does not answer pings, or opens a connection and joins nothing, is gone [sio-silence] [sio-handshake]', async () => {
-  const quick = await openGatewayHarness({ timings: { pingMs: 300, idleMs: 700 } });
-  const silent = new HandPoller(quick.http);
-  await silent.connect({});
-  while (!(await silent.poll()).text.includes('2'));
-  await until(async () => (await silent.poll()).status === 400);
-  const open = () => new WebSocket(`${quick.ws}/socket.io/?EIO=4&transport=websocket`);
-  const [deaf, undecided] = [open(), open()];
-  const ended = Promise.all([deaf, undecided].map((ws) => once(ws, 'close')));
-  await once(deaf, 'message');
-  deaf.send('40');
-  await ended;
-  await quick.close();
-});
-
-test('after many connects and disconnects nothing is left', async () => {
-  for (let round = 0; round < 5; round += 1) {
-    const some = await Promise.all(
-      Array.from({ length: 20 }, (_, n) =>
-        connect(`churn${n}`, { way: n % 2 === 0 ? 'websocket' : 'polling' }),
-      ),
-    );
-    await Promise.all(some.map((client) => client.ask('user_message', { content: 'hi', id: `r${round}` })));
-    for (const client of some) client.close();
-  }
-  await until(async () => {
-    const { rows } = await harness.db.query<{ left: number }>(
-      `select count(*)::int as left from connections where user_id like 'churn%'`,
-    );
-    return rows[0]?.left === 0;
-  });
 });

@@ -1,44 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { getOrCreateDefaultSession } from '../../src/store/default-session.ts';
-import { type GatewayHarness, openGatewayHarness, signToken } from '../helpers/gateway.ts';
-import { SocketIoTestClient, type Way } from '../helpers/socket-io-client.ts';
+import { type GatewayHarness, openGatewayHarness } from '../helpers/gateway.ts';
+import type { Way } from '../helpers/socket-io-client.ts';
+import { SocketIoClients } from '../helpers/socket-io-clients.ts';
 import { StreamingStep } from '../helpers/streaming.ts';
 import { until } from '../helpers/until.ts';
 
 let harness: GatewayHarness;
-const clients: SocketIoTestClient[] = [];
+const clients = new SocketIoClients();
 
 beforeAll(async () => {
   harness = await openGatewayHarness();
 });
-afterEach(() => {
-  for (const client of clients.splice(0)) {
-    expect(client.breaches).toEqual([]);
-    client.close();
-  }
-});
+afterEach(() => clients.close());
 afterAll(() => harness.close());
-
-type Options = ConstructorParameters<typeof SocketIoTestClient>[1];
-
-function dial(options: Options = {}): SocketIoTestClient {
-  const client = new SocketIoTestClient(harness.http, options);
-  clients.push(client);
-  return client;
-}
-
-async function connect(sub: string, options: Options = {}): Promise<SocketIoTestClient> {
-  const client = dial({ auth: { token: await signToken({ sub }) }, ...options });
-  await client.event('connection_established');
-  return client;
-}
 
 const ways: Way[] = ['websocket', 'polling', 'upgraded'];
 
 describe.each(ways)('over %s', (way) => {
   test('a turn: message, text, thoughts, end [sio-transports] [sio-thought]', async () => {
     const sub = `turn-${way}`;
-    const client = await connect(sub, { way });
+    const client = await clients.connect(harness, sub, { way });
     const ack = await client.ask('user_message', { content: 'hello', id: 'm1' });
     expect(ack).toMatchObject({ id: 'm1', disposition: 'started' });
     const { session_id: sessionId } = await client.event('session_joined');
