@@ -4,6 +4,7 @@ import { cleanJson, cleanText } from '../protocol/text.ts';
 import { type CallEnd, type CallOutcome, finishCall } from '../store/call-end.ts';
 import { letCallGo } from '../store/elicitations.ts';
 import { toolOfCall } from '../store/ledger-row.ts';
+import { BEGUN_MAX } from '../store/lost-call.ts';
 import type { OpenQuestion } from '../store/steps.ts';
 import { beginCall, type CallBeginning, endLease } from '../store/tool-calls.ts';
 import { readTurnState } from '../store/turns.ts';
@@ -21,8 +22,6 @@ import { tend } from './tend.ts';
 
 const LEASE_LOOK_MS = 500;
 const FINISH_FOR_MS = 300_000;
-/** A call that gets no answer, or does not reach its server, is not begun more often by itself. */
-const BEGUN_MAX = 3;
 /** A call that is given up without anybody's wish is heard out for this long: its answer may be on its way. */
 const HEAR_OUT_MS = 300;
 

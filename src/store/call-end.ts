@@ -37,7 +37,7 @@ interface EndingRow extends LostCall {
   status: CallStatus;
   turn_status: string;
   cancel_requested: boolean;
-  /** An earlier attempt was sent and lost. */
+  /** An earlier attempt was sent and lost, and may have had its effect. */
   was_lost: boolean;
 }
 
@@ -70,7 +70,7 @@ async function findEnding(tx: Tx, toolCallId: string): Promise<EndingRow | undef
     text: `select c.id, c.session_id, c.turn_id, c.step, c.ordinal, c.status, c.attempt, c.tool, t.position,
              c.edited_by, case when c.edited_by is not null then c.arguments end as edited,
              t.status as turn_status, t.cancel_requested_at is not null as cancel_requested,
-             c.was_lost
+             c.was_lost and not c.read_only as was_lost
            from tool_calls c join turns t on t.id = c.turn_id where c.id = $1`,
     values: [toolCallId],
   });

@@ -5,6 +5,9 @@ import { askQuestion } from './questions.ts';
 import type { OpenQuestion } from './steps.ts';
 import type { CallClosing, ClosingCall } from './tool-call-close.ts';
 
+/** A call that gets no answer, or does not reach its server, is not begun more often by itself. */
+export const BEGUN_MAX = 3;
+
 /** A call that was sent, and of whose attempt no result came; nothing of it can be running any more. */
 export interface LostCall extends ClosingCall {
   tool: string;
@@ -111,5 +114,16 @@ export const lostResult: CallClosing = {
   error: {
     code: 'tool_error',
     message: 'The result of this call was lost after it was sent; whether its effect happened is not known.',
+  },
+};
+
+/** Of a read-only call of which every attempt was lost. */
+export const lostOften: CallClosing = {
+  status: 'failed',
+  result: null,
+  text: `The result of this call was lost each time that it was sent, ${BEGUN_MAX} times; it is given up.`,
+  error: {
+    code: 'tool_error',
+    message: `The result of this call was lost each time that it was sent, ${BEGUN_MAX} times.`,
   },
 };

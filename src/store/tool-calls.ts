@@ -13,7 +13,7 @@ import {
   toLedgerCall,
 } from './ledger-row.ts';
 import { passLimits, settleCallLimits } from './limits.ts';
-import { afterAttempts, lostResult, mayHaveRun, settleLost } from './lost-call.ts';
+import { afterAttempts, BEGUN_MAX, lostOften, lostResult, mayHaveRun, settleLost } from './lost-call.ts';
 import { withdrawGate } from './open-call-end.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
@@ -94,7 +94,10 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     const now = beginning.inspect(call);
     if (now.repeatability !== null) await distrust(tx, row, now.repeatability);
     const isLost = row.status === 'asking' || (row.status === 'running' && !isHeld(row, beginning));
-    if (row.status === 'asking' || (isLost && !row.repeatable)) {
+    const isLostOften = isLost && row.attempt >= BEGUN_MAX;
+    if (isLostOften && row.read_only)
+      return close(tx, row, row.cancel_requested ? cancelledBefore : lostOften);
+    if (row.status === 'asking' || isLostOften || (isLost && !row.repeatable)) {
       const settled = await settle(tx, row, beginning.questionMs);
       if (settled) return settled;
     }
@@ -109,9 +112,10 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     const obstacle = obstacleIn(now);
     if (obstacle !== null) {
       // It could be repeated, but not now: whether an earlier attempt had its effect is not known.
-      const lost = row.status === 'running' && (await settle(tx, row, beginning.questionMs));
+      const lost = isLost && !row.read_only && (await settle(tx, row, beginning.questionMs));
       return lost || close(tx, row, afterAttempts(row, obstacle));
     }
+    if (isLost) await keepLost(tx, row);
     const because = await whyNotDecided(tx, row, now);
     if (because !== null) {
       if (row.round >= roundsMax) return close(tx, row, afterAttempts(row, deniedNow(askedTooOften)));
@@ -120,10 +124,9 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
     }
     if (now.misfit !== null) return close(tx, row, afterAttempts(row, misfitNow(now.misfit)));
-    const wasLost = !row.read_only && (row.was_lost || isLost);
     const holdOrBegin = async () =>
       (await holdAtLimit(tx, row, beginning)) ??
-      begin(tx, { ...row, was_lost: wasLost }, { call, toolHash: now.toolHash }, beginning.leaseMs);
+      begin(tx, row, { call, toolHash: now.toolHash }, beginning.leaseMs);
     const [, begun] = await Promise.all([markActed(tx, row.id), holdOrBegin()]);
     return begun;
   });
@@ -169,6 +172,16 @@ async function distrust(
     name: 'distrust-call',
     text: 'update tool_calls set repeatable = $2, read_only = $3 where id = $1',
     values: [row.id, row.repeatable, row.read_only],
+  });
+}
+
+/** Also of a read-only call: its server may turn out not to be believed. And whoever is asked anew may say yes. */
+async function keepLost(tx: Tx, row: LedgerRow): Promise<void> {
+  row.was_lost = true;
+  await tx.query({
+    name: 'keep-lost',
+    text: 'update tool_calls set was_lost = true where id = $1',
+    values: [row.id],
   });
 }
 
@@ -237,9 +250,9 @@ async function begin(
     recordCall(tx, row),
     tx.query({
       name: 'begin-call',
-      text: `update tool_calls set status = 'running', attempt = $2, was_lost = $4,
+      text: `update tool_calls set status = 'running', attempt = $2,
                lease_until = clock_timestamp() + $3 * interval '1 millisecond' where id = $1`,
-      values: [row.id, attempt, leaseMs, row.was_lost],
+      values: [row.id, attempt, leaseMs],
     }),
     appendEvents(tx, row.session_id, [
       {
@@ -250,7 +263,8 @@ async function begin(
       },
     ]),
   ]);
-  const { repeatable, read_only: readOnly, was_lost: wasLost } = row;
+  const { repeatable, read_only: readOnly } = row;
+  const wasLost = row.was_lost && !readOnly;
   return { kind: 'begin', ...inspected, attempt, repeatable, readOnly, wasLost, events };
 }
 

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { GateTerms } from '../../src/protocol/gate-terms.ts';
+import { finishCall } from '../../src/store/call-end.ts';
+import { decide } from '../../src/store/decisions.ts';
+import { answerQuestion } from '../../src/store/questions.ts';
+import { requestCancel } from '../../src/store/turns.ts';
+import { giveBackUnsent } from '../../src/store/unsent-call.ts';
+import { approvedCall, beginWaiting, lapse } from '../helpers/begin-call.ts';
+import { openTestStore, type TestStore } from '../helpers/database.ts';
+import type { WaitingCall } from '../helpers/waiting-call.ts';
+
+/* Calls of which several attempts are lost, or one, and something else happens before the next; on the real store. */
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore('gate-lost-again');
+});
+afterAll(() => store.close());
+
+const begin = (call: WaitingCall, more: Parameters<typeof beginWaiting>[2] = {}) =>
+  beginWaiting(store.db, call, more);
+
+/** An approved call that is about to begin. */
+async function callThat(is: { repeatable: boolean; readOnly: boolean }): Promise<WaitingCall> {
+  const call = await approvedCall(store.db);
+  const sql = 'update tool_calls set repeatable = $2, read_only = $3 where id = $1';
+  await store.db.query(sql, [call.toolCallId, is.repeatable, is.readOnly]);
+  return call;
+}
+const plain = { repeatable: false, readOnly: false };
+const keyed = { repeatable: true, readOnly: false };
+const reading = { repeatable: true, readOnly: true };
+
+/** It is begun, and nothing is heard of it. */
+async function lose(call: WaitingCall, attempt: number): Promise<void> {
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt });
+  await lapse(store.db, call);
+}
+
+async function runAgain(call: WaitingCall): Promise<void> {
+  const asked = await begin(call);
+  if (asked.kind !== 'question') throw new Error(`Nobody is asked: ${asked.kind}.`);
+  await answerQuestion(store.db, {
+    ...{ sessionId: call.sessionId, requestId: asked.question.requestId, userId: 'alice', via: 'http' },
+    ...{ action: 'accept', content: { outcome: 'run_again' } },
+  });
+}
+
+const question = { kind: 'question', question: { kind: 'unknown_outcome' } };
+const terms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
+
+test.each([
+  ['it may be repeated', keyed],
+  ['somebody lets it run again', plain],
+])(
+  'what is asked about anew after an attempt was lost, because %s, and fails, is not said to have had no effect',
+  async (_, is) => {
+    const call = await callThat(is);
+    await lose(call, 1);
+    if (!is.repeatable) await runAgain(call);
+    expect(await begin(call, { terms })).toMatchObject({ kind: 'asked', call: { round: 2 } });
+    const { sessionId, toolCallId } = call;
+    await decide(store.db, {
+      sessionId,
+      toolCallId,
+      decidedBy: 'alice',
+      approved: true,
+      via: 'http',
+      round: 2,
+    });
+    expect(await begin(call, { terms })).toMatchObject({ kind: 'begin', attempt: 2, wasLost: true });
+    const error = { code: 'tool_error', message: 'it is full' } as const;
+    const outcome = { status: 'failed', how: 'answered', result: null, text: 'it is full', error } as const;
+    const end = await finishCall(
+      store.db,
+      { ...call, attempt: 2, ...outcome },
+      { questionTimeoutMs: 60_000 },
+    );
+    expect(end).toMatchObject({ kind: 'closed', status: 'unknown' });
+  },
+);
+
+test('what always loses its worker is sent three times, then a person is asked, each time that it is lost again', async () => {
+  const call = await callThat(keyed);
+  for (const attempt of [1, 2, 3]) await lose(call, attempt);
+  expect(await begin(call)).toMatchObject(question);
+  await runAgain(call);
+  await lose(call, 4);
+  expect(await begin(call)).toMatchObject(question);
+  const cancelled = await callThat(keyed);
+  for (const attempt of [1, 2, 3]) await lose(cancelled, attempt);
+  await requestCancel(store.db, { sessionId: cancelled.sessionId, userId: 'alice' });
+  expect(await begin(cancelled)).toMatchObject({ kind: 'closed', status: 'unknown' });
+});
+
+test('what is read-only and always loses its worker has failed after three times, and nobody is asked', async () => {
+  const call = await callThat(reading);
+  for (const attempt of [1, 2, 3]) await lose(call, attempt);
+  const end = await begin(call);
+  expect(end).toMatchObject({ kind: 'closed', status: 'failed' });
+  expect('events' in end && end.events.map(({ frame }) => frame.type)).toEqual(['tool_result']);
+});
+
+test('nobody is asked what became of a lost read-only call that cannot be sent again', async () => {
+  const [away, denied] = [await callThat(reading), await callThat(reading)];
+  await lose(away, 1);
+  expect(await begin(away, { unavailable: 'it is down' })).toMatchObject({
+    kind: 'closed',
+    status: 'failed',
+  });
+  await lose(denied, 1);
+  expect(await begin(denied, { gate: 'deny' })).toMatchObject({ kind: 'closed', status: 'denied' });
+});
+
+test('what was called read-only when it was lost is asked about where that is believed no more', async () => {
+  const call = await callThat(reading);
+  await lose(call, 1);
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 2, wasLost: false });
+  const { sessionId, toolCallId } = call;
+  expect(await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 2 })).toBe(true);
+  const uses = `select from usage u join tool_calls c using (turn_id) where u.kind = 'call' and c.id = $1`;
+  expect((await store.db.query(uses, [toolCallId])).rows).toHaveLength(1);
+  expect(await begin(call, { repeatability: plain })).toMatchObject(question);
+});
