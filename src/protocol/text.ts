@@ -62,14 +62,21 @@ function protoKeyIn(value: unknown): string | null {
   return null;
 }
 
-/** How deep arrays and objects lie in one another; 0 for what is neither. */
-export function jsonDepth(value: unknown): number {
+/**
+ * Why a value that was parsed as JSON could not be told on as it is: arrays and objects lie in one another more than
+ * `depthMax` times, which would exhaust somebody's stack, or a number is too large (1e999 is Infinity to JavaScript, and
+ * null when it is written again).
+ */
+export function jsonMisfit(value: unknown, depthMax: number): 'depth' | 'number' | null {
   // Not by recursion: it is asked of what is nested without end, too.
-  for (let depth = 0, level = [value]; ; depth += 1) {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (level.some((item) => typeof item === 'number' && !Number.isFinite(item))) return 'number';
     const open = level.filter((item) => item !== null && typeof item === 'object');
-    if (open.length === 0) return depth;
+    if (open.length > 0 && depth >= depthMax) return 'depth';
     level = open.flatMap((item) => Object.values(Object(item)));
   }
+  return null;
 }
 
 /** The largest length ≤ `end` at which `text` can be cut without splitting a surrogate pair. */

@@ -1,8 +1,12 @@
 import { errorText } from '../protocol/error-text.ts';
-import { cleanJson } from '../protocol/text.ts';
+import { limits } from '../protocol/limits.ts';
+import { cleanJson, jsonMisfit } from '../protocol/text.ts';
 
 const argumentsChars = 256 * 1024;
-const argumentsDepth = 64;
+const words = {
+  depth: `are nested more than ${limits.jsonDepth} levels deep`,
+  number: 'hold a number that is too large',
+};
 
 export type ParsedArguments =
   | { ok: true; arguments: Record<string, unknown> }
@@ -29,8 +33,8 @@ export function parseArguments(text: string): ParsedArguments {
 
 /** Null where nothing is in them that keeps such a call from every rule. */
 export function unfitArguments(value: unknown): Extract<ParsedArguments, { ok: false }> | null {
-  const misfit = findMisfit(value);
-  return misfit === undefined ? null : fault(misfit);
+  const misfit = jsonMisfit(value, limits.jsonDepth);
+  return misfit === null ? null : fault(words[misfit]);
 }
 
 function fault(what: string): Extract<ParsedArguments, { ok: false }> {
@@ -39,17 +43,4 @@ function fault(what: string): Extract<ParsedArguments, { ok: false }> {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/** What no canonical form exists for (1e999 is Infinity to JavaScript), or what would exhaust the stack. */
-function findMisfit(value: unknown): string | undefined {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > argumentsDepth) return `are nested more than ${argumentsDepth} levels deep`;
-    if (level.some((item) => typeof item === 'number' && !Number.isFinite(item))) {
-      return 'hold a number that is too large';
-    }
-    level = level.flatMap((item) => (item !== null && typeof item === 'object' ? Object.values(item) : []));
-  }
-  return undefined;
 }

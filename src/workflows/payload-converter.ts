@@ -7,11 +7,11 @@ import {
   UndefinedPayloadConverter,
 } from '@temporalio/common';
 import { errorText } from '../protocol/error-text.ts';
-import { jsonDepth } from '../protocol/text.ts';
+import { jsonMisfit } from '../protocol/text.ts';
 
 const decoder = new TextDecoder();
 
-/** What is nested deeper could not be told on: it would exhaust the stack of whoever writes it as JSON again. */
+/** More than anything of ours has, and less than exhausts the stack of whoever writes it as JSON again. */
 const DEPTH_MAX = 1_000;
 
 /**
@@ -23,10 +23,8 @@ class TolerantJsonConverter extends JsonPayloadConverter {
   override fromPayload<T>(payload: Payload): T {
     try {
       const value = super.fromPayload<T>(payload);
-      // A shorter one cannot be that deep.
-      const size = payload.data?.length ?? 0;
-      if (size <= 2 * DEPTH_MAX || jsonDepth(value) <= DEPTH_MAX) return value;
-      return { unreadable: `nested deeper than ${DEPTH_MAX}` } as T;
+      const misfit = jsonMisfit(value, DEPTH_MAX);
+      return misfit === null ? value : ({ unreadable: `${misfit} too large` } as T);
     } catch (error) {
       return { unreadable: errorText(error) } as T;
     }

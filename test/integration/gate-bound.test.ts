@@ -136,8 +136,9 @@ test("arguments of an operator's signal that could not be kept as they are chang
     ['{"to":"eve","deep":[{"__proto__":{"to":"x"}}]}', /^Field "arguments\.deep\.0\.__proto__": no key/],
     ['{"__proto__":{"to":"eve"}}', /^Field "arguments\.__proto__": no key/],
     [nested(100), /nested/],
-    // No workflow could hand it on; it says nothing that is known, neither which call.
+    // No workflow could hand these on as they are; they say nothing that is known, neither which call.
     [nested(100_000), /^tool_call_id: must be/],
+    ['{"to":1e999}', /^tool_call_id: must be/],
   ];
   for (const [index, [args, problem]] of wrong.entries()) {
     await signal(args);

@@ -175,6 +175,16 @@ describe('hostile frames', () => {
       { id: 'x', error: 'Field "arguments.a": is nested deeper than 64.' },
     ],
     [
+      'an edit with a number that is too large',
+      '{"type":"tool_approval","id":"x","tool_call_id":"c","approved":true,"arguments":{"a":[1e999]}}',
+      { id: 'x', error: 'Field "arguments.a": holds a number that is too large.' },
+    ],
+    [
+      'an answer with a number that is too large',
+      '{"type":"input_response","id":"x","request_id":"r","action":"accept","content":{"a":-1e999}}',
+      { id: 'x', error: 'Field "content": holds a number that is too large.' },
+    ],
+    [
       'an answer that is too deep',
       `{"type":"input_response","id":"x","request_id":"r","action":"accept","content":${'['.repeat(65)}${']'.repeat(65)}}`,
       { id: 'x', error: 'Field "content": is nested deeper than 64.' },
