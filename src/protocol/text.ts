@@ -71,10 +71,14 @@ export function jsonMisfit(value: unknown, depthMax: number): 'depth' | 'number'
   // Not by recursion: it is asked of what is nested without end, too.
   let level = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
-    if (level.some((item) => typeof item === 'number' && !Number.isFinite(item))) return 'number';
-    const open = level.filter((item) => item !== null && typeof item === 'object');
-    if (open.length > 0 && depth >= depthMax) return 'depth';
-    level = open.flatMap((item) => Object.values(Object(item)));
+    const inner: unknown[] = [];
+    for (const item of level) {
+      if (typeof item === 'number' && !Number.isFinite(item)) return 'number';
+      if (item === null || typeof item !== 'object') continue;
+      if (depth >= depthMax) return 'depth';
+      for (const part of Object.values(item)) inner.push(part);
+    }
+    level = inner;
   }
   return null;
 }
