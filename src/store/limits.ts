@@ -84,7 +84,8 @@ export async function settleCallLimits(tx: Tx, call: { id: string; turn_id: stri
     name: 'settle-call-limits',
     text: `update input_requests set acted_at = now()
            where turn_id = $2 and kind = 'limit' and action is not null and acted_at is null and not exists (
-             select 1 from tool_calls where turn_id = $2 and id <> $1 and status = 'ready' and attempt = 0)`,
+             select 1 from tool_calls where turn_id = $2 and id <> $1 and status = 'ready'
+               and (attempt = 0 or unsent_attempt = attempt and not was_lost))`,
     values: [call.id, call.turn_id],
   });
 }

@@ -136,7 +136,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
 async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promise<CallBeginning | null> {
   const { limits, questionMs, sessionId, debug } = beginning;
   const isLimited = (limits.turn.tool_calls ?? limits.userDay.tool_calls) !== undefined;
-  const isCounted = row.attempt > 0 && !row.is_unsent;
+  const isCounted = row.attempt > 0 && (row.was_lost || !row.is_unsent);
   if (isCounted || (!isLimited && row.limit_key === null)) return null;
   const { turn_id: turnId, requester_id: userId, limit_key: limitKey } = row;
   const at = { sessionId, turnId, userId, limits, limitKey, questionMs };

@@ -31,8 +31,9 @@ export interface TurnEnded {
 export async function finishTurn(tx: Tx, ending: TurnEnding, before: NewEvent[] = []): Promise<TurnEnded> {
   const rolledBack = ending.status === 'cancelled' && (await isRolledBack(tx, ending.turnId));
   const streamEvents = await closeStream(tx, ending, ending.status === 'cancelled' && !rolledBack);
-  const questionEvents = await withdrawQuestions(tx, { turnId: ending.turnId });
+  // Before its questions: a call that stands at one has done nothing.
   const callEvents = await closeCalls(tx, ending);
+  const questionEvents = await withdrawQuestions(tx, { turnId: ending.turnId });
   const removed = rolledBack ? await removeMessages(tx, ending.turnId) : [];
   const usage = await sumUsage(tx, ending.turnId);
   const debug = ending.debug && (await readTurnDebug(tx, ending.turnId, ending.debug));

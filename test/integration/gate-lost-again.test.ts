@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
+import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { finishCall } from '../../src/store/call-end.ts';
+import { transaction } from '../../src/store/db.ts';
 import { decide } from '../../src/store/decisions.ts';
+import { askForTool, letCallGo } from '../../src/store/elicitations.ts';
+import { settleCallLimits } from '../../src/store/limits.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
-import { requestCancel } from '../../src/store/turns.ts';
+import { endRunningTurn, requestCancel } from '../../src/store/turns.ts';
 import { giveBackUnsent } from '../../src/store/unsent-call.ts';
 import { approvedCall, beginWaiting, lapse } from '../helpers/begin-call.ts';
 import { openTestStore, type TestStore } from '../helpers/database.ts';
@@ -120,4 +124,43 @@ test('what was called read-only when it was lost is asked about where that is be
   const uses = `select from usage u join tool_calls c using (turn_id) where u.kind = 'call' and c.id = $1`;
   expect((await store.db.query(uses, [toolCallId])).rows).toHaveLength(1);
   expect(await begin(call, { repeatability: plain })).toMatchObject(question);
+});
+
+test('what was counted before an attempt that could not be sent does not stand at a limit by itself', async () => {
+  const call = await callThat(keyed);
+  const limits = { ...onlySteps(25), turn: { steps: 25, tool_calls: 1 } };
+  expect(await begin(call, { limits })).toMatchObject({ kind: 'begin' });
+  await lapse(store.db, call);
+  expect(await begin(call, { limits })).toMatchObject({ kind: 'begin', attempt: 2 });
+  const { sessionId, toolCallId } = call;
+  expect(await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 2 })).toBe(true);
+  expect(await begin(call, { limits })).toMatchObject({ kind: 'begin', attempt: 3 });
+});
+
+test('what is let go at a question, and has done nothing, is cancelled with its turn', async () => {
+  const call = await callThat(plain);
+  await begin(call, { asksFirst: true });
+  const { sessionId, toolCallId, step } = call;
+  const asked = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
+  await askForTool(store.db, { sessionId, toolCallId, attempt: 1 }, asked, { isHeld: true });
+  expect(await letCallGo(store.db, { sessionId, toolCallId, attempt: 1 })).toBe(true);
+  const { events } = await endRunningTurn(store.db, { sessionId, runId: step.runId, status: 'cancelled' });
+  expect(events.map(({ frame }) => frame.type)).toEqual(['input_resolved', 'tool_result', 'turn_end']);
+  expect(events[1]?.frame).toMatchObject({ status: 'cancelled' });
+});
+
+test('a call that could not be sent, and stands at a limit, is told of the answer also where another has read it', async () => {
+  const call = await callThat(plain);
+  await begin(call);
+  const { sessionId, toolCallId, step } = call;
+  await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 1 });
+  const limits = { ...onlySteps(25), turn: { steps: 25, tool_calls: 0 } };
+  const asked = await begin(call, { limits });
+  if (asked.kind !== 'question') throw new Error(`Nobody is asked: ${asked.kind}.`);
+  const { requestId } = asked.question;
+  const answer = { sessionId, requestId, userId: 'alice', via: 'http' };
+  await answerQuestion(store.db, { ...answer, action: 'decline' });
+  await transaction(store.db, (tx) => settleCallLimits(tx, { id: 'another', turn_id: step.turnId }));
+  const sql = 'select acted_at from input_requests where id = $1';
+  expect((await store.db.query(sql, [requestId])).rows).toEqual([{ acted_at: null }]);
 });
