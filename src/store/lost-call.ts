@@ -1,3 +1,4 @@
+import type { CallStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 import type { Answer } from './question-close.ts';
@@ -87,6 +88,30 @@ export interface SentCall {
   stands_at_question: boolean;
   /** An attempt before the last was sent and lost. */
   was_lost: boolean;
+}
+
+/** Also of a read-only call: its server may turn out not to be believed. And whoever is asked anew may say yes. */
+export async function keepLost(tx: Tx, row: { id: string; was_lost: boolean }): Promise<void> {
+  row.was_lost = true;
+  await tx.query({
+    name: 'keep-lost',
+    text: 'update tool_calls set was_lost = true where id = $1',
+    values: [row.id],
+  });
+}
+
+/** It was lost while it could be repeated, and cannot be any more: nobody was asked, and nobody says that it may be sent again. */
+export async function isUnasked(
+  tx: Tx,
+  row: SentCall & { id: string; status: CallStatus; repeatable: boolean },
+): Promise<boolean> {
+  if (row.status !== 'ready' || !row.was_lost || row.repeatable) return false;
+  const { rowCount } = await tx.query({
+    name: 'may-run-again',
+    text: `select from input_requests where tool_call_id = $1 and kind = 'unknown_outcome' and content->>'outcome' = 'run_again'`,
+    values: [row.id],
+  });
+  return rowCount === 0;
 }
 
 /** Whether an attempt of a call that has no result may have had its effect. */

@@ -13,7 +13,16 @@ import {
   toLedgerCall,
 } from './ledger-row.ts';
 import { passLimits, settleCallLimits } from './limits.ts';
-import { afterAttempts, BEGUN_MAX, lostOften, lostResult, mayHaveRun, settleLost } from './lost-call.ts';
+import {
+  afterAttempts,
+  BEGUN_MAX,
+  isUnasked,
+  keepLost,
+  lostOften,
+  lostResult,
+  mayHaveRun,
+  settleLost,
+} from './lost-call.ts';
 import { withdrawGate } from './open-call-end.ts';
 import { withdrawQuestions } from './question-close.ts';
 import { askAboutNow, isUnchanged, whyNotDecided } from './recheck.ts';
@@ -21,6 +30,7 @@ import type { OpenQuestion, StepCall } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn } from './turn-end.ts';
+import { askedTooOften, cancelledBefore, deniedNow, misfitNow, unavailableNow } from './unrun-call.ts';
 import { recordCall } from './usage.ts';
 
 export type CallBeginning =
@@ -93,7 +103,8 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     const call = toLedgerCall(row);
     const now = beginning.inspect(call);
     if (now.repeatability !== null) await distrust(tx, row, now.repeatability);
-    const isLost = row.status === 'asking' || (row.status === 'running' && !isHeld(row, beginning));
+    const isRunning = row.status === 'running' && !isHeld(row, beginning);
+    const isLost = row.status === 'asking' || isRunning || (await isUnasked(tx, row));
     const isLostOften = isLost && row.attempt >= BEGUN_MAX;
     if (isLostOften && row.read_only)
       return close(tx, row, row.cancel_requested ? cancelledBefore : lostOften);
@@ -118,7 +129,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     if (isLost) await keepLost(tx, row);
     const because = await whyNotDecided(tx, row, now);
     if (because !== null) {
-      if (row.round >= roundsMax) return close(tx, row, afterAttempts(row, deniedNow(askedTooOften)));
+      if (row.round >= roundsMax) return close(tx, row, afterAttempts(row, askedTooOften));
       await markActed(tx, row.id);
       const { call: asked, events } = await askAboutNow(tx, row, now, because);
       return { kind: 'asked', call: asked, events: await appendEvents(tx, row.session_id, events) };
@@ -175,16 +186,6 @@ async function distrust(
   });
 }
 
-/** Also of a read-only call: its server may turn out not to be believed. And whoever is asked anew may say yes. */
-async function keepLost(tx: Tx, row: LedgerRow): Promise<void> {
-  row.was_lost = true;
-  await tx.query({
-    name: 'keep-lost',
-    text: 'update tool_calls set was_lost = true where id = $1',
-    values: [row.id],
-  });
-}
-
 /** @returns null where it is to be sent again */
 async function settle(tx: Tx, row: LedgerRow, timeoutMs: number): Promise<CallBeginning | null> {
   if (row.cancel_requested) return close(tx, row, lostResult);
@@ -203,29 +204,6 @@ async function markActed(tx: Tx, toolCallId: string): Promise<void> {
     text: 'update decisions set acted_at = now() where tool_call_id = $1 and acted_at is null',
     values: [toolCallId],
   });
-}
-
-const askedTooOften = `What was to run had changed each time that this call was approved, ${roundsMax} times; it is given up.`;
-
-const cancelledBefore: CallClosing = {
-  status: 'cancelled',
-  result: null,
-  text: 'The turn was cancelled before this tool call was run.',
-  error: null,
-};
-
-function unavailableNow(why: string): CallClosing {
-  return { status: 'failed', result: null, text: why, error: { code: 'unavailable', message: why } };
-}
-
-/** The gateway looked at this when it took the change in; here it is looked at again, because this is what runs. */
-function misfitNow(why: string): CallClosing {
-  const message = `A person changed the arguments to what the tool does not take: ${why}`;
-  return { status: 'failed', result: null, text: message, error: { code: 'tool_error', message } };
-}
-
-function deniedNow(reason: string): CallClosing {
-  return { status: 'denied', result: null, text: reason, error: { code: 'tool_error', message: reason } };
 }
 
 async function close(tx: Tx, row: LedgerRow, closing: CallClosing): Promise<CallBeginning> {

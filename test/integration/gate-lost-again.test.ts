@@ -49,6 +49,13 @@ async function runAgain(call: WaitingCall): Promise<void> {
   });
 }
 
+async function letGo(call: WaitingCall, attempt: number): Promise<void> {
+  const { sessionId, toolCallId, step } = call;
+  const asked = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
+  await askForTool(store.db, { sessionId, toolCallId, attempt }, asked, { isHeld: true });
+  expect(await letCallGo(store.db, { sessionId, toolCallId, attempt })).toBe(true);
+}
+
 const question = { kind: 'question', question: { kind: 'unknown_outcome' } };
 const terms: GateTerms = { rule: 'another', levels: [], remember: 'once' };
 
@@ -140,10 +147,8 @@ test('what was counted before an attempt that could not be sent does not stand a
 test('what is let go at a question, and has done nothing, is cancelled with its turn', async () => {
   const call = await callThat(plain);
   await begin(call, { asksFirst: true });
-  const { sessionId, toolCallId, step } = call;
-  const asked = { turnId: step.turnId, key: 'k', message: 'Which?', schema: { type: 'object' } };
-  await askForTool(store.db, { sessionId, toolCallId, attempt: 1 }, asked, { isHeld: true });
-  expect(await letCallGo(store.db, { sessionId, toolCallId, attempt: 1 })).toBe(true);
+  await letGo(call, 1);
+  const { sessionId, step } = call;
   const { events } = await endRunningTurn(store.db, { sessionId, runId: step.runId, status: 'cancelled' });
   expect(events.map(({ frame }) => frame.type)).toEqual(['input_resolved', 'tool_result', 'turn_end']);
   expect(events[1]?.frame).toMatchObject({ status: 'cancelled' });
@@ -163,4 +168,42 @@ test('a call that could not be sent, and stands at a limit, is told of the answe
   await transaction(store.db, (tx) => settleCallLimits(tx, { id: 'another', turn_id: step.turnId }));
   const sql = 'select acted_at from input_requests where id = $1';
   expect((await store.db.query(sql, [requestId])).rows).toEqual([{ acted_at: null }]);
+});
+
+const askAnew = async (call: WaitingCall) => {
+  expect(await begin(call, { terms })).toMatchObject({ kind: 'asked', call: { round: 2 } });
+  // What its server says is believed no more while people look.
+  expect(await begin(call, { terms, repeatability: plain })).toMatchObject({ kind: 'undecided' });
+  const { sessionId, toolCallId } = call;
+  await decide(store.db, {
+    sessionId,
+    toolCallId,
+    decidedBy: 'alice',
+    approved: true,
+    via: 'http',
+    round: 2,
+  });
+};
+
+test('what was lost while it could be repeated, and cannot be any more, is not sent again without a word', async () => {
+  const asked = await callThat(keyed);
+  await lose(asked, 1);
+  await askAnew(asked);
+  const held = await callThat(keyed);
+  await lose(held, 1);
+  expect(await begin(held, { asksFirst: true })).toMatchObject({ kind: 'begin', attempt: 2 });
+  await letGo(held, 2);
+  for (const [call, attempt] of [
+    [asked, 2],
+    [held, 3],
+  ] as const) {
+    const now = { repeatability: plain, ...(call === asked ? { terms } : {}) };
+    const first = await begin(call, now);
+    expect(first).toMatchObject(question);
+    await runAgain(call);
+    expect(await begin(call, now)).toMatchObject({ kind: 'begin', attempt, repeatable: false });
+    const { sessionId, toolCallId } = call;
+    expect(await giveBackUnsent(store.db, { sessionId, toolCallId, attempt })).toBe(true);
+    expect(await begin(call, now)).toMatchObject({ kind: 'begin', attempt: attempt + 1 });
+  }
 });
