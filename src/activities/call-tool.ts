@@ -150,7 +150,9 @@ class CallRun {
   /** What its server did not get is looked at anew by the next attempt, and asked about where it is another tool now. */
   async #giveBackUnsent(outcome: Extract<ToolOutcome, { status: 'failed' }>): Promise<void> {
     const { call, attempt } = this.#begun;
-    if (outcome.isUnsent !== true || attempt >= BEGUN_MAX || !mayTryAgain(this.#deps)) return;
+    // It may have been begun often before: let go at questions, or because somebody said so.
+    const isTriedOften = attempt >= BEGUN_MAX && this.#context.info.attempt >= BEGUN_MAX;
+    if (outcome.isUnsent !== true || isTriedOften || !mayTryAgain(this.#deps)) return;
     const at = { sessionId: this.#sessionId, toolCallId: call.toolCallId, attempt };
     const isGiven = await this.#persist('that a tool call was not sent', () =>
       giveBackUnsent(this.#deps.db, at),

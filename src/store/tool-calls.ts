@@ -105,7 +105,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     if (now.repeatability !== null) await distrust(tx, row, now.repeatability);
     const isRunning = row.status === 'running' && !isHeld(row, beginning);
     const isLost = row.status === 'asking' || isRunning || (await isUnasked(tx, row));
-    const isLostOften = isLost && row.attempt >= BEGUN_MAX;
+    const isLostOften = isLost && !row.is_unsent && row.attempt >= BEGUN_MAX;
     if (isLostOften && row.read_only)
       return close(tx, row, row.cancel_requested ? cancelledBefore : lostOften);
     if (row.status === 'asking' || isLostOften || (isLost && !row.repeatable)) {

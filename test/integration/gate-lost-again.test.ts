@@ -95,7 +95,11 @@ test('what always loses its worker is sent three times, then a person is asked, 
   for (const attempt of [1, 2, 3]) await lose(call, attempt);
   expect(await begin(call)).toMatchObject(question);
   await runAgain(call);
-  await lose(call, 4);
+  // Nobody is asked again because this one could not be sent.
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 4 });
+  const { sessionId, toolCallId } = call;
+  expect(await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 4 })).toBe(true);
+  await lose(call, 5);
   expect(await begin(call)).toMatchObject(question);
   const cancelled = await callThat(keyed);
   for (const attempt of [1, 2, 3]) await lose(cancelled, attempt);

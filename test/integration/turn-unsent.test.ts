@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 /** An approved call, at the moment when its server could not be reached any more. */
-async function unsent(): Promise<{ sessionId: string; toolCallId: string }> {
+async function unsent(begunBefore = 0): Promise<{ sessionId: string; toolCallId: string }> {
   const { port } = server.address() as AddressInfo;
   calls = 0;
   at.model.script(({ messages }) =>
@@ -62,11 +62,12 @@ async function unsent(): Promise<{ sessionId: string; toolCallId: string }> {
   const sessionId = await at.session();
   await at.say(sessionId, 'go');
   const { tool_call_id: toolCallId } = await at.event(sessionId, 'tool_approval_request');
+  await at.db.query('update tool_calls set attempt = $2 where id = $1', [toolCallId, begunBefore]);
   leavesAfterList = true;
   await at.decide(sessionId, toolCallId, true);
   await eventually('the attempt to be given back', async () => {
     const sql = 'select unsent_attempt from tool_calls where id = $1';
-    return (await at.db.query(sql, [toolCallId])).rows[0]?.unsent_attempt === 1;
+    return (await at.db.query(sql, [toolCallId])).rows[0]?.unsent_attempt === begunBefore + 1;
   });
   leavesAfterList = false;
   const { rows } = await at.db.query(`select from usage u join tool_calls c using (turn_id)
@@ -84,6 +85,12 @@ test('an approved call that its server did not get is sent when the server is ba
   expect(types.filter((type) => type === 'tool_started')).toHaveLength(2);
   expect(types.filter((type) => type === 'tool_approval_request')).toHaveLength(1);
   expect(types).not.toContain('input_request');
+  expect(calls).toBe(1);
+});
+
+test('that it was begun often before, because it was let go at questions, does not cost it its decision', async () => {
+  const { sessionId } = await unsent(5);
+  expect(await at.event(sessionId, 'tool_result')).toMatchObject({ status: 'completed' });
   expect(calls).toBe(1);
 });
 
