@@ -31,8 +31,8 @@ export type Passage =
   | { kind: 'free'; granted: number }
   /** People are asked; what is to go on waits for them. `events` are the caller's to append. */
   | { kind: 'asked'; question: OpenQuestion; events: NewEvent[] }
-  /** They said no, or nothing in time: the turn is to end with this. */
-  | { kind: 'over'; error: ErrorBody };
+  /** They said no, or nothing in time, or (`isMost`) nobody may say yes: the turn is to end with this. */
+  | { kind: 'over'; error: ErrorBody; isMost: boolean };
 
 /**
  * Whether a turn is within its limits, of those that `watched` names; where one is reached, people are asked whether it
@@ -63,13 +63,13 @@ export async function passLimits(
     const more = answer.action === 'accept' ? moreIn(place.name, answer.content) : 0;
     if (more === 0) {
       const message = limitError(place.name, place.scope, answer.by);
-      return { kind: 'over', error: { code: 'processing_error', message } };
+      return { kind: 'over', error: { code: 'processing_error', message }, isMost: false };
     }
     await limits.grant(place, more);
   }
   const reached = limits.reached(watched);
   if (reached && reached.used >= reached.most) {
-    return { kind: 'over', error: { code: 'processing_error', message: mostError(reached) } };
+    return { kind: 'over', error: { code: 'processing_error', message: mostError(reached) }, isMost: true };
   }
   if (reached) return limits.ask(reached);
   return { kind: 'free', granted: limits.granted('turn', 'steps') };
@@ -88,6 +88,17 @@ export async function settleCallLimits(tx: Tx, call: { id: string; turn_id: stri
                and (attempt = 0 or unsent_attempt = attempt and not was_lost))`,
     values: [call.id, call.turn_id],
   });
+}
+
+/** A call of the turn that is under way, and not at a question to people, is carried through before a limit ends the turn. */
+export async function isUnderWay(tx: Tx, turnId: string): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'calls-under-way',
+    text: `select from tool_calls c where c.turn_id = $1 and c.status = 'running' and not exists
+             (select from input_requests q where q.tool_call_id = c.id and q.action is null) limit 1`,
+    values: [turnId],
+  });
+  return rowCount === 1;
 }
 
 interface Place {

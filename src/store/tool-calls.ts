@@ -12,7 +12,7 @@ import {
   type LedgerRow,
   toLedgerCall,
 } from './ledger-row.ts';
-import { passLimits, settleCallLimits } from './limits.ts';
+import { isUnderWay, passLimits, settleCallLimits } from './limits.ts';
 import {
   afterAttempts,
   BEGUN_MAX,
@@ -58,7 +58,7 @@ export type CallBeginning =
   | { kind: 'ended'; events: StoredEvent[] }
   /** Its server cannot be asked, which is why it does not begin; it may come back, and nothing was written. */
   | { kind: 'away'; why: string }
-  /** An earlier attempt may still be running for this long, milliseconds. */
+  /** An earlier attempt, or other calls that the turn's end waits for, may still be running for this long, milliseconds. */
   | { kind: 'leased'; forMs: number }
   /** The turn has ended or belongs to another run. */
   | { kind: 'refused' };
@@ -160,7 +160,8 @@ async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promis
     const events = await appendEvents(tx, sessionId, passage.events);
     return { kind: 'question', question: passage.question, events };
   }
-  const { error } = passage;
+  const { error, isMost } = passage;
+  if (isMost && (await isUnderWay(tx, turnId))) return { kind: 'leased', forMs: beginning.leaseMs };
   const { events } = await finishTurn(tx, { sessionId, turnId, status: 'cancelled', error, debug });
   return { kind: 'ended', events };
 }
