@@ -3,6 +3,7 @@ import { checkArguments } from '../gate/schema-words.ts';
 import { PublicError } from '../protocol/errors.ts';
 import type { Tx } from './db.ts';
 import type { GateRow } from './gate-rows.ts';
+import { mayHaveRun } from './lost-call.ts';
 import { readSchema } from './tool-definitions.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -21,6 +22,13 @@ export async function toRun(tx: Tx, verdict: Verdict, row: GateRow): Promise<Gat
   const hash = hashOf(edited);
   // As it is already: perhaps sent again.
   if (hash === row.arguments_hash) return row;
+  // Its server may know the key, and would answer what was sent first.
+  if (row.status === 'waiting' && mayHaveRun(row)) {
+    throw new PublicError(
+      'validation_error',
+      'Field "arguments": this call was sent before as it is, and may have had its effect, so it cannot become another one; approve or reject it as it is, and the model can ask anew.',
+    );
+  }
   const schema = row.tool_hash === null ? null : await readSchema(tx, row.tool_hash);
   if (schema === null) {
     throw new PublicError(

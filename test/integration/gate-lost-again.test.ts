@@ -211,3 +211,22 @@ test('what was lost while it could be repeated, and cannot be any more, is not s
     expect(await begin(call, now)).toMatchObject({ kind: 'begin', attempt: attempt + 1 });
   }
 });
+
+test('what may have had its effect is not changed before it is sent again with the same key; what was not sent may be', async () => {
+  const change = (call: WaitingCall) =>
+    decide(store.db, {
+      ...{ sessionId: call.sessionId, toolCallId: call.toolCallId, decidedBy: 'alice', via: 'http' },
+      ...{ approved: true, round: 2, arguments: { to: 'eve@example.com' } },
+    });
+  const sent = await callThat(keyed);
+  await lose(sent, 1);
+  expect(await begin(sent, { terms })).toMatchObject({ kind: 'asked' });
+  const message = expect.stringMatching(/^Field "arguments": .*was sent before/);
+  await expect(change(sent)).rejects.toMatchObject({ code: 'validation_error', message });
+  const unsent = await callThat(keyed);
+  await begin(unsent);
+  const { sessionId, toolCallId } = unsent;
+  await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 1 });
+  expect(await begin(unsent, { terms })).toMatchObject({ kind: 'asked' });
+  expect(await change(unsent)).toMatchObject({ kind: 'recorded' });
+});
