@@ -14,7 +14,7 @@ import { startBeat } from './beat.ts';
 import type { Activities, CallAnswer } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { Elicitor } from './elicit.ts';
-import { mayTryAgain, prepareInspection } from './inspect-call.ts';
+import { lookAt, mayTryAgain } from './inspect-call.ts';
 import { keepLease, LEASE_MS, type Lease } from './lease.ts';
 import { persist } from './persist.ts';
 import { stopReason, watchStop } from './stop-watch.ts';
@@ -33,17 +33,15 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
     const call = tool ?? (await toolOfCall(deps.db, toolCallId));
     for (;;) {
       // Looked at anew after each wait: what counts is what is there immediately before it runs.
-      const [inspect, limits] = await Promise.all([prepareInspection(deps, call), deps.limits.current()]);
-      const since = Date.now();
+      const look = lookAt(deps, call);
       const beginning = await beginCall(deps.db, {
         sessionId,
         toolCallId,
         runId,
         leaseMs: LEASE_MS,
-        limits,
+        look,
         questionMs: deps.config.APPROVAL_TIMEOUT_MS,
         debug: deps.debug,
-        inspect,
         asksFirst: deps.tools.asksFirst(call),
         mayWait: mayTryAgain(deps),
       });
@@ -52,7 +50,7 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
         await context.sleep(Math.min(beginning.forMs, LEASE_LOOK_MS));
       } else if (beginning.kind === 'begin') {
         publishEvents(deps.live, sessionId, beginning.events);
-        return new CallRun(deps, sessionId, beginning, since).run();
+        return new CallRun(deps, sessionId, beginning).run();
       } else if (beginning.kind === 'undecided') {
         // Its workflow may not know how it waits: the answer of the attempt that asked people was lost.
         const tended = await tend(deps, { sessionId, toolCallId });
@@ -83,23 +81,20 @@ class CallRun {
   readonly #deps: ActivityDeps;
   readonly #sessionId: string;
   readonly #begun: Begun;
-  readonly #since: number;
   readonly #context = Context.current();
 
-  /** @param since when the lease was asked for, milliseconds since 1970 */
-  constructor(deps: ActivityDeps, sessionId: string, begun: Begun, since: number) {
+  constructor(deps: ActivityDeps, sessionId: string, begun: Begun) {
     this.#deps = deps;
     this.#sessionId = sessionId;
     this.#begun = begun;
-    this.#since = since;
   }
 
   async run(): Promise<CallAnswer> {
-    const { call, attempt } = this.#begun;
+    const { call, attempt, since } = this.#begun;
     const about = { sessionId: this.#sessionId, turnId: call.turnId, attempt, toolCallId: call.toolCallId };
     const stop = watchStop(this.#context, this.#deps.nudges, call.turnId);
     const beat = startBeat(this.#context, this.#deps.live, about, attempt > 1 ? 'retrying' : 'running_tool');
-    const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt, since: this.#since }, stop);
+    const lease = keepLease(this.#deps, { toolCallId: call.toolCallId, attempt, since }, stop);
     const halt = new AbortController();
     this.#forward(stop.signal, lease, halt);
     const elicitor = new Elicitor(this.#deps, about, {

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { argumentsHash, toolHash } from '../gate/hashes.ts';
 import { checkArguments } from '../gate/schema-words.ts';
 import { errorText } from '../protocol/error-text.ts';
-import type { Inspection, LedgerCall } from '../store/ledger-row.ts';
+import type { Look } from '../store/ledger-row.ts';
 import { decideUnder, repeatabilityOf } from '../tools/policy.ts';
 import type { LoadedPolicy } from '../tools/policy-source.ts';
 import type { ToolDescriptor } from '../tools/port.ts';
@@ -13,12 +13,20 @@ import type { ActivityDeps } from './deps.ts';
  * file is now. What was decided is held against this.
  * @param tool `server.tool`
  */
-export async function prepareInspection(
-  deps: ActivityDeps,
-  tool: string,
-): Promise<(call: LedgerCall) => Inspection> {
-  const [policy, found] = await Promise.all([policyToUse(deps), describe(deps, tool)]);
-  return ({ tool: toolName, arguments: args, requester, agent, tenant, isEdited }) => {
+export async function lookAt(deps: ActivityDeps, tool: string): Promise<Look> {
+  const [policy, found, limits] = await Promise.all([
+    policyToUse(deps),
+    describe(deps, tool),
+    deps.limits.current(),
+  ]);
+  const inspect: Look['inspect'] = ({
+    tool: toolName,
+    arguments: args,
+    requester,
+    agent,
+    tenant,
+    isEdited,
+  }) => {
     const { descriptor, unavailable } = found;
     const decision = decideUnder(policy, {
       tool: descriptor,
@@ -39,6 +47,7 @@ export async function prepareInspection(
       misfit: isEdited && descriptor !== undefined ? checkArguments(descriptor.inputSchema, args) : null,
     };
   };
+  return { limits, inspect };
 }
 
 /** A file that is being mended should not cost an approval that somebody gave: it is looked at some times more. */

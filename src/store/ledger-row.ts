@@ -1,6 +1,7 @@
 import type { ToolDefinition } from '../gate/hashes.ts';
 import type { GateDecision, ParticipantRole } from '../protocol/frame-parts.ts';
 import type { GateTerms } from '../protocol/gate-terms.ts';
+import type { TurnLimits } from '../protocol/turn-limits.ts';
 import type { CallStatus } from './call-status.ts';
 import type { Db, Tx } from './db.ts';
 import { type GateRow, isUnsent, standsAtQuestion } from './gate-rows.ts';
@@ -37,6 +38,13 @@ export interface Inspection {
   unavailable: string | null;
   /** Why arguments that a person changed do not fit the tool as it is now, in a sentence; null: they do. */
   misfit: string | null;
+}
+
+/** What others than the store say of a call that is about to begin. */
+export interface Look {
+  limits: TurnLimits;
+  /** Looks at what is about to run. Pure. */
+  inspect(call: LedgerCall): Inspection;
 }
 
 export interface LedgerRow extends GateRow {

@@ -1,17 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { roundsMax } from '../gate/judge.ts';
 import type { ToolResultStatus } from '../protocol/frame-parts.ts';
-import type { TurnLimits } from '../protocol/turn-limits.ts';
 import { isOpen } from './call-status.ts';
 import type { Db, Tx } from './db.ts';
 import { lockSession, transaction } from './db.ts';
 import { appendEvents, type StoredEvent } from './events.ts';
-import {
-  findLedgerRow,
-  type Inspection,
-  type LedgerCall,
-  type LedgerRow,
-  toLedgerCall,
-} from './ledger-row.ts';
+import { findLedgerRow, type LedgerCall, type LedgerRow, type Look, toLedgerCall } from './ledger-row.ts';
 import { isUnderWay, passLimits, settleCallLimits } from './limits.ts';
 import {
   afterAttempts,
@@ -30,12 +24,14 @@ import type { OpenQuestion, StepCall } from './steps.ts';
 import { type CallClosing, closeCall } from './tool-call-close.ts';
 import type { DebugSource } from './turn-debug.ts';
 import { finishTurn } from './turn-end.ts';
-import { askedTooOften, cancelledBefore, deniedNow, misfitNow, unavailableNow } from './unrun-call.ts';
+import { askedTooOften, cancelledBefore, misfitNow, obstacleIn } from './unrun-call.ts';
 import { recordCall } from './usage.ts';
 
 export type CallBeginning =
   | {
       kind: 'begin';
+      /** When the lease was asked for, milliseconds since 1970. */
+      since: number;
       call: LedgerCall;
       /** As it was inspected. */
       toolHash: string | null;
@@ -68,17 +64,19 @@ interface Beginning {
   toolCallId: string;
   runId: string;
   leaseMs: number;
-  limits: TurnLimits;
+  /** Under way since a moment ago. */
+  look: Promise<Look>;
   /** How long people have to answer a question, where the session does not say it. */
   questionMs: number;
   debug?: DebugSource | undefined;
-  /** Looks at what is about to run. Pure. */
-  inspect(call: LedgerCall): Inspection;
   /** Whether the tool's server does nothing before it has the answers to what it asks. */
   asksFirst: boolean;
   /** Whether a call that people said should run may be begun later, where its server is away now. */
   mayWait: boolean;
 }
+
+/** A server that says at once what its tool is, is heard under the session's lock; no other may hold the session up. */
+const LOCKED_LOOK_MS = 5;
 
 /** The attempt that was lost stood at a question, so it had done nothing. */
 function isHeld(row: LedgerRow, { asksFirst }: Beginning): boolean {
@@ -91,6 +89,17 @@ function isHeld(row: LedgerRow, { asksFirst }: Beginning): boolean {
  * result runs again only if it was repeatable and is; about any other a person is asked, once nothing of it can be running.
  */
 export async function beginCall(db: Db, beginning: Beginning): Promise<CallBeginning> {
+  // Heard here, because a call that has ended needs no look, and a rejection that nobody hears ends the process.
+  beginning.look.catch(() => undefined);
+  for (;;) {
+    const begun = await tryToBegin(db, beginning);
+    if (begun !== null) return begun;
+    await beginning.look;
+  }
+}
+
+/** @returns null, with nothing written, where it is not known yet what is about to run */
+async function tryToBegin(db: Db, beginning: Beginning): Promise<CallBeginning | null> {
   return transaction(db, async (tx) => {
     const [, row] = await Promise.all([lockSession(tx, beginning.sessionId), findLedgerRow(tx, beginning)]);
     if (!row) return { kind: 'refused' };
@@ -100,8 +109,10 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     }
     if (row.turn_status !== 'running' || row.turn_run_id !== beginning.runId) return { kind: 'refused' };
     if (row.status === 'running' && row.leased_ms > 0) return { kind: 'leased', forMs: row.leased_ms };
+    const look = await Promise.race([beginning.look, delay(LOCKED_LOOK_MS, null, { ref: false })]);
+    if (look === null) return null;
     const call = toLedgerCall(row);
-    const now = beginning.inspect(call);
+    const now = look.inspect(call);
     if (now.repeatability !== null) await distrust(tx, row, now.repeatability);
     const isRunning = row.status === 'running' && !isHeld(row, beginning);
     const isLost = row.status === 'asking' || isRunning || (await isUnasked(tx, row));
@@ -136,7 +147,7 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
     }
     if (now.misfit !== null) return close(tx, row, afterAttempts(row, misfitNow(now.misfit)));
     const holdOrBegin = async () =>
-      (await holdAtLimit(tx, row, beginning)) ??
+      (await holdAtLimit(tx, row, { ...beginning, ...look })) ??
       begin(tx, row, { call, toolHash: now.toolHash }, beginning.leaseMs);
     const [, begun] = await Promise.all([markActed(tx, row.id), holdOrBegin()]);
     return begun;
@@ -144,7 +155,11 @@ export async function beginCall(db: Db, beginning: Beginning): Promise<CallBegin
 }
 
 /** The turn's calls are counted as they begin, one after the other under the session's lock; a repeated one counts once. */
-async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promise<CallBeginning | null> {
+async function holdAtLimit(
+  tx: Tx,
+  row: LedgerRow,
+  beginning: Beginning & Look,
+): Promise<CallBeginning | null> {
   const { limits, questionMs, sessionId, debug } = beginning;
   const isLimited = (limits.turn.tool_calls ?? limits.userDay.tool_calls) !== undefined;
   const isCounted = row.attempt > 0 && (row.was_lost || !row.is_unsent);
@@ -164,11 +179,6 @@ async function holdAtLimit(tx: Tx, row: LedgerRow, beginning: Beginning): Promis
   if (isMost && (await isUnderWay(tx, turnId))) return { kind: 'leased', forMs: beginning.leaseMs };
   const { events } = await finishTurn(tx, { sessionId, turnId, status: 'cancelled', error, debug });
   return { kind: 'ended', events };
-}
-
-function obstacleIn(now: Inspection): CallClosing | null {
-  if (now.unavailable !== null) return unavailableNow(now.unavailable);
-  return now.gate === 'deny' ? deniedNow(now.reason) : null;
 }
 
 /** Its server is trusted no more, or takes back what it said of its tool: from now on a lost attempt is asked about. */
@@ -225,6 +235,7 @@ async function begin(
   leaseMs: number,
 ): Promise<CallBeginning> {
   const attempt = row.attempt + 1;
+  const since = Date.now();
   const [, , events] = await Promise.all([
     recordCall(tx, row),
     tx.query({
@@ -244,7 +255,7 @@ async function begin(
   ]);
   const { repeatable, read_only: readOnly } = row;
   const wasLost = row.was_lost && !readOnly;
-  return { kind: 'begin', ...inspected, attempt, repeatable, readOnly, wasLost, events };
+  return { kind: 'begin', since, ...inspected, attempt, repeatable, readOnly, wasLost, events };
 }
 
 /**

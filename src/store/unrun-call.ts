@@ -1,7 +1,13 @@
 import { roundsMax } from '../gate/judge.ts';
+import type { Inspection } from './ledger-row.ts';
 import type { CallClosing } from './tool-call-close.ts';
 
 /* How a call ends that does not run (any more), in words for the model. */
+
+export function obstacleIn(now: Inspection): CallClosing | null {
+  if (now.unavailable !== null) return unavailableNow(now.unavailable);
+  return now.gate === 'deny' ? deniedNow(now.reason) : null;
+}
 
 export const cancelledBefore: CallClosing = {
   status: 'cancelled',
@@ -10,7 +16,7 @@ export const cancelledBefore: CallClosing = {
   error: null,
 };
 
-export function unavailableNow(why: string): CallClosing {
+function unavailableNow(why: string): CallClosing {
   return { status: 'failed', result: null, text: why, error: { code: 'unavailable', message: why } };
 }
 
@@ -20,7 +26,7 @@ export function misfitNow(why: string): CallClosing {
   return { status: 'failed', result: null, text: message, error: { code: 'tool_error', message } };
 }
 
-export function deniedNow(reason: string): CallClosing {
+function deniedNow(reason: string): CallClosing {
   return { status: 'denied', result: null, text: reason, error: { code: 'tool_error', message: reason } };
 }
 

@@ -39,17 +39,26 @@ export async function beginWaiting(
     mayWait?: boolean;
     runId?: string;
     limits?: TurnLimits;
+    /** Before this nothing is known of what is about to run. */
+    told?: Promise<void>;
   } = {},
 ): Promise<CallBeginning> {
   const { sessionId, toolCallId, step } = call;
   const { rows } = await db.query('select terms from tool_calls where id = $1', [toolCallId]);
-  const { asksFirst = false, mayWait = false, runId = step.runId, limits = onlySteps(25), ...now } = more;
+  const { asksFirst = false, mayWait = false, runId = step.runId, limits = onlySteps(25), ...others } = more;
+  const { told = Promise.resolve(), ...now } = others;
   const inspect = (): Inspection => ({
     ...{ argumentsHash: argumentsHash({ to: 'bob@example.com' }), toolHash: toolHash(mailTool) },
     ...{ definition: mailTool, gate: 'ask', rule: 'big-mails', reason: 'big', terms: rows[0]?.terms },
     ...{ policyRevision: 'of-a-test', repeatability: null, unavailable: null, misfit: null },
     ...now,
   });
-  const bounds = { leaseMs: 60_000, questionMs: 60_000, limits, asksFirst, mayWait };
-  return beginCall(db, { sessionId, toolCallId, runId, inspect, ...bounds });
+  const bounds = { leaseMs: 60_000, questionMs: 60_000, asksFirst, mayWait };
+  return beginCall(db, {
+    sessionId,
+    toolCallId,
+    runId,
+    look: told.then(() => ({ limits, inspect })),
+    ...bounds,
+  });
 }

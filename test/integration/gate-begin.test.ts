@@ -4,7 +4,7 @@ import { roundsMax } from '../../src/gate/judge.ts';
 import type { GateTerms } from '../../src/protocol/gate-terms.ts';
 import { onlySteps } from '../../src/protocol/turn-limits.ts';
 import { finishCall } from '../../src/store/call-end.ts';
-import { transaction } from '../../src/store/db.ts';
+import { lockSession, transaction } from '../../src/store/db.ts';
 import { askForTool, letCallGo, takeAnswer } from '../../src/store/elicitations.ts';
 import type { Inspection } from '../../src/store/ledger-row.ts';
 import { answerQuestion } from '../../src/store/questions.ts';
@@ -213,6 +213,35 @@ test.each([
     expect(await begin(call)).toMatchObject({ kind: 'closed', status });
   },
 );
+
+/** The session's lock is free, also for whoever comes again and again. */
+async function lockOften({ sessionId }: WaitingCall): Promise<void> {
+  for (let times = 0; times < 20; times += 1) await transaction(store.db, (tx) => lockSession(tx, sessionId));
+}
+
+test('a server that is slow to say what its tool is does not hold its session up, and what changes meanwhile counts', async () => {
+  const call = await approved();
+  const told = Promise.withResolvers<void>();
+  const beginning = begin(call, { told: told.promise });
+  await lockOften(call);
+  await requestCancel(store.db, { sessionId: call.sessionId, userId: 'alice' });
+  told.resolve();
+  expect(await beginning).toMatchObject({ kind: 'closed', status: 'cancelled' });
+});
+
+test('where it cannot be said what is about to run, nothing begins; of a call that has ended nothing need be said', async () => {
+  const call = await approved();
+  const fault = new Error('a broken policy');
+  await expect(begin(call, { told: Promise.reject(fault) })).rejects.toBe(fault);
+  const late = lockOften(call).then(() => Promise.reject(fault));
+  await expect(begin(call, { told: late })).rejects.toBe(fault);
+  expect(await begin(call)).toMatchObject({ kind: 'begin', attempt: 1 });
+  const { sessionId, toolCallId } = call;
+  const result = { status: 'completed', result: 1, text: '1', error: null, how: 'answered' } as const;
+  const outcome = { sessionId, toolCallId, attempt: 1, ...result };
+  await finishCall(store.db, outcome, { questionTimeoutMs: 60_000 });
+  expect(await begin(call, { told: Promise.reject(fault) })).toMatchObject({ kind: 'closed' });
+});
 
 test('a lease is renewed by its own attempt alone, while it runs', async () => {
   const call = await approved();
