@@ -6,6 +6,7 @@ import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 import { auditGrantedRun, findGrant } from './grants.ts';
 import type { Inspection, LedgerRow } from './ledger-row.ts';
+import { mayHaveRun } from './lost-call.ts';
 import { toStepCall } from './step-call.ts';
 import type { StepCall } from './steps.ts';
 import { keepDefinition } from './tool-definitions.ts';
@@ -55,6 +56,8 @@ async function isGranted(tx: Tx, row: LedgerRow, now: Inspection): Promise<boole
   return true;
 }
 
+const sentBefore = 'It was sent before, and its result was lost: whether it took effect is not known.';
+
 /** Asks people about what is about to run: a new round, where there was one before. */
 export async function askAboutNow(
   tx: Tx,
@@ -66,6 +69,7 @@ export async function askAboutNow(
   const terms = now.terms ?? termsOf({ terms: null, rule: now.rule });
   if (now.definition && now.toolHash !== null) await keepDefinition(tx, now.toolHash, now.definition);
   const { id: toolCallId, tool, arguments: args, timeout_ms: timeoutMs } = row;
+  const reason = mayHaveRun(row) ? `${now.reason} ${sentBefore}` : now.reason;
   const { gate, events } = await askPeople(tx, {
     toolCallId,
     sessionId: row.session_id,
@@ -75,7 +79,7 @@ export async function askAboutNow(
     arguments: args,
     argumentsHash: now.argumentsHash,
     toolHash: now.toolHash,
-    reason: now.reason,
+    reason,
     terms,
     policyRevision: now.policyRevision,
     timeoutMs,
@@ -83,6 +87,6 @@ export async function askAboutNow(
     level: 0,
     because,
   });
-  const asked = { toolCallId, tool, arguments: args, timeoutMs, rule: terms.rule, reason: now.reason };
+  const asked = { toolCallId, tool, arguments: args, timeoutMs, rule: terms.rule, reason };
   return { call: toStepCall({ ...asked, gate: 'ask' }, gate), events };
 }

@@ -68,7 +68,9 @@ test.each([
     const call = await callThat(is);
     await lose(call, 1);
     if (!is.repeatable) await runAgain(call);
-    expect(await begin(call, { terms })).toMatchObject({ kind: 'asked', call: { round: 2 } });
+    // Whoever is asked is told of it: a no would not undo what it may have done.
+    const reason = expect.stringMatching(/^big .*was sent before/);
+    expect(await begin(call, { terms })).toMatchObject({ kind: 'asked', call: { round: 2, reason } });
     const { sessionId, toolCallId } = call;
     await decide(store.db, {
       sessionId,
@@ -227,6 +229,6 @@ test('what may have had its effect is not changed before it is sent again with t
   await begin(unsent);
   const { sessionId, toolCallId } = unsent;
   await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 1 });
-  expect(await begin(unsent, { terms })).toMatchObject({ kind: 'asked' });
+  expect(await begin(unsent, { terms })).toMatchObject({ kind: 'asked', call: { reason: 'big' } });
   expect(await change(unsent)).toMatchObject({ kind: 'recorded' });
 });
