@@ -2,7 +2,7 @@ import type { CallStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 import type { Answer } from './question-close.ts';
-import { askQuestion } from './questions.ts';
+import { askQuestion, readAsked } from './questions.ts';
 import type { OpenQuestion } from './steps.ts';
 import type { CallClosing, ClosingCall } from './tool-call-close.ts';
 
@@ -48,7 +48,7 @@ export async function settleLost(tx: Tx, call: LostCall, options: { timeoutMs: n
     turnId: call.turn_id,
     toolCallId: call.id,
     kind: 'unknown_outcome',
-    key: `unknown_outcome:${call.id}:${call.attempt}`,
+    key: keyOf(call),
     message,
     schema,
     ...options,
@@ -60,6 +60,18 @@ export async function settleLost(tx: Tx, call: LostCall, options: { timeoutMs: n
     values: [call.id],
   });
   return { kind: 'question', question: asked.question, events: asked.events };
+}
+
+const keyOf = ({ id, attempt }: { id: string; attempt: number }) => `unknown_outcome:${id}:${attempt}`;
+
+/** What a person has said of a lost call that is not sent again in any case; null: nothing, or that it may be. */
+export async function saidOfLost(
+  tx: Tx,
+  call: { id: string; turn_id: string; attempt: number },
+): Promise<CallClosing | null> {
+  const asked = await readAsked(tx, { turnId: call.turn_id, key: keyOf(call) });
+  const fate = asked?.answer ? fateBy(asked.answer) : null;
+  return fate?.kind === 'closing' ? fate.closing : null;
 }
 
 function fateBy({ action, content, by }: Answer): LostFate {

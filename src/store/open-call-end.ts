@@ -5,7 +5,7 @@ import type { OpenStatus } from './call-status.ts';
 import type { Tx } from './db.ts';
 import type { NewEvent } from './events.ts';
 import { isUnsent, standsAtQuestion } from './gate-rows.ts';
-import { mayHaveRun, type SentCall } from './lost-call.ts';
+import { mayHaveRun, type SentCall, saidOfLost } from './lost-call.ts';
 import { type ClosingCall, closeCall } from './tool-call-close.ts';
 
 interface OpenCallRow extends ClosingCall, SentCall {
@@ -33,16 +33,21 @@ export async function closeCalls(
     if (call.status === 'waiting') events.push(await withdrawGate(tx, call, 'turn_end'));
     const isSent = call.status === 'asking' || call.status === 'running';
     const lost = (isSent && !call.read_only) || mayHaveRun(call);
+    const said = call.status === 'asking' ? await saidOfLost(tx, call) : null;
     const why = ending.status === 'cancelled' ? 'The turn was cancelled' : 'The turn ended';
     events.push(
-      await closeCall(tx, call, {
-        status: lost ? 'unknown' : 'cancelled',
-        result: null,
-        text: lost
-          ? `${why} while this tool was running, or after a result of it was lost. It is not known whether its effect happened.`
-          : `${why} before this tool call was finished.`,
-        error: null,
-      }),
+      await closeCall(
+        tx,
+        call,
+        said ?? {
+          status: lost ? 'unknown' : 'cancelled',
+          result: null,
+          text: lost
+            ? `${why} while this tool was running, or after a result of it was lost. It is not known whether its effect happened.`
+            : `${why} before this tool call was finished.`,
+          error: null,
+        },
+      ),
     );
   }
   return events;

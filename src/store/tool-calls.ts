@@ -15,6 +15,7 @@ import {
   lostOften,
   lostResult,
   mayHaveRun,
+  saidOfLost,
   settleLost,
 } from './lost-call.ts';
 import { withdrawGate } from './open-call-end.ts';
@@ -199,7 +200,7 @@ async function distrust(
 
 /** @returns null where it is to be sent again */
 async function settle(tx: Tx, row: LedgerRow, timeoutMs: number): Promise<CallBeginning | null> {
-  if (row.cancel_requested) return close(tx, row, lostResult);
+  if (row.cancel_requested) return close(tx, row, (await saidOfLost(tx, row)) ?? lostResult);
   const fate = await settleLost(tx, row, { timeoutMs });
   if (fate.kind === 'again') return null;
   await markActed(tx, row.id);

@@ -40,14 +40,15 @@ async function lose(call: WaitingCall, attempt: number): Promise<void> {
   await lapse(store.db, call);
 }
 
-async function runAgain(call: WaitingCall): Promise<void> {
+async function tell(call: WaitingCall, outcome: string): Promise<void> {
   const asked = await begin(call);
   if (asked.kind !== 'question') throw new Error(`Nobody is asked: ${asked.kind}.`);
   await answerQuestion(store.db, {
     ...{ sessionId: call.sessionId, requestId: asked.question.requestId, userId: 'alice', via: 'http' },
-    ...{ action: 'accept', content: { outcome: 'run_again' } },
+    ...{ action: 'accept', content: { outcome } },
   });
 }
+const runAgain = (call: WaitingCall) => tell(call, 'run_again');
 
 async function letGo(call: WaitingCall, attempt: number): Promise<void> {
   const { sessionId, toolCallId, step } = call;
@@ -231,4 +232,28 @@ test('what may have had its effect is not changed before it is sent again with t
   await giveBackUnsent(store.db, { sessionId, toolCallId, attempt: 1 });
   expect(await begin(unsent, { terms })).toMatchObject({ kind: 'asked', call: { reason: 'big' } });
   expect(await change(unsent)).toMatchObject({ kind: 'recorded' });
+});
+
+test.each([
+  ['happened', 'unknown', /it did take effect, says alice/],
+  ['did_not_happen', 'failed', /did not take effect, says alice/],
+  ['run_again', 'unknown', /may or may not have happened|not known whether/],
+])('what somebody said of a lost call, %s, is not lost with its turn', async (outcome, status, text) => {
+  const told = async () => {
+    const call = await callThat(plain);
+    await lose(call, 1);
+    await tell(call, outcome);
+    return call;
+  };
+  const sql =
+    'select status, content from tool_calls c join messages m on m.tool_call_id = c.id where c.id = $1';
+  const resultOf = async ({ toolCallId }: WaitingCall) => (await store.db.query(sql, [toolCallId])).rows;
+  const [cancelled, ended] = [await told(), await told()];
+  await requestCancel(store.db, { sessionId: cancelled.sessionId, userId: 'alice' });
+  expect(await begin(cancelled)).toMatchObject({ kind: 'closed', status });
+  const { sessionId, step } = ended;
+  await endRunningTurn(store.db, { sessionId, runId: step.runId, status: 'cancelled' });
+  for (const call of [cancelled, ended]) {
+    expect(await resultOf(call)).toEqual([{ status, content: expect.stringMatching(text) }]);
+  }
 });
