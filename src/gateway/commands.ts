@@ -86,6 +86,9 @@ export class Commands {
       content: frame.content,
       attachmentIds: attachments,
       onBusy: frame.on_busy,
+      // As with a decision: whoever is woken waits for the session's lock. A message sent again has woken its session before,
+      // and one that is steered waits for a step that comes.
+      onAccepting: (turnId) => this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId })),
     });
     const { turnId, messageId, disposition, stoppingTurnId, events } = accepted;
     this.#logger.info({ session_id: sessionId, turn_id: turnId, disposition }, 'message accepted');
@@ -94,10 +97,6 @@ export class Commands {
       spread: () => {
         publishEvents(this.#live, sessionId, events);
         if (stoppingTurnId !== null) this.stop(sessionId, stoppingTurnId);
-        // A message sent again has woken its session before, and one that was steered waits for a step that comes.
-        if (events.length > 0 && disposition !== 'steered') {
-          this.#signal({ sessionId, turnId }, this.#turns.wake({ sessionId, userId }));
-        }
       },
     };
   }

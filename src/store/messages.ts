@@ -23,6 +23,8 @@ interface NewMessage {
   attachmentIds?: string[] | undefined;
   /** Without one, as the session says. */
   onBusy?: OnBusy | undefined;
+  /** Told of a turn that is to be run, while it is being written: good for nothing but waking whoever looks for it under the session's lock. */
+  onAccepting?: ((turnId: string) => void) | undefined;
 }
 
 type Disposition = Placing['disposition'];
@@ -100,6 +102,7 @@ async function insertMessage(
   const into = placing.disposition === 'steered' ? placing.into : null;
   const turnId = into?.id ?? uuidv7();
   const messageId = uuidv7();
+  if (!into) message.onAccepting?.(turnId);
   const [, , events] = await Promise.all([
     into ? null : insertTurn(tx, message, turnId, placing.disposition),
     tx.query({
