@@ -71,7 +71,7 @@ export function parseLimits(text: string, about: { file: string; maxSteps: numbe
       ]),
     ),
   };
-  const fault = whyAtMostIsLess(limits);
+  const fault = atMostFault(limits);
   if (fault !== null) throw new Error(`The limits in ${file} are not usable: ${fault}.`);
   const costs = limits.turn.cost ?? limits.userDay.cost;
   if (costs !== undefined && limits.prices.size === 0) {
@@ -83,18 +83,19 @@ export function parseLimits(text: string, about: { file: string; maxSteps: numbe
 }
 
 /** What nobody may let a turn go beyond stands above a limit at which people are asked. */
-function whyAtMostIsLess({ turn, userDay, atMost }: TurnLimits): string | null {
+function atMostFault({ turn, userDay, atMost }: TurnLimits): string | null {
   const pairs = [
     ['turn', turn, atMost?.turn],
     ['user_day', userDay, atMost?.userDay],
   ] as const;
   for (const [scope, asking, most] of pairs) {
-    const name = limitNames.find(
-      (one) => most?.[one] !== undefined && !(Number(asking[one]) <= Number(most[one])),
-    );
-    if (name === undefined) continue;
-    const field = `${scope}.${name.replace(/_ms$/, '')}`;
-    return `at_most.${field}: must not be less than ${field}, at which people are asked`;
+    for (const name of limitNames) {
+      const [limit, end] = [asking[name], most?.[name]];
+      const field = `${scope}.${name.replace(/_ms$/, '')}`;
+      if (end === undefined) continue;
+      if (limit === undefined) return `at_most.${field}: needs ${field}, at which people are asked before`;
+      if (limit > end) return `at_most.${field}: must not be less than ${field}, at which people are asked`;
+    }
   }
   return null;
 }

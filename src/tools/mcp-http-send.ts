@@ -18,10 +18,13 @@ export class HttpFault extends Error {
   }
 }
 
-/** Not followed: it may lead anywhere. "See other" (303) says that the request was carried out. */
+/** These say that the request is to be made elsewhere; others often come after it was carried out, 303 always. */
+const elsewhere = [307, 308];
+
+/** Not followed: it may lead anywhere. */
 export class Redirected extends HttpFault {
   constructor(status: number) {
-    super('it answers with a redirect, and redirects are not followed', status === 303);
+    super('it answers with a redirect, and redirects are not followed', !elsewhere.includes(status));
   }
 }
 

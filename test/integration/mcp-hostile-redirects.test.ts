@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 test.each([
-  [302, 'call'],
+  [308, 'call'],
   [307, 'call'],
   [308, 'greeting'],
   [303, 'greeting'],
@@ -40,13 +40,16 @@ test.each([
   server.close();
 });
 
-test('"see other" says that the call was carried out, and not with what result', async () => {
-  const server = createRedirects({ to, status: 303, when: 'call' });
-  const port = start({ servers: { hostile: { type: 'http', url: await listen(server) } } });
-  expectToolError(await call(port, 'hostile.go'), 'unknown', /redirects are not followed/);
-  expect(asked).toBe(0);
-  server.close();
-});
+test.each([301, 302, 303])(
+  'after a redirect that may say that the call was carried out (%d), nobody knows',
+  async (status) => {
+    const server = createRedirects({ to, status, when: 'call' });
+    const port = start({ servers: { hostile: { type: 'http', url: await listen(server) } } });
+    expectToolError(await call(port, 'hostile.go'), 'unknown', /redirects are not followed/);
+    expect(asked).toBe(0);
+    server.close();
+  },
+);
 
 test('a redirect within the same origin is not followed either', async () => {
   const server = createRedirects({ to: '/mcp2', status: 307, when: 'call' });

@@ -61,7 +61,7 @@ test.each([
   ['prices: { m: { input_per_million: -1, output_per_million: 1 } }', /must not be negative/],
   ['turn: { cost: 1 }', /bound the cost, but `prices` names no model/],
   ['at_most: { turn: { steps: 24 } }', /at_most\.turn\.steps: must not be less than turn\.steps/],
-  ['at_most: { user_day: { cost: 1 } }', /at_most\.user_day\.cost: must not be less than user_day\.cost/],
+  ['at_most: { user_day: { cost: 1 } }', /at_most\.user_day\.cost: needs user_day\.cost, at which/],
   ['turn: { wall_time: 1h }\nat_most: { turn: { wall_time: 59m } }', /at_most\.turn\.wall_time: must not/],
   ['at_most: { day: {} }', /at_most: .*"day"/],
   ['just text', /the file: /],
