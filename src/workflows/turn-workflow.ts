@@ -149,7 +149,9 @@ function ignoreCancellation(error: unknown): void {
 
 /** How a turn ends that no step ended. One that is over already stays as it is: `endTurn` only answers what waits. */
 function toEnding(error: unknown): { status: 'failed' | 'cancelled'; error?: ErrorBody } {
-  if (isCancellation(error)) return { status: 'cancelled' };
+  // An attempt may fail in the moment in which the run is cancelled.
+  const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
+  if (isCancelled) return { status: 'cancelled' };
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const isModel = cause instanceof ApplicationFailure && cause.type?.startsWith('ModelError.');
   const message = errorText(cause);
