@@ -47,6 +47,8 @@ export function createCallTool(deps: ActivityDeps): Activities['callTool'] {
       });
       if (beginning.kind === 'leased') {
         context.heartbeat();
+        // A server that is slow to answer is not asked again meanwhile.
+        await Promise.allSettled([look]);
         await context.sleep(Math.min(beginning.forMs, LEASE_LOOK_MS));
       } else if (beginning.kind === 'begin') {
         publishEvents(deps.live, sessionId, beginning.events);
