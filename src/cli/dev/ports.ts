@@ -1,8 +1,17 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { StartFailure } from './start-failure.ts';
 
 /** The only address that anything started by `turngate dev` listens on. */
 export const loopback = '127.0.0.1';
+
+/**
+ * Where free ports are looked for: below those that systems give to outgoing connections (from 32,768 on), any of which may
+ * take a port that was free a moment ago, or that belongs to a part which starts again.
+ */
+const firstPort = 20_000;
+const lastPort = 29_999;
+const triesMax = 50;
 
 function tryPort(port: number): Promise<number | null> {
   return new Promise((resolve, reject) => {
@@ -21,6 +30,10 @@ function tryPort(port: number): Promise<number | null> {
 
 /** A port on loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < triesMax; tries += 1) {
+    const port = await tryPort(randomInt(firstPort, lastPort + 1));
+    if (port !== null) return port;
+  }
   const port = await tryPort(0);
   if (port === null)
     throw new StartFailure('The system gives no free port on 127.0.0.1; close some programs.');
