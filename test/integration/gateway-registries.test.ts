@@ -61,4 +61,4 @@ test(`after ${connections.toLocaleString('en')} connects and disconnects every r
   }
   const { rows } = await east.db.query('select distinct state from sessions');
   expect(rows).toEqual([{ state: 'suspended' }]);
-}, 180_000);
+}, 420_000);
