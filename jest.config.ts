@@ -15,8 +15,6 @@ const config: Config = {
   globalTeardown: '<rootDir>/test/helpers/global-teardown.ts',
   testTimeout: 60_000,
   maxWorkers: 2,
-  // A process keeps something of each file that it ran: after a hundred it had 4 GB, and tests took ten times as long.
-  workerIdleMemoryLimit: '1500MB',
   // Workflow code runs in Temporal's sandbox, where Jest sees nothing: CONTRIBUTING says how it is counted.
   collectCoverageFrom: ['src/**/*.ts', '!src/workflows/**'],
   coverageThreshold: { global: { lines: 85 } },
