@@ -48,6 +48,12 @@ async function tell(call: WaitingCall, outcome: string): Promise<void> {
     ...{ action: 'accept', content: { outcome } },
   });
 }
+/** After it was asked about for the second time. */
+async function approveAnew({ sessionId, toolCallId }: WaitingCall): Promise<void> {
+  const yes = { decidedBy: 'alice', approved: true, via: 'http', round: 2 } as const;
+  await decide(store.db, { sessionId, toolCallId, ...yes });
+}
+
 const runAgain = (call: WaitingCall) => tell(call, 'run_again');
 
 async function letGo(call: WaitingCall, attempt: number): Promise<void> {
@@ -72,15 +78,7 @@ test.each([
     // Whoever is asked is told of it: a no would not undo what it may have done.
     const reason = expect.stringMatching(/^big .*was sent before/);
     expect(await begin(call, { terms })).toMatchObject({ kind: 'asked', call: { round: 2, reason } });
-    const { sessionId, toolCallId } = call;
-    await decide(store.db, {
-      sessionId,
-      toolCallId,
-      decidedBy: 'alice',
-      approved: true,
-      via: 'http',
-      round: 2,
-    });
+    await approveAnew(call);
     expect(await begin(call, { terms })).toMatchObject({ kind: 'begin', attempt: 2, wasLost: true });
     const error = { code: 'tool_error', message: 'it is full' } as const;
     const outcome = { status: 'failed', how: 'answered', result: null, text: 'it is full', error } as const;
@@ -181,15 +179,7 @@ const askAnew = async (call: WaitingCall) => {
   expect(await begin(call, { terms })).toMatchObject({ kind: 'asked', call: { round: 2 } });
   // What its server says is believed no more while people look.
   expect(await begin(call, { terms, repeatability: plain })).toMatchObject({ kind: 'undecided' });
-  const { sessionId, toolCallId } = call;
-  await decide(store.db, {
-    sessionId,
-    toolCallId,
-    decidedBy: 'alice',
-    approved: true,
-    via: 'http',
-    round: 2,
-  });
+  await approveAnew(call);
 };
 
 test('what was lost while it could be repeated, and cannot be any more, is not sent again without a word', async () => {
