@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
 import { type GateHarness, openGateHarness } from '../helpers/gate-harness.ts';
 import { resultOf, say } from '../helpers/gate-talk.ts';
+import { refuseCommits } from '../helpers/refuse-commits.ts';
 import { eventually } from '../helpers/turn-harness.ts';
 
 let at: GateHarness;
@@ -50,12 +51,7 @@ test('a decision whose commit fails after its run was woken opens nothing, and c
   at.policy('  - { id: mail, tool: mail.send, decide: ask }');
   const asked = await at.ask({ to: 'carl' });
   const request = await asked.request();
-  await at.db.query(`
-    create function refuse_decision() returns trigger language plpgsql as $$ begin
-      raise exception 'the commit fails';
-    end $$;
-    create constraint trigger refuse_decision after insert on decisions deferrable initially deferred
-      for each row execute function refuse_decision()`);
+  const acceptAgain = await refuseCommits(at.db, 'decisions');
   expect(await say(asked.alice, request, { approved: true })).toMatchObject({
     type: 'error',
     code: 'processing_error',
@@ -67,7 +63,7 @@ test('a decision whose commit fails after its run was woken opens nothing, and c
       String(done?.result?.payloads?.[0]?.data).includes('"asked"'),
     );
   });
-  await at.db.query('drop function refuse_decision cascade');
+  await acceptAgain();
   expect(await say(asked.alice, request, { approved: true })).toMatchObject({ disposition: 'recorded' });
   expect(await resultOf(asked)).toMatchObject({ status: 'completed' });
   expect(at.sent().filter(({ to }) => to === 'carl')).toHaveLength(1);

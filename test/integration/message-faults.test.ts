@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sessionWorkflowId } from '../../src/protocol/turn-workflow.ts';
+import { refuseCommits } from '../helpers/refuse-commits.ts';
 import { eventually } from '../helpers/turn-harness.ts';
 import { openWhole, type Whole } from '../helpers/whole.ts';
 
@@ -13,12 +14,7 @@ test('a message whose commit fails after its session was woken is none, and can 
   at.model.script(() => ['hello']);
   const sessionId = await at.session();
   const alice = await at.connect(sessionId);
-  await at.db.query(`
-    create function refuse_message() returns trigger language plpgsql as $$ begin
-      raise exception 'the commit fails';
-    end $$;
-    create constraint trigger refuse_message after insert on messages deferrable initially deferred
-      for each row execute function refuse_message()`);
+  const acceptAgain = await refuseCommits(at.db, 'messages');
   const message = { type: 'message', id: 'm1', content: 'hi' };
   alice.send(message);
   expect(await alice.frame('error')).toMatchObject({ id: 'm1', code: 'processing_error' });
@@ -28,7 +24,7 @@ test('a message whose commit fails after its session was woken is none, and can 
     return status?.name === 'COMPLETED';
   });
   expect(at.model.requests).toEqual([]);
-  await at.db.query('drop function refuse_message cascade');
+  await acceptAgain();
   alice.send(message);
   expect(await alice.frame('ack')).toMatchObject({ id: 'm1', disposition: 'started' });
   expect(await alice.frame('turn_end', undefined, 30_000)).toMatchObject({ status: 'completed' });
